@@ -1,0 +1,66 @@
+# Everything runs in .venv, installed from hash-checked lock files; nothing else is needed
+# than Python 3.11 or newer, pip, venv and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_ARGS ?=
+
+.PHONY: help demo test check unit types lint format lock servers clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: $(VENV)/runtime ## run the exporter against simulated vendors, no keys needed
+	@$(BIN)/docusage-exporter demo $(DEMO_ARGS)
+
+test: lint types servers ## all checks, as continuous integration runs them
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+unit: $(VENV)/dev ## the quick tests alone, without real servers
+	$(BIN)/python -m pytest -m "not e2e" -q
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+format: $(VENV)/dev ## format the code and mend what lint can mend
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+	    --upgrade pyproject.toml -o deploy/requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
+	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
+
+# The end-to-end tests talk to the real Prometheus. Where it is missing and may not be installed
+# they say so and skip themselves; with CI set they fail instead.
+servers:
+	@command -v prometheus promtool >/dev/null || [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
+	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	     apt-get install -y -qq --no-install-recommends prometheus >/dev/null) || true
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)
+
+# `make test` on a machine where `make demo` ran adds the tools; the other way round nothing is left to do.
+$(VENV)/runtime: $(VENV)/bin/python deploy/requirements.lock pyproject.toml
+	@echo "Installing into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/bin/python tests/requirements.lock pyproject.toml
+	@echo "Installing the tools into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/runtime

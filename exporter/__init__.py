@@ -1,0 +1,1 @@
+"""Prometheus exporter for document-AI usage: Affinda credits and Xtracta plan allowances."""

@@ -1,0 +1,149 @@
+"""API keys: where they come from, and a type that no log, error, page or repr can show."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import quote
+
+from exporter.records import PollError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REDACTED: Final = "<secret>"
+_MAX_BYTES: Final = 4096
+_TELLING: Final = 8  # a text that shares a run of this many characters with a key is not shown
+_KEY: Final = re.compile(r"[\x21-\x7e]+")
+_NOISE: Final = re.compile(r"[^a-z0-9]+")
+
+
+class Secret:
+    """A key that shows itself only through `reveal()`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself, for the one request that needs it."""
+        return self._value
+
+    def redact(self, text: str) -> str:
+        """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
+        bare = _bare(text)
+        return REDACTED if any(run in bare for run in self._runs()) else text
+
+    def _runs(self) -> Iterator[str]:
+        raw = self._value.encode()
+        # Base64 of a key inside a longer text starts at one of three phases.
+        phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
+        for form in (
+            self._value,
+            self._value[::-1],
+            quote(self._value, safe=""),
+            raw.hex(),
+            *phases,
+        ):
+            bare = _bare(form) or form
+            yield from (bare[at : at + _TELLING] for at in range(max(1, len(bare) - _TELLING + 1)))
+
+    def __repr__(self) -> str:
+        return REDACTED
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone, so that a key with blanks or hyphens put in is still found."""
+    return _NOISE.sub("", text.lower())
+
+
+class KeySource(Protocol):
+    """Where a target's key is kept."""
+
+    def read(self) -> Secret:
+        """The key as it is now.
+
+        Raises:
+            PollError: secret, when there is no usable key.
+        """
+        ...
+
+    def fingerprint(self) -> object:
+        """Something that changes when the key may have changed; costs no more than a stat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedKey:
+    """A key from the configuration or from the environment."""
+
+    secret: Secret
+
+    def read(self) -> Secret:
+        """The key as it was given."""
+        return self.secret
+
+    def fingerprint(self) -> object:
+        """Never changes."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A key in a file, read again for each poll: a rotated key needs no restart."""
+
+    path: Path
+
+    def read(self) -> Secret:
+        """The file's one line."""
+        try:
+            with self.path.open("rb") as file:
+                raw = file.read(_MAX_BYTES + 1)
+        except OSError as error:
+            raise PollError(
+                Reason.SECRET, f"the key file cannot be read: {error.strerror}"
+            ) from None
+        if len(raw) > _MAX_BYTES:
+            raise PollError(Reason.SECRET, f"the key file is longer than {_MAX_BYTES} bytes")
+        return usable_key(raw.decode("latin-1"), "the key file")
+
+    def fingerprint(self) -> object:
+        """Changes when the file is written, replaced, or appears."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+    def is_readable_by_all(self) -> bool:
+        """Whether any user of the machine can read the key."""
+        try:
+            return bool(self.path.stat().st_mode & 0o004)
+        except OSError:
+            return False
+
+
+def usable_key(text: str, origin: str) -> Secret:
+    """The key in `text`, without the line end that editors add.
+
+    Raises:
+        PollError: secret, when it is empty or cannot stand in an HTTP header.
+    """
+    key = text.removesuffix("\n").removesuffix("\r")
+    if not key.strip():
+        raise PollError(Reason.SECRET, f"{origin} is empty")
+    if not _KEY.fullmatch(key):
+        raise PollError(
+            Reason.SECRET, f"{origin} has a blank, a control or a non-ASCII character in its key"
+        )
+    return Secret(key)

@@ -1,0 +1,151 @@
+"""The vocabulary: what a poll yields, in frozen values that are valid once built.
+
+Everything else speaks in these words. This file imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+
+class Reason(StrEnum):
+    """Why a poll failed: a closed list, each a `reason` of `docusage_poll_failures_total`."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    RATE_LIMITED = "rate_limited"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    REDIRECT = "redirect"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    VENDOR_ERROR = "vendor_error"
+    SECRET = "secret"  # noqa: S105  a reason's name, no password
+    INTERNAL = "internal"
+
+
+class Anomaly(StrEnum):
+    """What was odd about a reply that was accepted all the same: a closed list."""
+
+    UNKNOWN_FIELD = "unknown_field"
+    TOTAL_MISMATCH = "total_mismatch"
+    AVAILABLE_MISMATCH = "available_mismatch"
+    WINDOW_MISMATCH = "window_mismatch"
+    SCOPE_MISMATCH = "scope_mismatch"
+    DUPLICATE_DAY = "duplicate_day"
+
+
+class PollError(Exception):
+    """A poll that failed, with its reason and words that are safe to log and to show.
+
+    Args:
+        reason: one of the closed list.
+        detail: a sentence in our own words; it never quotes a secret.
+        retry_after: seconds the vendor asked us to wait, if it did.
+    """
+
+    def __init__(self, reason: Reason, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of the catalogue.
+
+    Args:
+        name: as exposed, with `_total` for a counter and `_info` for an info.
+        kind: `counter`, `gauge`, or `info` (a gauge that is always 1).
+        help: one sentence, naming the source field where a vendor reports the value.
+        labels: label names in the order in which samples give their values.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "info"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+class Sample(NamedTuple):
+    """One value of a metric. `labels` are the values beside `target`, in the metric's order."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of something bought: one shape for every vendor.
+
+    Args:
+        account: the organization's or group's identifier.
+        name: `credits`, or the plan's or pack's identifier.
+        allowed, used, available: in the vendor's unit; `available` is never below 0.
+        burn_per_day: mean use per day, if known.
+        exhaustion: when it runs out, Unix seconds; None while nothing is used.
+        end: when the period, plan or prepayment ends, Unix seconds, if it does.
+        label: a name for people, as far as the vendor gives one.
+        unit: what is counted, plural: `credits` or `documents`.
+    """
+
+    account: str
+    name: str
+    allowed: float
+    used: float
+    available: float
+    unit: str
+    label: str = ""
+    burn_per_day: float | None = None
+    exhaustion: float | None = None
+    end: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """What is left, 0 to 1; nothing is left of nothing."""
+        return min(self.available / self.allowed, 1.0) if self.allowed > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a successful poll found out.
+
+    Raises:
+        PollError: malformed, when two samples or two allowances would be the same series.
+    """
+
+    samples: tuple[Sample, ...]
+    allowances: tuple[Allowance, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+
+    def __post_init__(self) -> None:
+        series = {(sample.metric.name, sample.labels) for sample in self.samples}
+        accounts = {(allowance.account, allowance.name) for allowance in self.allowances}
+        if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
+            raise PollError(Reason.MALFORMED, "the reply names the same thing twice")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one poll of one target ended.
+
+    Args:
+        result: the reading, or the failure.
+        at: when it ended, Unix seconds.
+        duration: seconds it took.
+        requests: calls made to the vendor.
+        next_at: when the next poll is due, Unix seconds.
+    """
+
+    result: Reading | PollError
+    at: float
+    duration: float
+    requests: int
+    next_at: float
