@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -85,9 +86,10 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FixedKey:
-    """A key from the configuration or from the environment."""
+    """A key from the configuration, or from the environment variable that is named."""
 
     secret: Secret
+    variable: str | None = None
 
     def read(self) -> Secret:
         """The key as it was given."""
@@ -107,7 +109,7 @@ class KeyFile:
     def read(self) -> Secret:
         """The file's one line."""
         try:
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_without_waiting) as file:
                 raw = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise PollError(
@@ -131,6 +133,11 @@ class KeyFile:
             return bool(self.path.stat().st_mode & 0o004)
         except OSError:
             return False
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def usable_key(text: str, origin: str) -> Secret:

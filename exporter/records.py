@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 
 class Reason(StrEnum):
@@ -40,20 +40,41 @@ class Anomaly(StrEnum):
     DUPLICATE_DAY = "duplicate_day"
 
 
-class PollError(Exception):
-    """A poll that failed, with its reason and words that are safe to log and to show.
+class Failure(NamedTuple):
+    """How a poll failed.
 
     Args:
         reason: one of the closed list.
-        detail: a sentence in our own words; it never quotes a secret.
+        detail: words that are safe to log and to show; they never quote a secret.
         retry_after: seconds the vendor asked us to wait, if it did.
     """
+
+    reason: Reason
+    detail: str
+    retry_after: float | None = None
+
+
+class PollError(Exception):
+    """Ends a poll with a `Failure`; see there for the arguments."""
 
     def __init__(self, reason: Reason, detail: str, retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
         self.retry_after = retry_after
+
+    @property
+    def failure(self) -> Failure:
+        """What remains of the error: no traceback, and so no frame that holds a key."""
+        return Failure(self.reason, self.detail, self.retry_after)
+
+
+def malformed(what: str) -> PollError:
+    """The failure of a reply that is not what the vendor's reference says."""
+    return PollError(Reason.MALFORMED, what)
+
+
+Kind: TypeAlias = Literal["counter", "gauge", "info"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +89,7 @@ class Metric:
     """
 
     name: str
-    kind: Literal["counter", "gauge", "info"]
+    kind: Kind
     help: str
     labels: tuple[str, ...] = ()
 
@@ -129,23 +150,22 @@ class Reading:
         series = {(sample.metric.name, sample.labels) for sample in self.samples}
         accounts = {(allowance.account, allowance.name) for allowance in self.allowances}
         if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
-            raise PollError(Reason.MALFORMED, "the reply names the same thing twice")
+            raise malformed("the reply names the same thing twice")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one poll of one target ended.
 
     Args:
         result: the reading, or the failure.
-        at: when it ended, Unix seconds.
-        duration: seconds it took.
+        took: seconds the poll took.
         requests: calls made to the vendor.
+        at: when it ended, Unix seconds.
         next_at: when the next poll is due, Unix seconds.
     """
 
-    result: Reading | PollError
-    at: float
-    duration: float
+    result: Reading | Failure
+    took: float
     requests: int
+    at: float
     next_at: float

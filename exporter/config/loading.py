@@ -1,0 +1,149 @@
+"""From a configuration file to a `Config`, or to every problem in it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import Field, ValidationError
+
+from exporter.config.fields import Surroundings
+from exporter.config.models import Alerts, Config, Http, Model, Pace, Sections, Target
+from exporter.config.problems import (
+    UNKNOWN_KEY,
+    ConfigError,
+    Problem,
+    Steps,
+    explain,
+    suggestion,
+    written,
+)
+from exporter.config.yaml_tree import MAX_BYTES, Node, Plain, YamlError, read_yaml
+from exporter.keys import KeyFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_M = TypeVar("_M", bound=Model)
+_SECTIONS: Final[dict[str, type[Model]]] = {"poll": Pace, "http": Http, "alerts": Alerts}
+
+
+class _File(Sections):
+    targets: tuple[dict[str, Any], ...] = Field(min_length=1)
+
+
+def load(path: Path, vendors: Mapping[str, type[Target]], environ: Mapping[str, str]) -> Config:
+    """The configuration in the file at `path`; relative paths in it start at its folder.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    try:
+        root, problems = read_yaml(_content(path))
+    except YamlError as error:
+        raise ConfigError(path, [error.problem]) from None
+    except OSError as error:
+        raise ConfigError(path, [Problem(0, "", f"cannot be read: {error.strerror}")]) from None
+    odd = frozenset((problem.line, problem.path) for problem in problems)
+    loading = _Loading(root, vendors, Surroundings(path.parent, environ), odd)
+    config = loading.config()
+    if config is None:
+        raise ConfigError(path, [*problems, *loading.problems])
+    return config
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """One attempt to make a configuration of a document; `odd` places were reported before."""
+
+    root: Node
+    vendors: Mapping[str, type[Target]]
+    surroundings: Surroundings
+    odd: frozenset[tuple[int, str]]
+    problems: list[Problem] = field(default_factory=list)
+
+    def config(self) -> Config | None:
+        """The configuration, if there are no problems."""
+        data = self.root.plain()
+        file = self._valid(_File, data, ())
+        # Where the defaults are wrong, the targets are looked at with built-in ones.
+        defaults = file or _File(targets=({},))
+        raw = data.get("targets") if isinstance(data, dict) else None
+        numbered = [
+            (index, target)
+            for index, target in enumerate(raw if isinstance(raw, tuple) else ())
+            if isinstance(target, dict)
+        ]
+        self._report_twins(numbered)
+        targets = [self._target(index, target, defaults) for index, target in numbered]
+        if file is None or self.odd or self.problems:
+            return None
+        valid = tuple(target for target in targets if target is not None)
+        return Config(file.poll, file.http, file.alerts, valid, tuple(self._warnings(valid)))
+
+    def _target(self, index: int, raw: dict[str, Plain], defaults: _File) -> Target | None:
+        steps: Steps = ("targets", index)
+        vendor = raw.get("vendor")
+        model = self.vendors.get(vendor) if isinstance(vendor, str) else None
+        if isinstance(vendor, str) and model is None:
+            hint = suggestion(vendor, self.vendors)
+            self._report((*steps, "vendor"), f"unknown vendor; {hint}")
+        return self._valid(model or Target, _with_defaults(raw, defaults), steps)
+
+    def _valid(self, model: type[_M], data: object, steps: Steps) -> _M | None:
+        """The model of `data`, which stands at `steps`; or None, and its errors are reported."""
+        try:
+            return model.model_validate(data, context=self.surroundings)
+        except ValidationError as error:
+            for finding in explain(error, model):
+                # The keys of a target whose vendor is unknown are unknown, too.
+                if model is not Target or finding.kind != UNKNOWN_KEY:
+                    inner = (*steps, *finding.steps)
+                    self._report(inner, finding.message, missing=finding.kind == "missing")
+            return None
+
+    def _report_twins(self, numbered: Iterable[tuple[int, dict[str, Plain]]]) -> None:
+        first: dict[str, int] = {}
+        for index, target in numbered:
+            name = target.get("name")
+            if isinstance(name, str) and first.setdefault(name, index) != index:
+                self._report(
+                    ("targets", index, "name"), f"is the name of targets[{first[name]}] already"
+                )
+
+    def _report(self, steps: Steps, message: str, *, missing: bool = False) -> None:
+        line, found = self.root.locate(steps)
+        path = written((*found, steps[-1]) if missing else found)
+        # What the reader found odd in a place explains what is wrong with the value there.
+        if (line, path) not in self.odd:
+            self.problems.append(Problem(line, path, message))
+
+    def _warnings(self, targets: Iterable[Target]) -> Iterator[Problem]:
+        for index, target in enumerate(targets):
+            if isinstance(target.key, KeyFile) and target.key.is_readable_by_all():
+                line, steps = self.root.locate(("targets", index, "api_key_file"))
+                yield Problem(line, written(steps), "every user of the machine can read the key")
+
+
+def _with_defaults(raw: dict[str, Plain], defaults: _File) -> dict[str, object]:
+    """A target's data with the defaults' very objects, or their keys under the target's own."""
+    merged: dict[str, object] = dict(raw)
+    for name, kind in _SECTIONS.items():
+        section: Model = getattr(defaults, name)
+        own = raw.get(name)
+        if name not in raw:
+            merged[name] = section
+        elif isinstance(own, dict):
+            # `max_concurrent` and its like are no target's.
+            given = {
+                key: getattr(section, key)
+                for key in section.model_fields_set & kind.model_fields.keys()
+            }
+            merged[name] = {**given, **own}
+    return merged
