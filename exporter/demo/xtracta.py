@@ -1,0 +1,163 @@
+"""Xtracta's billing and group API, simulated: XML that tells of failures with HTTP status 200."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from exporter.demo.exchange import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from exporter.demo.exchange import Request
+    from exporter.demo.world import Group, Plan, World
+
+_XML: Final = "text/xml; charset=UTF-8"
+_DONE: Final = "The request has been successfully processed"
+
+
+class _Refused(Exception):  # noqa: N818  a refusal is an answer of the vendor, no error of ours
+    """A question that is answered with a status and a message alone."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def respond(world: World, request: Request) -> Reply:
+    """Xtracta's answer to any request."""
+    if request.path not in _ANSWERS:
+        return Reply(404, body=b"Not Found", content_type="text/plain")
+    if request.method != "POST":
+        return Reply(405, {"allow": "POST"}, b"Method Not Allowed", "text/plain")
+    root, answer = _ANSWERS[request.path]
+    try:
+        content = _status(200, _DONE) + answer(world, _asked_group(world, request), request.form)
+    except _Refused as refused:
+        content = _status(refused.status, refused.message)
+    document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>\n{content}</{root}>\n'
+    return Reply(body=document.encode(), content_type=_XML)
+
+
+def account(world: World, request: Request) -> str:
+    """The id of the key's own group; empty when the key is refused."""
+    group = world.groups_by_key.get(request.form.get("api_key", ""))
+    return str(group.id) if group else ""
+
+
+def _asked_group(world: World, request: Request) -> Group:
+    """The group that is asked about: the key's own, or one below it."""
+    own = world.groups_by_key.get(request.form.get("api_key", ""))
+    if own is None:
+        raise _Refused(401, "The API key is missing or invalid")
+    if not request.form.get("group_id"):
+        return own
+    identifier = _integer(request.form, "group_id")
+    for group in own.tree():
+        if group.id == identifier:
+            return group
+    raise _Refused(403, "The group does not exist or is not accessible")
+
+
+def _integer(form: Mapping[str, str], name: str) -> int:
+    text = form.get(name, "")
+    if not (text.isascii() and text.isdigit()):
+        raise _Refused(400, f"The parameter {name} is missing or invalid")
+    return int(text)
+
+
+def _usage(world: World, group: Group, _form: Mapping[str, str]) -> str:
+    moment = world.now()
+    plans = [_plan("plan", plan, group, moment) for plan in group.plans]
+    packs = [_plan("pack", pack, group, moment) for pack in group.packs]
+    return "".join(plans + packs)
+
+
+def _plan(element: str, plan: Plan, group: Group, moment: datetime) -> str:
+    used = plan.used_by(moment)
+    return _element(
+        element,
+        id=plan.id,
+        plan_name=plan.name,
+        price=plan.price,
+        price_currency=plan.currency,
+        allowed_documents=plan.allowed,
+        used_documents=used,
+        available_documents=max(plan.allowed - used, 0),
+        start_date=f"{plan.start.astimezone(UTC):%Y-%m-%d %H:%M:%S} (GMT)",
+        expiry_date=f"{plan.expiry.astimezone(UTC):%Y-%m-%d %H:%M:%S} (GMT)",
+        group_id=group.id,
+    )
+
+
+def _groups(world: World, group: Group, _form: Mapping[str, str]) -> str:
+    return _group("group", group, world.parents.get(group.id, 0))
+
+
+def _group(element: str, group: Group, parent: int) -> str:
+    own = _children(Id=group.id, ParentId=parent, Name=group.name)
+    below = "".join(_group("Subgroup", subgroup, group.id) for subgroup in group.subgroups)
+    return f"<{element}>\n{own}{below}</{element}>\n"
+
+
+def _history(world: World, group: Group, form: Mapping[str, str]) -> str:
+    first, last = _integer(form, "billing_from"), _integer(form, "billing_to")
+    moment = world.now()
+    groups = group.tree() if form.get("recursive") == "1" else [group]
+    activities = "".join(
+        _activity(kind, plan, each, moment)
+        for each in groups
+        for kind, plan in _periods(each)
+        if plan.start.timestamp() <= last and plan.expiry.timestamp() >= first
+    )
+    return f"<plans>\n{activities}</plans>\n"
+
+
+def _periods(group: Group) -> Iterator[tuple[str, Plan]]:
+    """Every period of every plan and pack, earlier ones first."""
+    for kind, plans in (("plan", group.plans), ("pack", group.packs)):
+        for plan in plans:
+            yield from ((kind, period) for period in (*plan.history, plan))
+
+
+def _activity(kind: str, plan: Plan, group: Group, moment: datetime) -> str:
+    return _element(
+        "activity",
+        id=plan.id,
+        plan=plan.name,
+        plan_type=kind,
+        price=plan.price,
+        credit_amount=0,
+        price_currency=plan.currency,
+        allowed_documents=plan.allowed,
+        used_documents=plan.used_by(min(moment, plan.expiry)),
+        plan_activity="active" if moment < plan.expiry else "expired",
+        start_date=plan.start.isoformat(timespec="seconds"),
+        expiry_date=plan.expiry.isoformat(timespec="seconds"),
+        group_name=group.name,
+        group_id=group.id,
+    )
+
+
+def _status(status: int, message: str) -> str:
+    return _children(status=status, message=message)
+
+
+def _element(element: str, **children: object) -> str:
+    return f"<{element}>\n{_children(**children)}</{element}>\n"
+
+
+def _children(**children: object) -> str:
+    return "".join(
+        f"<{name}>{escape(str(value), quote=False)}</{name}>\n" for name, value in children.items()
+    )
+
+
+_ANSWERS: Final[Mapping[str, tuple[str, Callable[[World, Group, Mapping[str, str]], str]]]] = {
+    "/v1/billings/usage": ("billings_response", _usage),
+    "/v1/billings/history": ("billings_response", _history),
+    "/v1/group/list": ("group_response", _groups),
+}
