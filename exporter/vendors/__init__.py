@@ -1,0 +1,39 @@
+"""The vendors by name. A new one is a file like its neighbours, and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from exporter.records import Metric, Reading
+from exporter.vendors import affinda, xtracta
+from exporter.vendors._http import Request
+
+if TYPE_CHECKING:
+    from exporter.config.models import Target
+
+Send: TypeAlias = Callable[[Request], Awaitable[bytes]]
+"""Makes one call: the body of a 200 reply, or PollError."""
+
+Fetch: TypeAlias = Callable[[Send, float], Awaitable[Reading]]
+"""Polls a target once, given the way out and the time (Unix seconds): a Reading, or PollError."""
+
+
+class Vendor(NamedTuple):
+    """What the rest of the program knows of a vendor.
+
+    Args:
+        settings: the model of its targets in the configuration.
+        metrics: what it reports.
+        connect: makes what polls a target out of that target's settings.
+    """
+
+    settings: type[Target]
+    metrics: tuple[Metric, ...]
+    connect: Callable[[Any], Fetch]
+
+
+VENDORS: Final = {
+    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.connect),
+    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.connect),
+}

@@ -1,0 +1,77 @@
+"""JSON as a contract reads it: nothing doubled, nothing beyond the standard, every type exact."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from typing import Final, NoReturn, cast
+
+from exporter.records import malformed
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LARGEST: Final = 2**53  # beyond it a float64, which is what Prometheus keeps, is no longer exact
+
+
+def parse(body: bytes) -> object:
+    """The document in `body`.
+
+    Raises:
+        PollError: malformed.
+    """
+    try:
+        return json.loads(
+            body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_doubles
+        )
+    except (ValueError, RecursionError):
+        raise malformed("the reply is not JSON") from None
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _no_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError
+    return members
+
+
+def an_object(value: object, what: str) -> dict[str, object]:
+    """`value` as an object, or PollError."""
+    if type(value) is not dict:
+        raise malformed(f"{what} is not an object")
+    return cast("dict[str, object]", value)
+
+
+def a_list(value: object, what: str) -> list[object]:
+    """`value` as an array, or PollError."""
+    if type(value) is not list:
+        raise malformed(f"{what} is not an array")
+    return cast("list[object]", value)
+
+
+def a_text(value: object, what: str) -> str:
+    """`value` as a string, or PollError."""
+    if type(value) is not str:
+        raise malformed(f"{what} is not a string")
+    return value
+
+
+def a_count(value: object, what: str) -> int:
+    """`value` as a whole number that a float64 holds exactly, or PollError."""
+    if type(value) is not int or not -_LARGEST <= value <= _LARGEST:
+        raise malformed(f"{what} is not a whole number")
+    return value
+
+
+def a_day(value: object, what: str) -> date:
+    """`value` as a date of the form YYYY-MM-DD, or PollError."""
+    text = a_text(value, what)
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise malformed(f"{what} is not a date")

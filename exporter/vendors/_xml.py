@@ -1,0 +1,74 @@
+"""XML as a contract reads it: no DTD, no entities, and text that is all text."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lxml import etree
+
+from exporter.records import malformed
+
+Element = etree._Element  # noqa: SLF001  lxml has no public name for the type of its elements
+_WHOLE: Final = re.compile(r"[0-9]{1,15}")
+_DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")
+
+
+def parse(body: bytes) -> Element:
+    """The root element of the document in `body`.
+
+    Raises:
+        PollError: malformed.
+    """
+    # A parser for each document: the process-wide default one can be changed by anyone. UTF-8
+    # whatever the declaration says, so that no other encoding hides a DTD from the check below.
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
+    )
+    if b"<!DOCTYPE" in body:
+        raise malformed("the reply has a document type declaration")
+    try:
+        return etree.fromstring(body, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        raise malformed("the reply is not XML") from None
+
+
+def children(element: Element) -> dict[str, Element]:
+    """The child elements by name, without comments.
+
+    Raises:
+        PollError: malformed, when a name occurs twice.
+    """
+    named = {str(child.tag): child for child in element if isinstance(child.tag, str)}
+    if len(named) < sum(isinstance(child.tag, str) for child in element):
+        raise malformed("an element occurs twice")
+    return named
+
+
+def text(element: Element | None) -> str:
+    """The text of an element without surrounding blanks; empty where it is missing.
+
+    Raises:
+        PollError: malformed, when anything but text is inside: a part of a number is no number.
+    """
+    if element is None:
+        return ""
+    if len(element):
+        raise malformed("an element holds more than text")
+    return (element.text or "").strip()
+
+
+def whole_number(element: Element | None, what: str) -> int:
+    """The non-negative whole number in an element that must have one."""
+    found = text(element)
+    if not _WHOLE.fullmatch(found):
+        raise malformed(f"{what} is not a whole number")
+    return int(found)
+
+
+def decimal_number(element: Element | None, what: str) -> float | None:
+    """The non-negative decimal number in an element; None where it is missing or empty."""
+    found = text(element)
+    if found and not _DECIMAL.fullmatch(found):
+        raise malformed(f"{what} is not a decimal number")
+    return float(found) if found else None
