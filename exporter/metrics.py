@@ -1,0 +1,135 @@
+"""The catalogue: every metric once, and the samples of those that are the exporter's own.
+
+Documents, dashboards, rules and tests read the catalogue.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from exporter.records import Allowance, Anomaly, Kind, Metric, Reason, Sample
+from exporter.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config.models import Target
+    from exporter.snapshot import Entry, State
+
+_AS_OF: Final = "as of the last successful poll."
+
+
+def _of_target(kind: Kind, name: str, words: str, *labels: str) -> Metric:
+    return Metric(f"docusage_{name}", kind, words, ("target", "vendor", *labels))
+
+
+def _of_allowance(name: str, words: str, *labels: str) -> Metric:
+    return _of_target("gauge", f"allowance_{name}", words, "account", "allowance", *labels)
+
+
+RATIO: Final = _of_allowance("available_ratio", f"What is left of an allowance, 0 to 1, {_AS_OF}")
+BURN: Final = _of_allowance("burn_per_day", f"Mean use of an allowance per day, {_AS_OF}")
+EXHAUSTION: Final = _of_allowance(
+    "exhaustion_timestamp_seconds",
+    f"When an allowance runs out at its present rhythm of use, {_AS_OF}",
+)
+END: Final = _of_allowance(
+    "end_timestamp_seconds", f"When the allowance's period, plan or prepayment ends, {_AS_OF}"
+)
+THRESHOLD: Final = _of_allowance(
+    "threshold_ratio",
+    "The ratio below which an alert of this severity is due, as configured (alerts).",
+    "severity",
+)
+UP: Final = _of_target("gauge", "target_up", "1 if the target's last poll succeeded, else 0.")
+INTERVAL: Final = _of_target(
+    "gauge", "target_interval_seconds", "Time between two polls, as configured (poll.interval)."
+)
+STALE_AFTER: Final = _of_target(
+    "gauge",
+    "target_stale_after_seconds",
+    "Age at which values are withdrawn, as configured (poll.stale_after).",
+)
+LAST_POLL: Final = _of_target(
+    "gauge", "last_poll_timestamp_seconds", "When the last poll ended, well or not."
+)
+LAST_SUCCESS: Final = _of_target(
+    "gauge", "last_success_timestamp_seconds", "When the last successful poll ended."
+)
+NEXT_POLL: Final = _of_target("gauge", "next_poll_timestamp_seconds", "When the next poll is due.")
+DURATION: Final = _of_target(
+    "gauge", "poll_duration_seconds", "How long the last poll took, waiting for limits included."
+)
+POLLS: Final = _of_target("counter", "polls_total", "Polls that ended, well or not.")
+FAILURES: Final = _of_target(
+    "counter", "poll_failures_total", "Polls that failed, by reason.", "reason"
+)
+REQUESTS: Final = _of_target(
+    "counter", "api_requests_total", "Requests made to the vendor's API, retries included."
+)
+ANOMALIES: Final = _of_target(
+    "counter",
+    "response_anomalies_total",
+    "Replies that were accepted but odd, by kind.",
+    "kind",
+)
+RELOAD_OK: Final = Metric(
+    "docusage_config_last_reload_successful",
+    "gauge",
+    "1 if the configuration was good when it was last read, else 0.",
+)
+RELOADED_AT: Final = Metric(
+    "docusage_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When the configuration in force was read.",
+)
+BUILD: Final = Metric("docusage_build_info", "info", "The exporter's version.", ("version",))
+CATALOGUE: Final = (
+    *(metric for vendor in VENDORS.values() for metric in vendor.metrics),
+    *(RATIO, BURN, EXHAUSTION, END, THRESHOLD),
+    *(UP, INTERVAL, STALE_AFTER, LAST_POLL, LAST_SUCCESS, NEXT_POLL, DURATION),
+    *(POLLS, FAILURES, REQUESTS, ANOMALIES),
+    *(RELOAD_OK, RELOADED_AT, BUILD),
+)
+
+
+def target_samples(entry: Entry) -> Iterator[Sample]:
+    """Every sample of a target: what its vendor reports, unless withdrawn, and how polling goes."""
+    target, state, _ = entry
+    yield from entry.reading.samples if entry.reading else ()
+    for allowance in entry.allowances:
+        yield from _allowance_samples(target, allowance)
+    vendor = (target.vendor,)
+    yield Sample(UP, vendor, state.is_up)
+    yield Sample(INTERVAL, vendor, target.poll.interval)
+    yield Sample(STALE_AFTER, vendor, target.poll.stale_after)
+    if state.last:
+        yield Sample(LAST_POLL, vendor, state.last.at)
+        yield Sample(NEXT_POLL, vendor, state.last.next_at)
+        yield Sample(DURATION, vendor, state.last.took)
+    if state.succeeded_at is not None:
+        yield Sample(LAST_SUCCESS, vendor, state.succeeded_at)
+    yield from _counter_samples(vendor, state)
+
+
+def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:
+    labels = (target.vendor, allowance.account, allowance.name)
+    yield Sample(RATIO, labels, allowance.ratio)
+    for metric, value in (
+        (BURN, allowance.burn_per_day),
+        (EXHAUSTION, allowance.exhaustion),
+        (END, allowance.end),
+    ):
+        if value is not None:
+            yield Sample(metric, labels, value)
+    yield Sample(THRESHOLD, (*labels, "warning"), target.alerts.warning_ratio)
+    yield Sample(THRESHOLD, (*labels, "critical"), target.alerts.critical_ratio)
+
+
+def _counter_samples(vendor: tuple[str], state: State) -> Iterator[Sample]:
+    yield Sample(POLLS, vendor, state.polls)
+    for reason, count in zip(Reason, state.failures, strict=True):
+        yield Sample(FAILURES, (*vendor, reason), count)
+    yield Sample(REQUESTS, vendor, state.requests)
+    for kind, count in zip(Anomaly, state.anomalies, strict=True):
+        yield Sample(ANOMALIES, (*vendor, kind), count)

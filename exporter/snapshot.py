@@ -1,0 +1,143 @@
+"""What is known of each target, and what of it survives a failed poll."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from exporter.records import Anomaly, Failure, Outcome, Reading, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from exporter.config.models import Target
+    from exporter.records import Allowance
+
+_REASONS: Final = tuple(Reason)
+_ANOMALIES: Final = tuple(Anomaly)
+_NO_FAILURES: Final = (0,) * len(_REASONS)
+_NO_ANOMALIES: Final = (0,) * len(_ANOMALIES)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything known of a target.
+
+    Args:
+        last: its last poll.
+        reading: what its last successful poll found.
+        succeeded_at: when that was, Unix seconds.
+        stale_at: when the reading is to be withdrawn, by the monotonic clock.
+        polls, requests: how many there were.
+        failures: how many for each `Reason`, in their order.
+        anomalies: how many of each `Anomaly`, in their order.
+    """
+
+    last: Outcome | None = None
+    reading: Reading | None = None
+    succeeded_at: float | None = None
+    stale_at: float = 0.0
+    polls: int = 0
+    requests: int = 0
+    failures: tuple[int, ...] = _NO_FAILURES
+    anomalies: tuple[int, ...] = _NO_ANOMALIES
+
+    def after(self, outcome: Outcome, stale_at: float) -> Self:
+        """The state once a poll has ended; a failed one leaves the last good reading as it is."""
+        known = replace(
+            self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
+        )
+        if isinstance(outcome.result, Failure):
+            return replace(known, failures=_counted(self.failures, _REASONS, outcome.result[:1]))
+        anomalies = outcome.result.anomalies
+        return replace(
+            known,
+            reading=outcome.result,
+            succeeded_at=outcome.at,
+            stale_at=stale_at,
+            anomalies=_counted(self.anomalies, _ANOMALIES, anomalies)
+            if anomalies
+            else self.anomalies,
+        )
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the last poll succeeded."""
+        return self.last is not None and isinstance(self.last.result, Reading)
+
+    @property
+    def failure(self) -> Failure | None:
+        """How the last poll failed, if it did."""
+        result = self.last and self.last.result
+        return result if isinstance(result, Failure) else None
+
+
+def _counted(
+    counts: tuple[int, ...], names: tuple[str, ...], seen: Iterable[str]
+) -> tuple[int, ...]:
+    found = list(seen)
+    return tuple(count + found.count(name) for count, name in zip(counts, names, strict=True))
+
+
+class Entry(NamedTuple):
+    """A target and its state, and whether its reading is withdrawn for its age."""
+
+    target: Target
+    state: State
+    is_stale: bool
+
+    @property
+    def reading(self) -> Reading | None:
+        """The last good reading, unless it is withdrawn."""
+        return None if self.is_stale else self.state.reading
+
+    @property
+    def allowances(self) -> tuple[Allowance, ...]:
+        """Those of the reading."""
+        return self.reading.allowances if self.reading else ()
+
+
+class Snapshot:
+    """The states of all targets: the one place where they change.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._entries: dict[str, Entry] = {}
+
+    def adopt(self, targets: Iterable[Target]) -> None:
+        """Have exactly these targets; one that was there unchanged keeps its state."""
+        known = self._entries
+        self._entries = {
+            target.name: known[target.name]
+            if target.name in known and known[target.name].target == target
+            else Entry(target, State(), is_stale=False)
+            for target in targets
+        }
+
+    def publish(self, name: str, outcome: Outcome) -> None:
+        """Take in how a poll ended."""
+        entry = self._entries[name]
+        stale_at = self._clock() + entry.target.poll.stale_after
+        self._entries[name] = Entry(
+            entry.target, entry.state.after(outcome, stale_at), entry.is_stale
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """Every target with its state, in the configuration's order."""
+        now = self._clock()
+        for name, entry in self._entries.items():
+            is_stale = entry.state.reading is not None and now >= entry.state.stale_at
+            if is_stale != entry.is_stale:
+                # Kept, so that what was rendered from an entry is told by its identity.
+                self._entries[name] = entry._replace(is_stale=is_stale)
+            yield self._entries[name]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every target has been polled."""
+        return all(entry.state.last for entry in self._entries.values())
