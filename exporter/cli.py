@@ -1,0 +1,193 @@
+"""The command line: flags as Prometheus exporters have them, each also an environment variable."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from exporter import logs
+from exporter.config.problems import ConfigError
+from exporter.config.views import schema
+from exporter.demo.run import run_demo
+from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
+from exporter.polling import Limits
+from exporter.probe import FORMATS, probe, written
+from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
+from exporter.vendors import VENDORS
+from exporter.vendors._http import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_EPILOG: Final = """commands:
+  serve        poll and serve /metrics (the default)
+  check        validate the configuration
+  probe        poll once, for real, and say what is left
+  demo         the exporter against simulated vendors on loopback; no keys needed
+  schema       print the JSON Schema of the configuration, for editors
+each with --help of its own
+
+Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
+"""
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a command; the exit status: 0 well, 1 not, 2 misused."""
+    name, *rest = arguments if arguments and arguments[0] in _COMMANDS else ("serve", *arguments)
+    try:
+        return _COMMANDS[name](rest, environ)
+    except ConfigError as error:
+        print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
+    except AddressError as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        pass
+    return 1
+
+
+def main() -> int:
+    """The `docusage-exporter` command."""
+    return run(sys.argv[1:], os.environ)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Flags with dots in their names, whose defaults come from the environment."""
+
+    def __init__(self, command: str, words: str, environ: Mapping[str, str]) -> None:
+        super().__init__(
+            prog=f"docusage-exporter {command}".strip(),
+            description=words,
+            epilog=None if command else _EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self._environ = environ
+
+    def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
+        """A flag with a value; an empty environment variable is none."""
+        variable = "DOCUSAGE_" + name.upper().replace(".", "_").replace("-", "_")
+        self.add_argument(
+            f"--{name}",
+            dest=name,
+            default=self._environ.get(variable) or default,
+            help=f"{words} (default: {default or 'none'})",
+            **({"metavar": "VALUE"} | more),
+        )
+
+    def values(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Every flag's value, by its name; logging is set up on the way."""
+        found = vars(self.parse_args(arguments))
+        for action in self._actions:
+            # argparse holds what is given to `choices`, but not what the environment says.
+            if action.choices and found[action.dest] not in action.choices:
+                self.error(f"{action.dest} must be one of {', '.join(action.choices)}")
+        logs.set_up(found["log.level"], found["log.format"])
+        return found
+
+
+def _parser(command: str, words: str, environ: Mapping[str, str]) -> _Parser:
+    parser = _Parser(command, words, environ)
+    parser.flag("log.level", "info", "log this level and above", choices=logs.LEVELS, metavar=None)
+    parser.flag("log.format", "logfmt", "form of log lines", choices=[*logs.FORMATS], metavar=None)
+    return parser
+
+
+def _with_config(parser: _Parser) -> None:
+    parser.flag("config.file", "config.yaml", "the configuration")
+
+
+def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
+    parser.flag("web.listen-address", default, "where to serve; may be repeated", action="append")
+    parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
+    parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
+    parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
+
+
+def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
+    _with_config(parser)
+    _with_web(parser)
+    parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
+    parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
+    flags = parser.values(arguments)
+    path = Path(flags["config.file"])
+    if flags["check"]:
+        return _checked(path, environ)
+    config = load_config(path, environ)
+    asyncio.run(serve(_options(path, flags, environ), config))
+    return 0
+
+
+def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
+    addresses = flags["web.listen-address"]
+    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    return Options(
+        config_file=path,
+        environ=environ,
+        sockets=bound_sockets(addresses.split(",") if isinstance(addresses, str) else addresses),
+        prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
+        telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+    )
+
+
+def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("check", "Validate the configuration, with every problem at once.", environ)
+    _with_config(parser)
+    parser.add_argument("file", nargs="?", help="instead of --config.file")
+    flags = parser.values(arguments)
+    return _checked(Path(flags["file"] or flags["config.file"]), environ)
+
+
+def _checked(path: Path, environ: Mapping[str, str]) -> int:
+    config = load_config(path, environ)
+    print(f"{path} is valid: {len(config.targets)} targets")
+    return 0
+
+
+def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
+    _with_config(parser)
+    parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+    flags = parser.values(arguments)
+    config = load_config(Path(flags["config.file"]), environ)
+    wanted = flags["targets"] or [target.name for target in config.targets]
+    if unknown := set(wanted) - {target.name for target in config.targets}:
+        parser.error(f"no such target: {', '.join(sorted(unknown))}")
+    network = Network(USER_AGENT)
+    sources = [connect(target, network) for target in config.targets if target.name in wanted]
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    entries = asyncio.run(probe(sources, limits))
+    print(written(entries, flags["format"]))
+    return 0 if all(entry.state.is_up for entry in entries) else 1
+
+
+def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
+    _with_web(parser, "127.0.0.1:10086")
+    parser.add_argument("--keep-config", metavar="FILE", type=Path, help="write the config there")
+    flags = parser.values(arguments)
+    asyncio.run(run_demo(lambda path: _options(path, flags, environ), flags["keep_config"]))
+    return 0
+
+
+def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
+    settings = {name: vendor.settings for name, vendor in VENDORS.items()}
+    print(json.dumps(schema(settings), indent=2))
+    return 0
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int]]] = {
+    "serve": _serve,
+    "check": _check,
+    "probe": _probe,
+    "demo": _demo,
+    "schema": _schema,
+}

@@ -1,0 +1,47 @@
+"""The demo: simulated vendors on loopback, and the real exporter polling them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from exporter.demo import demo_config, demo_world
+from exporter.demo.vendors import Vendors
+from exporter.listen import url_of
+from exporter.service import load_config, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.service import Options
+
+_WELCOME: Final = """\
+Simulated vendors answer at {vendors}; the exporter polls them every 15 seconds.
+
+  status page    {exporter}/
+  metrics        {exporter}/metrics
+  targets        {exporter}/api/v1/targets
+  configuration  {config}
+
+One of the targets, acme-legacy, fails on purpose. Stop with Ctrl-C.
+"""
+
+
+async def run_demo(options: Callable[[Path], Options], keep: Path | None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        options: how to run, given the configuration's file.
+        keep: where to leave the configuration, or None.
+    """
+    world = demo_world()
+    with TemporaryDirectory() as folder:
+        path = keep or Path(folder) / "config.yaml"
+        async with Vendors(world).serve() as vendors:
+            path.write_text(demo_config(world, vendors), encoding="utf-8")
+            chosen = options(path)
+            exporter = url_of(chosen.sockets[0]) + chosen.prefix
+            shown = path if keep else f"{exporter}/config"
+            print(_WELCOME.format(vendors=vendors, exporter=exporter, config=shown), flush=True)
+            await serve(chosen, load_config(path, chosen.environ))

@@ -1,0 +1,59 @@
+"""Addresses to serve on, as Prometheus writes them, and the sockets bound to them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_ADDRESS: Final = ":10086"
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:\[\]]*)):([0-9]{1,5})")
+_BACKLOG: Final = 1024  # a thousand scrapes at once are let in, not refused
+
+
+class AddressError(Exception):
+    """An address that cannot be served on, in words for the user."""
+
+
+def bound_sockets(addresses: Iterable[str]) -> list[socket.socket]:
+    """A listening socket for each `HOST:PORT`, `[IPv6]:PORT` or `:PORT` (every interface).
+
+    Raises:
+        AddressError: for the first that cannot be; the others are closed.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for address in addresses:
+            sockets.append(_bound(address.strip()))  # noqa: PERF401  those before a failure are closed
+    except AddressError:
+        for bound in sockets:
+            bound.close()
+        raise
+    return sockets
+
+
+def _bound(address: str) -> socket.socket:
+    match = _ADDRESS.fullmatch(address)
+    if not match or int(match[3]) > 65_535:  # noqa: PLR2004  the largest port
+        raise AddressError(f"{address!r} is no address to serve on; write HOST:PORT or :PORT")
+    host, port = match[1] or match[2], int(match[3])
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
+            )
+        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104  asked for
+        return socket.create_server(found[0][4][:2], family=found[0][0], backlog=_BACKLOG)
+    except OSError as error:
+        raise AddressError(f"cannot serve on {address}: {error.strerror}") from None
+
+
+def url_of(bound: socket.socket) -> str:
+    """Where a person's browser finds a socket."""
+    host, port = bound.getsockname()[:2]
+    if host in {"::", "0.0.0.0"}:  # noqa: S104  compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,159 @@
+"""The running exporter: a configuration brought into force, and brought up to date on request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from exporter.config.loading import load
+from exporter.config.problems import ConfigError
+from exporter.config.views import public_yaml
+from exporter.exposition import Page
+from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.polling import Fleet, Limits, Source
+from exporter.records import Sample
+from exporter.server import Application, server
+from exporter.snapshot import Snapshot
+from exporter.vendors import VENDORS
+from exporter.vendors._http import Network
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from exporter.config.models import Config, Target
+
+_log = logging.getLogger(__name__)
+
+VERSION: Final = version("docusage-exporter")
+USER_AGENT: Final = f"docusage-exporter/{VERSION}"
+
+
+def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+    """The configuration at `path`, for the vendors there are; its warnings are logged.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
+    for problem in config.warnings:
+        _log.warning(problem.describe(path))
+    return config
+
+
+def connect(target: Target, network: Network) -> Source:
+    """What polls a target."""
+    fetch = VENDORS[target.vendor].connect(target)
+    return Source(target, fetch, network.way_out(target.http))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run.
+
+    Args:
+        config_file: the configuration.
+        environ: environment variables that it may name.
+        sockets: bound sockets to serve on.
+        prefix: path before every path.
+        telemetry_path: where the metrics are.
+    """
+
+    config_file: Path
+    environ: Mapping[str, str]
+    sockets: list[socket.socket]
+    prefix: str = ""
+    telemetry_path: str = "/metrics"
+
+
+class Service:
+    """A configuration in force: its targets are polled, their values served."""
+
+    def __init__(self, options: Options, config: Config) -> None:
+        self._options = options
+        self._config = config
+        self._snapshot = Snapshot()
+        self._network = Network(USER_AGENT)
+        self._fleet = Fleet(self._snapshot.publish, _limits(config))
+        self._one_reload = asyncio.Lock()
+        self._is_good = True
+        self._read_at = time.time()
+
+    async def run(self, stop: asyncio.Event, hang_up: asyncio.Event) -> None:
+        """Serve until `stop` is set; read the configuration again whenever `hang_up` is."""
+        application = Application(
+            Page(self._snapshot, self._program_samples),
+            self._snapshot,
+            self.reload,
+            lambda: public_yaml(self._config),
+            self._options.prefix,
+            self._options.telemetry_path,
+        )
+        web = server(application)
+        async with self._fleet, asyncio.TaskGroup() as group:
+            self._put_in_force(self._config)
+            serving = group.create_task(web.serve(self._options.sockets))
+            reloading = group.create_task(self._reload_on(hang_up))
+            await stop.wait()
+            web.should_exit = True
+            await serving
+            reloading.cancel()
+
+    async def _reload_on(self, hang_up: asyncio.Event) -> None:
+        while await hang_up.wait():
+            hang_up.clear()
+            await self.reload()
+
+    async def reload(self) -> str | None:
+        """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
+        options = self._options
+        async with self._one_reload:
+            try:
+                config = await asyncio.to_thread(load_config, options.config_file, options.environ)
+            except ConfigError as error:
+                self._is_good = False
+                _log.error("configuration not reloaded", extra={"detail": str(error)})
+                return str(error)
+            self._put_in_force(config)
+            self._is_good, self._read_at = True, time.time()
+            _log.info("configuration reloaded", extra={"targets": len(config.targets)})
+            return None
+
+    def _put_in_force(self, config: Config) -> None:
+        """Poll the targets of `config`; those that run unchanged already are left alone."""
+        wanted = {target.name: target for target in config.targets}
+        running = {
+            target.name: target for target in self._config.targets if target.name in self._fleet
+        }
+        self._fleet.stop(name for name, target in running.items() if wanted.get(name) != target)
+        self._fleet.limit(_limits(config))
+        self._snapshot.adopt(config.targets)
+        self._config = config
+        new = [target for name, target in wanted.items() if name not in self._fleet]
+        self._fleet.start([connect(target, self._network) for target in new])
+
+    def _program_samples(self) -> Iterator[Sample]:
+        yield Sample(RELOAD_OK, (), self._is_good)
+        yield Sample(RELOADED_AT, (), self._read_at)
+        yield Sample(BUILD, (VERSION,), 1)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+
+
+async def serve(options: Options, config: Config) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads."""
+    stop, hang_up = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    await Service(options, config).run(stop, hang_up)
+    _log.info("stopped")

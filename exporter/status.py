@@ -1,0 +1,73 @@
+"""A target's state in words for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from exporter.records import Allowance
+    from exporter.snapshot import Entry
+
+_FAR: Final = 10 * 365 * 86_400  # seconds; beyond them a date says no more than "not soon"
+
+
+def words_of_state(entry: Entry) -> str:
+    """How its last poll went."""
+    if entry.state.failure:
+        return f"down: {entry.state.failure.reason}: {entry.state.failure.detail}"
+    return "up" if entry.state.is_up else "not polled yet"
+
+
+def words_of_allowance(allowance: Allowance) -> str:
+    """What is left of how much."""
+    return f"{amount(allowance.available)} of {amount(allowance.allowed)} {allowance.unit}"
+
+
+def amount(value: float) -> str:
+    """A number for people: thousands apart, a fraction only below ten."""
+    return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"  # noqa: PLR2004  as said
+
+
+def day(moment: float | None, now: float) -> str:
+    """A moment as its day in UTC, and how far away that is."""
+    if moment is None:
+        return "-"
+    if moment - now > _FAR:
+        return "in over 10 years"
+    days = round((moment - now) / 86_400)
+    distance = f"in {days:,} d" if days > 0 else f"{-days:,} d ago" if days else "now"
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d} ({distance})"
+
+
+def described(entry: Entry) -> dict[str, object]:
+    """A target as `/api/v1/targets` shows it: moments in Unix seconds, what is unknown as null."""
+    state, last, failure = entry.state, entry.state.last, entry.state.failure
+    return {
+        "name": entry.target.name,
+        "vendor": entry.target.vendor,
+        "up": state.is_up,
+        "stale": entry.is_stale,
+        "last_poll": last and last.at,
+        "last_success": state.succeeded_at,
+        "next_poll": last and last.next_at,
+        "poll_duration_seconds": last and last.took,
+        "last_error": failure and {"reason": failure.reason, "detail": failure.detail},
+        "allowances": [_described_allowance(allowance) for allowance in entry.allowances],
+    }
+
+
+def _described_allowance(allowance: Allowance) -> dict[str, object]:
+    return {
+        "account": allowance.account,
+        "allowance": allowance.name,
+        "label": allowance.label,
+        "unit": allowance.unit,
+        "allowed": allowance.allowed,
+        "used": allowance.used,
+        "available": allowance.available,
+        "available_ratio": allowance.ratio,
+        "burn_per_day": allowance.burn_per_day,
+        "exhaustion": allowance.exhaustion,
+        "end": allowance.end,
+    }
