@@ -115,6 +115,7 @@ class Allowance:
         end: when the period, plan or prepayment ends, Unix seconds, if it does.
         label: a name for people, as far as the vendor gives one.
         unit: what is counted, plural: `credits` or `documents`.
+        only_total: whether the vendor tells no use by day, so that the exporter is to keep its own.
     """
 
     account: str
@@ -127,6 +128,7 @@ class Allowance:
     burn_per_day: float | None = None
     exhaustion: float | None = None
     end: float | None = None
+    only_total: bool = False
 
     @property
     def ratio(self) -> float:

@@ -352,6 +352,7 @@ def _allowance(plan: Plan, name: str, now: float) -> Allowance:
         burn_per_day=burn,
         exhaustion=burn and forecast.run_out_by_mean(burn, now, plan.figures["available"]),
         end=plan.expiry,
+        only_total=True,
     )
 
 
