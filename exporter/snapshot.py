@@ -10,7 +10,7 @@ from exporter.observed import observe, with_run_out
 from exporter.records import Anomaly, Failure, Outcome, Reading, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from exporter.config.models import Target
     from exporter.observed import Seen
@@ -124,23 +124,30 @@ class Snapshot:
         self._clock = clock
         self._entries: dict[str, Entry] = {}
 
-    def adopt(self, targets: Iterable[Target]) -> None:
-        """Have exactly these targets; one that was there unchanged keeps its state."""
+    def adopt(self, targets: Iterable[Target], kept: Mapping[str, State] | None = None) -> None:
+        """Have exactly these targets; one that was there unchanged keeps its state.
+
+        Args:
+            targets: in the order in which they are to be shown.
+            kept: by name, the states of those that were known before the program began.
+        """
         known = self._entries
+        kept = kept or {}
         self._entries = {
             target.name: known[target.name]
             if target.name in known and known[target.name].target == target
-            else Entry(target, State(), is_stale=False)
+            else Entry(target, kept.get(target.name, State()), is_stale=False)
             for target in targets
         }
 
-    def publish(self, name: str, outcome: Outcome) -> None:
-        """Take in how a poll ended."""
+    def publish(self, name: str, outcome: Outcome) -> Entry:
+        """Take in how a poll ended; the target as it is then."""
         entry = self._entries[name]
         stale_at = self._clock() + entry.target.poll.stale_after
         self._entries[name] = Entry(
             entry.target, entry.state.after(outcome, stale_at), entry.is_stale
         )
+        return self._entries[name]
 
     def entries(self) -> Iterator[Entry]:
         """Every target with its state, in the configuration's order."""
