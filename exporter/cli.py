@@ -113,6 +113,7 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
     _with_config(parser)
     _with_web(parser)
+    parser.flag("storage.path", "", "a folder in which to keep state across restarts")
     parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
@@ -133,6 +134,7 @@ def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -
         sockets=bound_sockets(addresses.split(",") if isinstance(addresses, str) else addresses),
         prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 

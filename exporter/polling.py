@@ -111,10 +111,14 @@ class Source(NamedTuple):
 
 
 class Rhythm(NamedTuple):
-    """Where the polling of a target goes on: its last poll, and how many failed in a row."""
+    """Where the polling of a target goes on: its last poll, and how many have failed in a row."""
 
-    last: Outcome
-    failures: int
+    last: Outcome | None = None
+    failures: int = 0
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next poll is due."""
+        return max(0.0, self.last.next_at - now) if self.last else 0.0
 
 
 class Attempt(NamedTuple):
@@ -208,13 +212,12 @@ class Fleet:
             interval = source.target.poll.interval
             gap = min(FIRST_GAP, min(SPREAD, interval / 4) / len(sources))
             name = source.target.name
-            task = self._poll_forever(source, index * gap, (rhythms or {}).get(name))
+            task = self._poll_forever(source, index * gap, (rhythms or {}).get(name, Rhythm()))
             self._tasks[name] = self._group.create_task(task, name=f"poll {name}")
 
-    async def _poll_forever(self, source: Source, delay: float, rhythm: Rhythm | None) -> None:
-        failures = rhythm.failures if rhythm else 0
-        last = rhythm.last.result if rhythm else None
-        delay = max(delay, rhythm.last.next_at - self._now()) if rhythm else delay
+    async def _poll_forever(self, source: Source, delay: float, rhythm: Rhythm) -> None:
+        failures, last = rhythm.failures, rhythm.last and rhythm.last.result
+        delay = max(delay, rhythm.delay(self._now()))
         await _rest(source.target, delay, last, source.target.key.fingerprint())
         while True:
             async with self._limits.slot():

@@ -15,10 +15,11 @@ from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.exposition import Page
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
-from exporter.polling import Fleet, Limits, Source
+from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.server import Application, server
 from exporter.snapshot import Snapshot
+from exporter.storage import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.models import Config, Target
+    from exporter.records import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class Options:
         sockets: bound sockets to serve on.
         prefix: path before every path.
         telemetry_path: where the metrics are.
+        storage_path: the folder in which state is kept across restarts, or None.
     """
 
     config_file: Path
@@ -70,6 +73,7 @@ class Options:
     sockets: list[socket.socket]
     prefix: str = ""
     telemetry_path: str = "/metrics"
+    storage_path: Path | None = None
 
 
 class Service:
@@ -80,7 +84,8 @@ class Service:
         self._config = config
         self._snapshot = Snapshot()
         self._network = Network(USER_AGENT)
-        self._fleet = Fleet(self._snapshot.publish, _limits(config))
+        self._keeper = keeper(options.storage_path)
+        self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
         self._is_good = True
         self._read_at = time.time()
@@ -96,14 +101,19 @@ class Service:
             self._options.telemetry_path,
         )
         web = server(application)
-        async with self._fleet, asyncio.TaskGroup() as group:
-            self._put_in_force(self._config)
+        async with asyncio.TaskGroup() as group, self._fleet:
+            keeping = group.create_task(self._keeper.run())
+            await self._put_in_force(self._config)
             serving = group.create_task(web.serve(self._options.sockets))
             reloading = group.create_task(self._reload_on(hang_up))
             await stop.wait()
             web.should_exit = True
             await serving
             reloading.cancel()
+            keeping.cancel()
+
+    def _publish(self, name: str, outcome: Outcome) -> None:
+        self._keeper.keep(self._snapshot.publish(name, outcome))
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
@@ -120,23 +130,25 @@ class Service:
                 self._is_good = False
                 _log.error("configuration not reloaded", extra={"detail": str(error)})
                 return str(error)
-            self._put_in_force(config)
+            await self._put_in_force(config)
             self._is_good, self._read_at = True, time.time()
             _log.info("configuration reloaded", extra={"targets": len(config.targets)})
             return None
 
-    def _put_in_force(self, config: Config) -> None:
+    async def _put_in_force(self, config: Config) -> None:
         """Poll the targets of `config`; those that run unchanged already are left alone."""
         wanted = {target.name: target for target in config.targets}
         running = {
             target.name: target for target in self._config.targets if target.name in self._fleet
         }
+        new = [target for name, target in wanted.items() if running.get(name) != target]
+        kept = await self._keeper.load(new)
         self._fleet.stop(name for name, target in running.items() if wanted.get(name) != target)
         self._fleet.limit(_limits(config))
-        self._snapshot.adopt(config.targets)
+        self._snapshot.adopt(config.targets, kept)
         self._config = config
-        new = [target for name, target in wanted.items() if name not in self._fleet]
-        self._fleet.start([connect(target, self._network) for target in new])
+        rhythms = {name: Rhythm(state.last, state.failed_in_row) for name, state in kept.items()}
+        self._fleet.start([connect(target, self._network) for target in new], rhythms)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
