@@ -155,6 +155,14 @@ class Reading:
             raise malformed("the reply names the same thing twice")
 
 
+class Stretch(NamedTuple):
+    """What was so for some time: a reading from `begin` until before `end`, Unix seconds."""
+
+    begin: float
+    end: float
+    reading: Reading
+
+
 class Outcome(NamedTuple):
     """How one poll of one target ended.
 
