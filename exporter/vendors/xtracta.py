@@ -147,15 +147,16 @@ class Group(NamedTuple):
 
 def usage_request(settings: Settings, key: Secret, group: int | None) -> Request:
     """Ask for the plans and packs of a group; None means the key's own."""
-    return _post(settings, key, "billings/usage", {} if group is None else {"group_id": str(group)})
+    return api_request(settings, key, "billings/usage", {} if group is None else {"group_id": str(group)})
 
 
 def groups_request(settings: Settings, key: Secret) -> Request:
     """Ask for the tree of groups below the key's own."""
-    return _post(settings, key, "group/list", {})
+    return api_request(settings, key, "group/list", {})
 
 
-def _post(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
+def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
+    """Any question to the API; the key travels in the body."""
     return Request(
         "POST",
         f"{settings.address}/v1/{path}",
@@ -177,7 +178,7 @@ _OK: Final = 200
 _REFUSED: Final = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
 
 
-def _accepted(body: bytes, root: str, key: Secret) -> Element:
+def accepted(body: bytes, root: str, key: Secret) -> Element:
     """The root element of a reply that does not report a failure inside its body."""
     element = _xml.parse(body)
     if element.tag != root:
@@ -205,7 +206,7 @@ def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
         PollError: auth, rate_limited or vendor_error, when the body reports a failure; malformed,
             when it is not what the reference says or not about `group`.
     """
-    root = _accepted(body, "billings_response", key)
+    root = accepted(body, "billings_response", key)
     found = [child for child in root if child.tag in ("plan", "pack")]
     plans = tuple(_plan(child, key, group) for child in found)
     unknown = any(_unknown(child, _PLAN_FIELDS) for child in found) or _unknown(root, _REPLY_FIELDS)
@@ -246,8 +247,8 @@ def _plan(element: Element, key: Secret, group: int | None) -> Plan:
         },
         price=_xml.decimal_number(fields.get("price"), "price"),
         currency=currency,
-        start=_moment(fields.get("start_date"), "start_date"),
-        expiry=_moment(fields.get("expiry_date"), "expiry_date"),
+        start=moment(fields.get("start_date"), "start_date"),
+        expiry=moment(fields.get("expiry_date"), "expiry_date"),
     )
 
 
@@ -257,7 +258,7 @@ _ZONE: Final = r" ?(?:\((?:GMT|UTC)\)|Z|([+-][0-9]{2}:[0-9]{2}))"
 _MOMENT: Final = re.compile(_DATE_AND_TIME + _ZONE)
 
 
-def _moment(element: Element | None, what: str) -> float | None:
+def moment(element: Element | None, what: str) -> float | None:
     """Unix seconds of `2015-02-27 12:10:04 (GMT)` or `2017-08-21T02:16:49+00:00`."""
     found = _xml.text(element)
     if not found:
@@ -278,7 +279,7 @@ def parse_groups(body: bytes, key: Secret) -> dict[str, Group]:
         PollError: as `parse_usage` does.
     """
     groups: dict[str, Group] = {}
-    for element in _accepted(body, "group_response", key).iter("group", "Group", "Subgroup"):
+    for element in accepted(body, "group_response", key).iter("group", "Group", "Subgroup"):
         if element.find("Id") is None:  # a container around the groups
             continue
         identifier = str(_xml.whole_number(element.find("Id"), "a group's Id"))
