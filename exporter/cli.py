@@ -7,11 +7,15 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from exporter import logs
+from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
+from exporter.backfill.progress import Progress
+from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
@@ -29,12 +33,15 @@ _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
   check        validate the configuration
   probe        poll once, for real, and say what is left
+  backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
 """
+
+_LABELS: Final = "a label that Prometheus gives to scraped series, such as job=docusage; repeatable"
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -170,6 +177,30 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0 if all(entry.state.is_up for entry in entries) else 1
 
 
+def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    _with_config(parser)
+    parser.flag("start", "", "the first day, such as 2026-01-31")
+    parser.flag("end", "", "the last day; without one, yesterday (UTC)")
+    parser.flag("step", DEFAULT_STEP, "time from one sample of a series to the next")
+    parser.flag("output", "docusage.om", "the file to write", metavar="FILE")
+    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help=_LABELS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+    flags = parser.values(arguments)
+    config = load_config(Path(flags["config.file"]), environ)
+    now = datetime.now(UTC)
+    try:
+        order = ordered(flags, config.targets, now)
+    except OrderError as error:
+        parser.error(str(error))
+    network = Network(USER_AGENT)
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    progress = Progress(len(order.targets), sys.stderr)
+    result = asyncio.run(backfill(order, network, limits, progress))
+    print(report(result, order, now), file=sys.stderr if result.failures else sys.stdout)
+    return 1 if result.failures else 0
+
+
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
@@ -190,6 +221,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int]]
     "serve": _serve,
     "check": _check,
     "probe": _probe,
+    "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
     from exporter.snapshot import Entry
 
-_SALT_BYTES: Final = 16
+SALT_BYTES: Final = 16
 
 
 class _Part(BaseModel):
@@ -80,7 +80,7 @@ def written(entry: Entry) -> bytes:
     """The contents of the file for a target that has been polled."""
     target, state, _ = entry
     assert state.last is not None  # noqa: S101  only what was polled is kept
-    salt = secrets.token_hex(_SALT_BYTES)
+    salt = secrets.token_hex(SALT_BYTES)
     fingerprint = target.key.fingerprint()
     return (
         _File(

@@ -147,7 +147,9 @@ class Group(NamedTuple):
 
 def usage_request(settings: Settings, key: Secret, group: int | None) -> Request:
     """Ask for the plans and packs of a group; None means the key's own."""
-    return api_request(settings, key, "billings/usage", {} if group is None else {"group_id": str(group)})
+    return api_request(
+        settings, key, "billings/usage", {} if group is None else {"group_id": str(group)}
+    )
 
 
 def groups_request(settings: Settings, key: Secret) -> Request:
