@@ -113,6 +113,10 @@ class Page:
         self._bodies: dict[tuple[Format, bool], bytes] = {}
         self._made_at = float("-inf")
 
+    def expire(self) -> None:
+        """Make the page anew when it is next asked for, however old it is."""
+        self._made_at = float("-inf")
+
     def body(self, form: Format, *, gzipped: bool) -> bytes:
         """The page, at most `MAX_AGE` old."""
         if self._clock() - self._made_at >= MAX_AGE:
