@@ -41,8 +41,7 @@ def head(metric: Metric, form: Format) -> bytes:
         name = name.removesuffix("_total").removesuffix("_info" if kind == "info" else "")
     elif kind == "info":
         kind = "gauge"
-    words = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {name} {words}\n# TYPE {name} {kind}\n".encode()
+    return f"# HELP {name} {metric.help}\n# TYPE {name} {kind}\n".encode()
 
 
 def number(value: float) -> str:

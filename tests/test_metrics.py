@@ -25,39 +25,19 @@ def told(*outcomes: Outcome, is_stale: bool = False) -> dict[str, float]:
     return found
 
 
+REASONS = (
+    *("dns", "connect", "tls", "timeout", "auth", "rate_limited", "client_error"),
+    *("server_error", "redirect", "too_large", "malformed", "vendor_error", "secret", "internal"),
+)
+KINDS = (
+    *("unknown_field", "total_mismatch", "available_mismatch"),
+    *("window_mismatch", "scope_mismatch", "duplicate_day"),
+)
 COUNTERS = {
     "docusage_polls_total acme",
     "docusage_api_requests_total acme",
-    *(
-        f"docusage_poll_failures_total acme {reason}"
-        for reason in [
-            "dns",
-            "connect",
-            "tls",
-            "timeout",
-            "auth",
-            "rate_limited",
-            "client_error",
-            "server_error",
-            "redirect",
-            "too_large",
-            "malformed",
-            "vendor_error",
-            "secret",
-            "internal",
-        ]
-    ),
-    *(
-        f"docusage_response_anomalies_total acme {kind}"
-        for kind in [
-            "unknown_field",
-            "total_mismatch",
-            "available_mismatch",
-            "window_mismatch",
-            "scope_mismatch",
-            "duplicate_day",
-        ]
-    ),
+    *(f"docusage_poll_failures_total acme {reason}" for reason in REASONS),
+    *(f"docusage_response_anomalies_total acme {kind}" for kind in KINDS),
 }
 CONFIGURED = {
     "docusage_target_interval_seconds acme": 60,
