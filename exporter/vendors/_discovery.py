@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
@@ -72,7 +71,7 @@ class Rhythm(NamedTuple):
 
     Args:
         interval: seconds between two looks.
-        patience: seconds for a list that the poll can do without.
+        patience: seconds that the reply may take where the poll can do without it.
         clock: monotonic seconds.
     """
 
@@ -101,8 +100,11 @@ class Listing(Generic[T]):
         self._known = otherwise
         self._due = float("-inf")
 
-    async def get(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def get(self, ask: Callable[[float | None], Awaitable[T]]) -> T:
         """The list, asked for anew where that is due.
+
+        Args:
+            ask: asks for it, with the patience that it deserves.
 
         Raises:
             PollError: as `ask` does, while there is nothing to fall back on.
@@ -111,11 +113,11 @@ class Listing(Generic[T]):
         if self._known is not None and now < self._due:
             return self._known
         if self._known is None:
-            self._known = await ask()
+            self._known = await ask(None)
             self._due = now + self._rhythm.interval
             return self._known
         try:
-            self._known = await self._asked_with_patience(ask)
+            self._known = await ask(self._rhythm.patience)
             self._due = now + self._rhythm.interval
         except PollError as error:
             self._due = now + self._rhythm.interval * _SOONER
@@ -124,13 +126,6 @@ class Listing(Generic[T]):
                 extra={"target": self._target, "reason": error.reason, "detail": error.detail},
             )
         return self._known
-
-    async def _asked_with_patience(self, ask: Callable[[], Awaitable[T]]) -> T:
-        try:
-            async with asyncio.timeout(self._rhythm.patience):
-                return await ask()
-        except TimeoutError:
-            raise PollError(Reason.TIMEOUT, "the list did not come in time") from None
 
     def doubt(self, error: PollError) -> None:
         """Ask at the next chance if `error` is what a vendor answers about a scope that is gone."""

@@ -2,7 +2,7 @@
 
 What the layers below let through, and what each becomes:
 
-    httpx.TimeoutException .......................... timeout
+    httpx.TimeoutException, TimeoutError ............ timeout
     httpx.ProtocolError ............................. malformed
     any other httpx.TransportError, OSError
         caused by socket.gaierror, UnicodeError ..... dns
@@ -65,6 +65,7 @@ class Request:
         body: bytes to send, or None.
         explain: finds the vendor's own words in the beginning of a refusal, safe to show.
         limit: bytes of a reply that are read at most.
+        patience: seconds for the call, if the poll can do without it; else its deadline counts.
     """
 
     method: str
@@ -73,6 +74,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     explain: Callable[[bytes], str] = field(default=_no_words, repr=False)
     limit: int = MAX_REPLY_BYTES
+    patience: float | None = None
 
     @property
     def host(self) -> str:
@@ -151,9 +153,12 @@ async def _send(
         **request.headers,
     }
     try:
-        async with httpx.AsyncHTTPTransport(
-            verify=context, trust_env=False, proxy=proxy, limits=_ONE_CALL
-        ) as transport:
+        async with (
+            asyncio.timeout(request.patience),
+            httpx.AsyncHTTPTransport(
+                verify=context, trust_env=False, proxy=proxy, limits=_ONE_CALL
+            ) as transport,
+        ):
             response = await transport.handle_async_request(
                 httpx.Request(
                     request.method,
@@ -204,7 +209,7 @@ async def _words(request: Request, response: httpx.Response) -> str:
 
 
 _MEANINGS: Final = (
-    (httpx.TimeoutException, Reason.TIMEOUT, "the vendor did not answer in time"),
+    ((httpx.TimeoutException, TimeoutError), Reason.TIMEOUT, "the vendor did not answer in time"),
     (httpx.ProtocolError, Reason.MALFORMED, "the reply is not HTTP, or was cut off"),
     (gaierror, Reason.DNS, "the host name cannot be resolved"),
     (UnicodeError, Reason.DNS, "the host name cannot be resolved"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from exporter.records import Anomaly, PollError, malformed
 from exporter.vendors import _json
-from exporter.vendors._http import MAX_LIST_BYTES, MAX_REPLY_BYTES, Request
+from exporter.vendors._http import MAX_LIST_BYTES, Request
 from exporter.vendors._text import fit_to_show
 from exporter.vendors.affinda.metrics import AXES, Axis
 from exporter.vendors.affinda.settings import IDENTIFIER
@@ -69,22 +69,24 @@ def usage_request(
     if scope.axis != "organization":
         query[AXES[scope.axis].label] = scope.identifier
     query |= {name: day.isoformat() for name, day in (("start", start), ("end", end)) if day}
-    return _get(settings, key, "usage", query, MAX_REPLY_BYTES)
+    return _get(settings, key, "usage", query)
 
 
-def list_request(settings: Settings, key: Secret, axis: Axis) -> Request:
+def list_request(
+    settings: Settings, key: Secret, axis: Axis, patience: float | None = None
+) -> Request:
     """Ask for the list that names the scopes of an axis."""
     query = {} if axis == "organization" else {"organization": settings.organization}
-    return _get(settings, key, AXES[axis].listed, query, MAX_LIST_BYTES)
+    request = _get(settings, key, AXES[axis].listed, query)
+    return replace(request, limit=MAX_LIST_BYTES, patience=patience)
 
 
-def _get(settings: Settings, key: Secret, path: str, query: dict[str, str], limit: int) -> Request:
+def _get(settings: Settings, key: Secret, path: str, query: dict[str, str]) -> Request:
     return Request(
         "GET",
         f"{settings.address}/v3/{path}" + (f"?{urlencode(query)}" if query else ""),
         {"Authorization": f"Bearer {key.reveal()}", "Accept": "application/json"},
         explain=partial(explain, key=key),
-        limit=limit,
     )
 
 

@@ -51,11 +51,9 @@ class _Api(NamedTuple):
         request = usage_request(self.settings, self.key, scope, start, end)
         return parse_usage(await self.send(request), scope, start, end)
 
-    async def names(self, axis: Axis) -> Names:
-        body = await self.send(list_request(self.settings, self.key, axis))
-        names = parse_names(body, self.key)
-        self.settings.discovery.warn_of_more(names, AXES[axis].listed, self.settings.name)
-        return names
+    async def names(self, axis: Axis, patience: float | None) -> Names:
+        body = await self.send(list_request(self.settings, self.key, axis, patience))
+        return parse_names(body, self.key)
 
 
 class _Connection:
@@ -106,9 +104,15 @@ class _Connection:
 
     async def _names(self, api: _Api) -> dict[Axis, Names]:
         found = await together(
-            listing.get(partial(api.names, axis)) for axis, listing in self._lists.items()
+            listing.get(partial(self._listed, api, axis)) for axis, listing in self._lists.items()
         )
         return dict(zip(self._lists, found, strict=True))
+
+    async def _listed(self, api: _Api, axis: Axis, patience: float | None) -> Names:
+        names = await api.names(axis, patience)
+        if self._parts.get(axis) == "all":
+            self._settings.discovery.warn_of_more(names, AXES[axis].listed, self._settings.name)
+        return names
 
     def _scopes(self, names: Mapping[Axis, Names]) -> Iterator[Scope]:
         for axis, wanted in self._parts.items():

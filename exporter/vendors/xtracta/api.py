@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 
 from exporter.records import Anomaly, PollError, Reason, malformed
 from exporter.vendors import _xml
-from exporter.vendors._http import MAX_LIST_BYTES, MAX_REPLY_BYTES, Request
+from exporter.vendors._http import MAX_LIST_BYTES, Request
 from exporter.vendors._text import fit_to_show
 from exporter.vendors.xtracta.metrics import FIGURES
 
@@ -56,18 +57,13 @@ def usage_request(settings: Settings, key: Secret, group: int | None) -> Request
     return api_request(settings, key, "billings/usage", form)
 
 
-def groups_request(settings: Settings, key: Secret) -> Request:
+def groups_request(settings: Settings, key: Secret, patience: float | None = None) -> Request:
     """Ask for the tree of groups below the key's own."""
-    return api_request(settings, key, "group/list", {}, MAX_LIST_BYTES)
+    request = api_request(settings, key, "group/list", {})
+    return replace(request, limit=MAX_LIST_BYTES, patience=patience)
 
 
-def api_request(
-    settings: Settings,
-    key: Secret,
-    path: str,
-    form: Mapping[str, str],
-    limit: int = MAX_REPLY_BYTES,
-) -> Request:
+def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
     """Any question to the API; the key travels in the body."""
     return Request(
         "POST",
@@ -75,7 +71,6 @@ def api_request(
         {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/xml"},
         urlencode({"api_key": key.reveal(), **form}).encode(),
         partial(explain, key=key),
-        limit,
     )
 
 

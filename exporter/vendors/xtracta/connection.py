@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.records import PollError
@@ -39,11 +40,9 @@ class _Api(NamedTuple):
         request = usage_request(self.settings, self.key, group)
         return parse_usage(await self.send(request), self.key, group)
 
-    async def tree(self) -> Tree:
-        tree = parse_groups(await self.send(groups_request(self.settings, self.key)), self.key)
-        if self.settings.groups == "all":
-            self.settings.discovery.warn_of_more(_names(tree), "groups", self.settings.name)
-        return tree
+    async def tree(self, patience: float | None) -> Tree:
+        body = await self.send(groups_request(self.settings, self.key, patience))
+        return parse_groups(body, self.key)
 
 
 class _Connection:
@@ -51,32 +50,39 @@ class _Connection:
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
+        self._is_walking = settings.groups == "all"
         rhythm = Rhythm.of(settings.discovery, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
-        otherwise: Tree | None = None if settings.groups == "all" else {}
+        otherwise: Tree | None = None if self._is_walking else {}
         self._tree = Listing(rhythm, settings.name, otherwise)
 
     async def fetch(self, send: Send, now: float) -> Reading:
-        """Poll once."""
+        """Poll once; a plan's pace is taken up to `now`."""
         api = _Api(self._settings, self._settings.key.read(), send)
-        is_walking = self._settings.groups == "all"
-        groups = self._groups(await self._tree.get(api.tree) if is_walking else {})
+        groups = await self._groups(api)
         try:
             usages = await together(naming(_in_words(group), api.usage(group)) for group in groups)
         except PollError as error:
             self._tree.doubt(error)
             raise
-        names = await self._tree.get(api.tree)
+        names = await self._tree.get(partial(self._listed, api))
         return reading(dict(zip(groups, usages, strict=True)), names, now)
 
-    def _groups(self, tree: Tree) -> tuple[int | None, ...]:
+    async def _groups(self, api: _Api) -> tuple[int | None, ...]:
         """The groups to ask for; None means the key's own."""
         wanted = self._settings.groups
         if wanted == "own":
             return (None,)
         if wanted == "all":
+            tree = await self._tree.get(partial(self._listed, api))
             return tuple(map(int, self._settings.discovery.chosen(_names(tree))))
         return wanted
+
+    async def _listed(self, api: _Api, patience: float | None) -> Tree:
+        tree = await api.tree(patience)
+        if self._is_walking:
+            self._settings.discovery.warn_of_more(_names(tree), "groups", self._settings.name)
+        return tree
 
 
 def _names(tree: Mapping[str, Group]) -> dict[str, str]:
