@@ -41,13 +41,12 @@ def head(metric: Metric, form: Format) -> bytes:
         name = name.removesuffix("_total").removesuffix("_info" if kind == "info" else "")
     elif kind == "info":
         kind = "gauge"
-    words = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {name} {words}\n# TYPE {name} {kind}\n".encode()
+    return f"# HELP {name} {metric.help}\n# TYPE {name} {kind}\n".encode()
 
 
 def number(value: float) -> str:
     """A value as both formats write it: whole numbers without a fraction, nothing rounded."""
-    return str(int(value)) if value == int(value) else repr(float(value))
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def line(sample: Sample, target: str | None = None) -> str:
@@ -119,6 +118,10 @@ class Page:
         PlatformCollector(registry=self._process)
         self._rendered: dict[str, tuple[Entry, Lines]] = {}
         self._bodies: dict[tuple[Format, bool], bytes] = {}
+        self._made_at = float("-inf")
+
+    def expire(self) -> None:
+        """Make the page anew when it is next asked for, however old it is."""
         self._made_at = float("-inf")
 
     def body(self, form: Format, *, gzipped: bool) -> bytes:

@@ -55,12 +55,12 @@ class State:
             self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
         )
         if isinstance(outcome.result, Failure):
+            failed = (outcome.result.reason,)
             return replace(
                 known,
-                failures=_counted(self.failures, _REASONS, outcome.result[:1]),
+                failures=_counted(self.failures, _REASONS, failed),
                 failed_in_row=self.failed_in_row + 1,
             )
-        anomalies = outcome.result.anomalies
         seen = observe(self.seen, outcome.result, outcome.at)
         reading = with_run_out(outcome.result, seen)
         return replace(
@@ -71,9 +71,7 @@ class State:
             seen=seen,
             succeeded_at=outcome.at,
             stale_at=stale_at,
-            anomalies=_counted(self.anomalies, _ANOMALIES, anomalies)
-            if anomalies
-            else self.anomalies,
+            anomalies=_counted(self.anomalies, _ANOMALIES, outcome.result.anomalies),
         )
 
     @property
@@ -89,10 +87,9 @@ class State:
 
 
 def _counted(
-    counts: tuple[int, ...], names: tuple[str, ...], seen: Iterable[str]
+    counts: tuple[int, ...], names: tuple[str, ...], seen: tuple[str, ...]
 ) -> tuple[int, ...]:
-    found = list(seen)
-    return tuple(count + found.count(name) for count, name in zip(counts, names, strict=True))
+    return tuple(count + seen.count(name) for count, name in zip(counts, names, strict=True))
 
 
 class Entry(NamedTuple):
@@ -144,9 +141,7 @@ class Snapshot:
         """Take in how a poll ended; the target as it is then."""
         entry = self._entries[name]
         stale_at = self._clock() + entry.target.poll.stale_after
-        self._entries[name] = Entry(
-            entry.target, entry.state.after(outcome, stale_at), entry.is_stale
-        )
+        self._entries[name] = entry._replace(state=entry.state.after(outcome, stale_at))
         return self._entries[name]
 
     def entries(self) -> Iterator[Entry]:

@@ -63,7 +63,7 @@ def ordered(flags: Mapping[str, Any], targets: Sequence[Target], now: datetime) 
         first=first,
         last=last,
         step=step(flags["step"]),
-        labels=labels(flags["label"]),
+        labels=labels(filter(None, flags["label"])),
         output=Path(flags["output"]),
     )
 

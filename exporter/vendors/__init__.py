@@ -1,4 +1,4 @@
-"""The vendors by name. A new one is a file like its neighbours, and one line here."""
+"""The vendors by name. A new one is a folder like its neighbours, and one line here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from exporter.records import Metric, Reading, Stretch
-from exporter.vendors import affinda, affinda_history, xtracta, xtracta_history
+from exporter.vendors import affinda, xtracta
 from exporter.vendors._http import Request
 
 if TYPE_CHECKING:
@@ -44,6 +44,6 @@ class Vendor(NamedTuple):
 
 
 VENDORS: Final = {
-    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.connect, affinda_history.history),
-    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.connect, xtracta_history.history),
+    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.connect, affinda.history),
+    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.connect, xtracta.history),
 }
