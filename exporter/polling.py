@@ -109,9 +109,9 @@ class Rhythm(NamedTuple):
     last: Outcome | None = None
     failures: int = 0
 
-    def delay(self, now: float) -> float:
+    def delay(self, now: Callable[[], float]) -> float:
         """Seconds until the next poll is due."""
-        return max(0.0, self.last.next_at - now) if self.last else 0.0
+        return max(0.0, self.last.next_at - now()) if self.last else 0.0
 
 
 class Attempt(NamedTuple):
@@ -223,7 +223,7 @@ class Fleet:
 
     async def _poll_forever(self, source: Source, delay: float, rhythm: Rhythm) -> None:
         failures, last = rhythm.failures, rhythm.last and rhythm.last.result
-        delay = max(delay, rhythm.delay(self._now()))
+        delay = max(delay, rhythm.delay(self._now))
         await _rest(source.target, delay, last, source.target.key.fingerprint())
         while True:
             async with self._limits.slot():

@@ -59,7 +59,7 @@ def ordered(flags: Mapping[str, Any], targets: Sequence[Target], now: datetime) 
     """
     first, last = days(flags["start"], flags["end"], now.date())
     return Order(
-        targets=chosen(targets, flags["targets"]),
+        targets=chosen(targets, flags.get("targets", ())),
         first=first,
         last=last,
         step=step(flags["step"]),

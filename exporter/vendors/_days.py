@@ -16,11 +16,6 @@ def midnight(day: date) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
-def day_of(moment: float) -> date:
-    """The day that holds a moment in Unix seconds."""
-    return datetime.fromtimestamp(moment, UTC).date()
-
-
 def days_between(first: date, last: date) -> Iterator[date]:
     """Every day from the first to the last, both included."""
     return map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))

@@ -11,9 +11,10 @@ import re
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter import forecast
 from exporter.records import Reading, Sample, Stretch, malformed
 from exporter.vendors import _xml
-from exporter.vendors._days import DAY, day_of, midnight
+from exporter.vendors._days import DAY, midnight
 from exporter.vendors._text import fit_to_show
 from exporter.vendors.xtracta.api import Plan, Usage, accepted, api_request, moment
 from exporter.vendors.xtracta.connection import connect
@@ -140,14 +141,13 @@ def _parts(
 ) -> Iterator[Stretch]:
     """A period as far as it lies between `first` and `after`.
 
-    Its last day, up to the end, has all that is known at the end; a period that was not over has
-    no such day.
+    Its last 24 hours have all that is known at the end; a period that is not over has none.
     """
     read = _reading(period, periods)
     begin = max(period.begin, first)
-    last_day = midnight(day_of(period.end - 1)) if period.end <= after else after
+    last_day = max(begin, period.end - forecast.DAY) if period.end <= after else after
     yield Stretch(begin, last_day, _fixed(read))
-    yield Stretch(max(begin, last_day), min(period.end, after), read)
+    yield Stretch(last_day, min(period.end, after), read)
 
 
 def _fixed(read: Reading) -> Reading:
