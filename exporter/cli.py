@@ -68,21 +68,24 @@ class _Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self._environ = environ
+        # Kept out of argparse, which would add what is given to the default of a repeated flag.
+        self._unless_given: dict[str, str] = {}
 
     def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
         """A flag with a value; an empty environment variable is none."""
         variable = "DOCUSAGE_" + name.upper().replace(".", "_").replace("-", "_")
+        self._unless_given[name] = self._environ.get(variable) or default
         self.add_argument(
             f"--{name}",
             dest=name,
-            default=self._environ.get(variable) or default,
+            default=argparse.SUPPRESS,
             help=f"{words} (default: {default or 'none'})",
             **({"metavar": "VALUE"} | more),
         )
 
     def values(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Every flag's value, by its name; logging is set up on the way."""
-        found = vars(self.parse_args(arguments))
+        found = self._unless_given | vars(self.parse_args(arguments))
         for action in self._actions:
             # argparse holds what is given to `choices`, but not what the environment says.
             if action.choices and found[action.dest] not in action.choices:
