@@ -174,7 +174,7 @@ class Application:
 
     def _documentation(self, _: Headers) -> Response:
         # The README of this very version, as the package carries it.
-        text = metadata("docusage-exporter").json["description"]
+        text = metadata("docusage-exporter").json.get("description", "")
         return Response(200, _PLAIN, str(text).encode())
 
 

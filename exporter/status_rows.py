@@ -151,7 +151,7 @@ def _outlook(allowance: Allowance, now: float) -> str:
     if allowance.burn_per_day is not None:
         parts.append(f"{amount(allowance.burn_per_day)} a day")
     if allowance.exhaustion is not None:
-        early = ", <strong>before it ends</strong>" if is_early(allowance) else ""
+        early = ', <strong class="mark">before it ends</strong>' if is_early(allowance) else ""
         parts.append(
             f"runs out {_time(allowance.exhaustion, day(allowance.exhaustion, now))}{early}"
         )

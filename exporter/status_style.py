@@ -45,6 +45,7 @@ h1{{font-size:1.4rem}}
 h2{{font-size:1.05rem}}
 h3{{font-size:.9rem;font-weight:600}}
 ul,ol{{list-style:none}}
+time{{white-space:nowrap}}
 nav ul{{display:flex;flex-wrap:wrap;gap:.25rem 1rem}}
 a{{color:var(--link)}}
 :focus-visible{{outline:3px solid var(--link);outline-offset:2px}}
@@ -69,12 +70,13 @@ padding:.9rem 0;border-top:1px solid var(--line)}}
 meter{{display:block;width:100%;height:.8rem;margin:.2rem 0;appearance:none;
 background:var(--panel);border:1px solid var(--line);border-radius:.4rem;overflow:hidden}}
 meter::-webkit-meter-inner-element{{display:block;height:100%}}
-meter::-webkit-meter-bar{{height:100%;background:none;border:0}}
-meter::-webkit-meter-optimum-value{{background:currentColor}}
+meter::-webkit-meter-bar{{height:.8rem;background:none;border:0}}
+meter::-webkit-meter-optimum-value{{height:.8rem;background:currentColor}}
 meter::-moz-meter-bar{{background:currentColor}}
 .pages{{border-top:1px solid var(--line);padding:1rem 0}}
 @media (max-width:40rem){{.target{{grid-template-columns:minmax(0,1fr)}}
-label,input,select{{width:100%}}}}
+label{{flex:1 1 7rem}}
+input,select{{width:100%}}}}
 @media (forced-colors:active){{meter{{appearance:auto}}}}
 """
 
