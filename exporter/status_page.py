@@ -1,6 +1,6 @@
 """The page at `/`: every target, what is left of its allowances, and how its polls go.
 
-One HTML document without scripts: filters are a form, pages are links, bars are `<meter>`.
+One HTML document without scripts: filters are a form, pages are links, bars are drawn.
 """
 
 from __future__ import annotations

@@ -123,18 +123,29 @@ def _allowances(entry: Entry, now: float) -> str:
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
     name = " ".join(filter(None, (allowance.account, allowance.name, allowance.label)))
-    level = (
-        "critical"
-        if allowance.ratio < alerts.critical_ratio
-        else ("warning" if allowance.ratio < alerts.warning_ratio else "plenty")
-    )
+    level = _level(allowance, alerts)
     return (
-        f'<div class="allowance"><h3>{_foreign(name)}</h3>'
-        f'<meter aria-label="{escape(name)}, share left" class="{level}" max="1" '
-        f'value="{allowance.ratio:.4f}"></meter>'
+        f'<div class="allowance"><h3>{_foreign(name)}</h3>{_bar(name, allowance, level)}'
         f'<p><strong class="{level}">{_percent(allowance)} left</strong> '
         f"{escape(words_of_allowance(allowance))}</p>"
         f'<p class="quiet">{_outlook(allowance, now)}</p></div>'
+    )
+
+
+def _level(allowance: Allowance, alerts: Alerts) -> str:
+    if allowance.ratio < alerts.critical_ratio:
+        return "critical"
+    return "warning" if allowance.ratio < alerts.warning_ratio else "plenty"
+
+
+def _bar(name: str, allowance: Allowance, level: str) -> str:
+    """The share that is left; drawn, because Chromium fills a styled `<meter>` by half."""
+    share = f"{100 * allowance.ratio:.1f}"
+    return (
+        f'<svg class="{level}" role="meter" aria-label="{escape(name)}, share left" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}" '
+        f'aria-valuetext="{_percent(allowance)}" viewBox="0 0 100 1" preserveAspectRatio="none">'
+        f'<rect width="{share}" height="1"/></svg>'
     )
 
 
@@ -164,7 +175,7 @@ def _time(moment: float, words: str) -> str:
     """A moment for people, and exactly for programs as far as a date can say it."""
     try:
         exact = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return words
     return f'<time datetime="{exact}">{words}</time>'
 

@@ -67,17 +67,12 @@ padding:.9rem 0;border-top:1px solid var(--line)}}
 .warning,.mark{{color:var(--warning)}}
 .down,.error,.critical{{color:var(--critical)}}
 .error{{border-left:4px solid;padding-left:.6rem}}
-meter{{display:block;width:100%;height:.8rem;margin:.2rem 0;appearance:none;
-background:var(--panel);border:1px solid var(--line);border-radius:.4rem;overflow:hidden}}
-meter::-webkit-meter-inner-element{{display:block;height:100%}}
-meter::-webkit-meter-bar{{height:.8rem;background:none;border:0}}
-meter::-webkit-meter-optimum-value{{height:.8rem;background:currentColor}}
-meter::-moz-meter-bar{{background:currentColor}}
+svg{{display:block;width:100%;height:.8rem;margin:.2rem 0;fill:currentColor;
+background:var(--panel);border:1px solid var(--line);border-radius:.4rem}}
 .pages{{border-top:1px solid var(--line);padding:1rem 0}}
 @media (max-width:40rem){{.target{{grid-template-columns:minmax(0,1fr)}}
 label{{flex:1 1 7rem}}
 input,select{{width:100%}}}}
-@media (forced-colors:active){{meter{{appearance:auto}}}}
 """
 
 

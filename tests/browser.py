@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import zlib
 from base64 import b64decode
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _FLAGS: Final = (
     "--headless=new",
@@ -31,9 +31,9 @@ _FLAGS: Final = (
 class Browser:
     """One tab. Commands and events are JSON that ends in NUL, as the DevTools protocol has it."""
 
-    def __init__(self, commands: int, answers: int) -> None:
+    def __init__(self, commands: int, answers: BinaryIO) -> None:
         self._commands = commands
-        self._answers = os.fdopen(answers, "rb")
+        self._answers = answers
         self._last = 0
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
@@ -114,9 +114,22 @@ class Browser:
             if message["method"] == "Log.entryAdded"
         ]
 
-    def picture(self, path: Path) -> None:
-        """What the window shows, as PNG."""
-        path.write_bytes(b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def colour(self, x: float, y: float) -> str:
+        """What a point of the page shows, as `#rrggbb`."""
+        clip = {"x": int(x), "y": int(y), "width": 1, "height": 1, "scale": 1}
+        png = b64decode(self.call("Page.captureScreenshot", format="png", clip=clip)["data"])
+        # One row of one point: after the byte that names the row's filter stand its colours.
+        return "#" + zlib.decompress(b"".join(_image_data(png)))[1:4].hex()
+
+
+def _image_data(png: bytes) -> Iterator[bytes]:
+    """The compressed parts of a PNG's image."""
+    start = 8
+    while start < len(png):
+        length = int.from_bytes(png[start : start + 4], "big")
+        if png[start + 4 : start + 8] == b"IDAT":
+            yield png[start + 8 : start + 8 + length]
+        start += 12 + length
 
 
 @contextmanager
@@ -135,10 +148,9 @@ def browser(program: str) -> Iterator[Browser]:
         )
         os.close(commands_out)
         os.close(answers_in)
-        driven = None
         try:
-            driven = Browser(commands, answers)
-            yield driven
+            with os.fdopen(answers, "rb") as stream:
+                yield Browser(commands, stream)
         finally:
             process.kill()
             process.wait()
