@@ -20,6 +20,7 @@ from exporter.polling import Fleet, Limits, Source
 from exporter.records import Sample
 from exporter.server import Application, server
 from exporter.snapshot import Snapshot
+from exporter.status_page import Site
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 
@@ -98,8 +99,8 @@ class Service:
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
+            Site(VERSION, self._options.telemetry_path),
             self._options.prefix,
-            self._options.telemetry_path,
         )
         web = server(application)
         async with self._fleet:
