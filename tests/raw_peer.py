@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import struct
 from contextlib import asynccontextmanager, suppress
@@ -31,8 +32,14 @@ class Peer:
     """Where a peer is, what it was sent, and who is still connected."""
 
     port: int
+    scheme: str = "http"
     requests: list[bytes] = field(default_factory=list)
     connections: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     async def is_left(self) -> None:
         """Wait until every client has closed its connection."""
@@ -47,7 +54,7 @@ async def peer(
 ) -> AsyncIterator[Peer]:
     """Serve on loopback; `script` makes the steps that answer a request."""
     listener = socket.create_server(("127.0.0.1", 0))
-    here = Peer(listener.getsockname()[1])
+    here = Peer(listener.getsockname()[1], "https" if tls else "http")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -90,3 +97,34 @@ async def _done(step: Step, reader: asyncio.StreamReader, writer: asyncio.Stream
         raw = writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
+
+
+BODY = json.dumps(
+    {
+        "scope": "organization",
+        "scopeIdentifier": "oRg1",
+        "start": "2025-05-17",
+        "end": "2026-05-17",
+        "total": 9,
+        "items": [{"date": "2026-05-17", "count": 9}],
+    }
+).encode()
+LIST = b'[{"identifier": "oRg1", "name": "Acme"}]'
+
+
+def reply(body: bytes = BODY, status: bytes = b"200 OK", *headers: bytes) -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return b"\r\n".join([b"HTTP/1.1 " + status, length, *headers, b"", body])
+
+
+def head(*headers: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 " + status, *headers, b"", b""])
+
+
+def chunks(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + end
+
+
+def well_behaved(request: bytes) -> list[Step]:
+    """Nine credits today, and a name."""
+    return [reply(BODY if b"/v3/usage" in request else LIST)]

@@ -7,54 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
 import os
 import resource
-import time
 import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from raw_peer import Move, Step, peer
-from vendor_calls import affinda_settings, series
+from raw_peer import BODY, LIST, Move, Step, chunks, head, peer, reply
+from vendor_calls import TIMEOUT, credits_today, failure, polled, source
 
-from exporter.polling import Attempt, Limits, Source, poll_once
-from exporter.records import Failure, Reading, Reason
-from exporter.vendors import affinda
-from exporter.vendors._http import Network
+from exporter.records import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from raw_peer import Peer
 
-TIMEOUT: Final = 0.3
-BODY = json.dumps(
-    {
-        "scope": "organization",
-        "scopeIdentifier": "oRg1",
-        "start": "2025-05-17",
-        "end": "2026-05-17",
-        "total": 9,
-        "items": [{"date": "2026-05-17", "count": 9}],
-    }
-).encode()
-LIST = b'[{"identifier": "oRg1", "name": "Acme"}]'
-
-
-def reply(body: bytes = BODY, status: bytes = b"200 OK", *headers: bytes) -> bytes:
-    length = b"Content-Length: %d" % len(body)
-    return b"\r\n".join([b"HTTP/1.1 " + status, length, *headers, b"", body])
-
-
-def head(*headers: bytes, status: bytes = b"200 OK") -> bytes:
-    return b"\r\n".join([b"HTTP/1.1 " + status, *headers, b"", b""])
-
-
-def chunks(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + end
-
+    from exporter.polling import Attempt
 
 CHUNKED = head(b"Transfer-Encoding: chunked")
 LENGTH = b"Content-Length: %d" % len(BODY)
@@ -96,6 +66,10 @@ BAD: dict[str, tuple[list[Step], Reason]] = {
     "the last chunk never comes": ([CHUNKED, chunks(BODY, end=b""), Move.HANG], Reason.TIMEOUT),
     "a byte now and then": (DRIP, Reason.TIMEOUT),
     "interim replies without end": (INTERIM * 400, Reason.TIMEOUT),
+    "a flood of interim replies": (
+        [head(status=b"100 Continue") * 2000, 0.001] * 200,
+        Reason.TIMEOUT,
+    ),
     "headers without end": ([b"X: y\r\n" * 1000] * 1000, Reason.MALFORMED),
     "a header without end": ([b"HTTP/1.1 200 OK\r\nX: ", *[b"y" * 65536] * 30], Reason.MALFORMED),
     "a status without end": ([b"HTTP/1.1 200 ", *[b"y" * 65536] * 30], Reason.MALFORMED),
@@ -164,23 +138,12 @@ def misbehaving(steps: list[Step]) -> Callable[[bytes], list[Step]]:
     return script
 
 
-def source(port: int, **keys: object) -> Source:
-    target = affinda_settings(
-        base_url=f"http://127.0.0.1:{port}", poll={"timeout": f"{TIMEOUT}s"}, **keys
-    )
-    return Source(target, affinda.connect(target), Network("test/1").way_out(target.http))
-
-
-async def polled(asking: Source) -> Attempt:
-    return await poll_once(asking, Limits(16, 1000.0), time.time)
-
-
 def two_polls(script: Callable[[bytes], list[Step]]) -> tuple[Attempt, Attempt]:
     """A poll and the one after it; between and after them nothing may be left behind."""
 
     async def main() -> tuple[Attempt, Attempt]:
         async with peer(script) as there:
-            asking = source(there.port)
+            asking = source(there.url)
             before = await left_open(there)
             first = await polled(asking)
             assert await left_open(there) == before
@@ -203,11 +166,6 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def credits_today(attempt: Attempt) -> float:
-    assert isinstance(attempt.result, Reading), attempt.result
-    return series(attempt.result)["affinda_credits_daily{oRg1}"]
-
-
 @pytest.mark.parametrize("steps", GOOD.values(), ids=GOOD)
 def test_a_good_reply_of_any_shape_gives_exactly_its_figures(steps: list[Step]) -> None:
     assert [credits_today(attempt) for attempt in two_polls(misbehaving(steps))] == [9, 9]
@@ -218,8 +176,7 @@ def test_a_fault_is_one_failure_in_time_and_the_next_poll_succeeds(
     steps: list[Step], reason: Reason
 ) -> None:
     first, second = two_polls(misbehaving(steps))
-    assert isinstance(first.result, Failure)
-    assert first.result.reason == reason
+    assert failure(first).reason == reason
     assert first.took < TIMEOUT + 0.5
     assert credits_today(second) == 9
 
@@ -230,8 +187,7 @@ def test_a_fault_is_one_failure_in_time_and_the_next_poll_succeeds(
 )
 def test_every_status_but_200_is_a_failure_with_its_reason(status: int, reason: Reason) -> None:
     first, second = two_polls(misbehaving([reply(b"No.", b"%d Hm" % status)]))
-    assert isinstance(first.result, Failure)
-    assert (first.result.reason, first.result.retry_after) == (reason, None)
+    assert (failure(first).reason, failure(first).retry_after) == (reason, None)
     assert credits_today(second) == 9
 
 
@@ -249,22 +205,19 @@ def test_every_status_but_200_is_a_failure_with_its_reason(status: int, reason: 
 )
 def test_the_words_of_a_refusal_are_read_as_far_as_they_come(steps: list[Step], words: str) -> None:
     first, _ = two_polls(misbehaving(steps))
-    assert isinstance(first.result, Failure)
     assert first.result == (Reason.CLIENT_ERROR, f"HTTP status 400{words}", None)
 
 
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
 def test_the_time_that_a_vendor_asks_for_is_kept(status: bytes) -> None:
     first, _ = two_polls(misbehaving([reply(b"", status, b"Retry-After: 120")]))
-    assert isinstance(first.result, Failure)
-    assert first.result.retry_after == 120.0
+    assert failure(first).retry_after == 120.0
 
 
 def test_two_wishes_to_wait_are_none() -> None:
     steps: list[Step] = [reply(b"", b"429 Slow", b"Retry-After: 1", b"Retry-After: 2")]
     first, _ = two_polls(misbehaving(steps))
-    assert isinstance(first.result, Failure)
-    assert first.result.retry_after is None
+    assert failure(first).retry_after is None
 
 
 @pytest.mark.parametrize("status", [b"301", b"302", b"303", b"307", b"308"])
@@ -274,9 +227,8 @@ def test_a_redirect_is_not_followed_and_the_key_arrives_nowhere_else(status: byt
             location = b"Location: http://127.0.0.1:%d/v3/usage" % elsewhere.port
             refresh = b"Refresh: 0; url=http://127.0.0.1:%d/" % elsewhere.port
             async with peer(lambda _: [reply(b"", status + b" Moved", location, refresh)]) as there:
-                attempt = await polled(source(there.port))
-            assert isinstance(attempt.result, Failure)
-            assert attempt.result.reason == Reason.REDIRECT
+                attempt = await polled(source(there.url))
+            assert failure(attempt).reason == Reason.REDIRECT
             assert (len(there.requests), len(elsewhere.requests)) == (1, 0)
 
     asyncio.run(main())
@@ -285,7 +237,7 @@ def test_a_redirect_is_not_followed_and_the_key_arrives_nowhere_else(status: byt
 def test_cookies_are_not_sent_back() -> None:
     async def main() -> None:
         async with peer(lambda _: [reply(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")]) as there:
-            asking = source(there.port)
+            asking = source(there.url)
             for _ in range(2):
                 await polled(asking)
         assert len(there.requests) >= 2
@@ -297,7 +249,7 @@ def test_cookies_are_not_sent_back() -> None:
 def test_a_call_says_who_asks_that_it_wants_plain_bytes_and_no_second_reply() -> None:
     async def main() -> None:
         async with peer(misbehaving([reply()])) as there:
-            await polled(source(there.port))
+            await polled(source(there.url))
         lines = there.requests[0].decode().lower().split("\r\n")
         assert lines[0] == "get /v3/usage?organization=org1 http/1.1"
         assert {"user-agent: test/1", "accept-encoding: identity", "connection: close"} < set(lines)
@@ -309,7 +261,7 @@ def test_nobody_listening_is_a_failure_to_connect() -> None:
     async def main() -> None:
         async with peer(lambda _: []) as there:
             pass
-        attempt = await polled(source(there.port))
+        attempt = await polled(source(there.url))
         assert attempt.result == (Reason.CONNECT, "no connection to the vendor, or it broke", None)
 
     asyncio.run(main())
@@ -317,7 +269,7 @@ def test_nobody_listening_is_a_failure_to_connect() -> None:
 
 def test_too_few_descriptors_are_our_own_fault_and_said_so() -> None:
     async def main() -> Attempt:
-        asking = source(9)
+        asking = source("http://127.0.0.1:9")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         lowest_free = os.dup(0)
         os.close(lowest_free)
@@ -364,7 +316,6 @@ def test_no_reply_costs_more_than_a_few_mebibytes(steps: list[Step], reason: Rea
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert isinstance(first.result, Failure)
-    assert first.result.reason == reason
+    assert failure(first).reason == reason
     assert credits_today(second) == 9
     assert peak < 32 * 2**20
