@@ -12,6 +12,7 @@ from exporter.polling import Limits, poll_once
 from exporter.records import Outcome
 from exporter.snapshot import Snapshot
 from exporter.status import amount, day, described, words_of_state
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ _NUMBERS: Final = frozenset({"LEFT", "OF", "%", "PER DAY"})
 
 async def probe(sources: Sequence[Source], limits: Limits) -> list[Entry]:
     """Poll every source once, at the same time within the limits."""
+    asyncio.get_running_loop().set_default_executor(Lookups())
     snapshot = Snapshot()
     snapshot.adopt(source.target for source in sources)
 

@@ -21,6 +21,7 @@ from exporter.server import Application, server
 from exporter.snapshot import Snapshot
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     import socket
@@ -152,6 +153,7 @@ async def serve(options: Options, config: Config) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads."""
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
