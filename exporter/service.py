@@ -23,6 +23,7 @@ from exporter.snapshot import Snapshot
 from exporter.status_page import Site
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     import socket
@@ -180,6 +181,7 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
