@@ -21,7 +21,7 @@ from exporter.config.views import schema
 from exporter.demo.run import run_demo
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
-from exporter.probe import FORMATS, probe, written
+from exporter.probe import FORMATS, failures, probe, prometheus_text, write_textfile, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from exporter.config.models import Config
+    from exporter.snapshot import Entry
 
 _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
@@ -181,10 +182,12 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
+    words = "write the metrics to this file at once, for the textfile collector, and print failures"
+    parser.flag("textfile", "", words, metavar="FILE")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
     flags = parser.values(arguments)
     config = load_config(Path(flags["config.file"]), environ)
-    wanted = flags["targets"] or [target.name for target in config.targets]
+    wanted = flags.get("targets") or [target.name for target in config.targets]
     if unknown := set(wanted) - {target.name for target in config.targets}:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     network = Network(USER_AGENT)
@@ -192,11 +195,25 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
 
     async def answer() -> int:
-        entries = await probe(sources, limits)
-        _say(written(entries, flags["format"]))
-        return 0 if all(entry.state.is_up for entry in entries) else 1
+        return _answer(await probe(sources, limits), flags, environ)
 
     return asyncio.run(answer())
+
+
+def _answer(entries: Sequence[Entry], flags: Mapping[str, Any], environ: Mapping[str, str]) -> int:
+    """Say what a probe found; the exit status."""
+    if flags["textfile"]:
+        write_textfile(Path(flags["textfile"]), prometheus_text(entries))
+        for line in failures(entries):
+            print(line, file=sys.stderr)
+    else:
+        _say(written(entries, flags["format"], is_coloured=_shows_colours(environ)))
+    return 0 if all(entry.state.is_up for entry in entries) else 1
+
+
+def _shows_colours(environ: Mapping[str, str]) -> bool:
+    """Whether people look at standard output, and want colours there (https://no-color.org)."""
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:

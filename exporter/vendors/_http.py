@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
 MAX_LIST_BYTES: Final = 4 * 1024 * 1024  # thousands of scopes
 _MAX_ERROR_BYTES: Final = 4096
-_ERROR_PATIENCE: Final = 1.0  # seconds for the words of a refusal; its status is known already
+_ERROR_PATIENCE: Final = 0.25  # seconds for the words of a refusal; its status is known already
 # One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
 _NO_TIMEOUTS: Final = {"timeout": {"connect": None, "read": None, "write": None, "pool": None}}
 # A connection serves one call: a second reply glued behind the first is never believed.
