@@ -337,6 +337,15 @@ def test_a_file_that_cannot_be_read_is_a_warning(
     assert caplog.messages == ["kept state cannot be read: Is a directory"]
 
 
+def test_a_folder_that_cannot_be_read_is_one_warning(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "folder").write_text("none at all")
+    targets = [target.model_copy(update={"name": name}) for name in "abc"]
+    assert stored(tmp_path / "folder").load(targets) == {}
+    assert caplog.messages == ["kept state cannot be read: Not a directory"]
+
+
 def test_a_write_that_fails_leaves_the_file_as_it_was(target: Target, tmp_path: Path) -> None:
     storage = stored(tmp_path)
     storage.save(Entry(target, STATE, is_stale=False))
