@@ -362,6 +362,7 @@ class Terminal(io.StringIO):
 def shown(stream: TextIO) -> str:
     progress = Progress(3, stream)
     progress.show(2, "acme")
+    progress.show(2, "acme", 7)
     progress.clear()
     stream.seek(0)
     return stream.read()
@@ -369,7 +370,9 @@ def shown(stream: TextIO) -> str:
 
 def test_a_terminal_shows_a_bar_and_gets_its_line_back() -> None:
     bar = "#" * 20 + "." * 10
-    assert shown(Terminal()) == f"\r\x1b[K[{bar}] 2/3  acme\r\x1b[K"
+    assert shown(Terminal()) == (
+        f"\r\x1b[K[{bar}] 2/3  acme\r\x1b[K[{bar}] 2/3  acme, 7 of its parts\r\x1b[K"
+    )
 
 
 def test_a_pipe_shows_nothing() -> None:
