@@ -201,7 +201,7 @@ def test_the_version_is_told(said: Said) -> None:
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", VERSION)
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "probe", "demo", "schema"])
+@pytest.mark.parametrize("command", ["serve", "check", "probe", "backfill", "demo", "schema"])
 def test_every_command_has_help_and_is_named_in_the_help_of_all(said: Said, command: str) -> None:
     status, words, errors = said(command, "--help")
     assert (status, errors) == (0, "")
@@ -541,3 +541,42 @@ def test_probe_is_interrupted_without_a_traceback(tmp_path: Path) -> None:
             assert asked.wait(10)
             assert program.ended_by(signal.SIGINT) == 1
         assert program.log.read_text() == ""
+
+
+# backfill
+
+
+def backfill(path: Path, *more: str) -> list[str]:
+    days = "--start=2026-03-01", "--end=2026-03-02", "--step=1d"
+    output = path.with_name("past.om")
+    return ["backfill", f"--config.file={path}", f"--output={output}", *days, *more]
+
+
+def test_backfill_writes_the_past_and_says_what_to_do_with_it(said: Said, probed: Path) -> None:
+    label = "--label=job=docusage"
+    status, words, errors = said(*backfill(probed, label, "acme-a", "acme-x"))
+    assert (status, errors) == (0, "")
+    output = probed.with_name("past.om")
+    assert (
+        f"  promtool tsdb create-blocks-from --max-block-duration=744h openmetrics {output}"
+        in words
+    )
+    labels = 'target="acme-a",organization="mEFayXdO",job="docusage"'
+    assert f"affinda_credits_daily{{{labels}}} 30 1772409599\n" in output.read_text()
+
+
+def test_backfill_says_which_targets_failed_and_how_to_go_on(said: Said, probed: Path) -> None:
+    status, words, errors = said(*backfill(probed))
+    assert (status, words) == (1, "")
+    assert errors == (
+        "acme-refused: auth: HTTP status 401: Invalid token.\n"
+        f"{probed.with_name('past.om')} is not written: 1 of 3 targets failed. "
+        "What was read is kept beside it; the same\ncommand with --end=2026-03-02 goes on from "
+        "there.\n"
+    )
+
+
+def test_backfill_refuses_what_cannot_be_done_before_it_asks(said: Said, probed: Path) -> None:
+    status, words, errors = said(*backfill(probed, "nobody"))
+    assert (status, words) == (2, "")
+    assert errors.endswith("docusage-exporter backfill: error: no such target: nobody\n")
