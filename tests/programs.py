@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,3 +22,9 @@ def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
