@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -15,10 +16,12 @@ from exporter import logs
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
+from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
 from exporter.probe import FORMATS, probe, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
+from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 
@@ -31,6 +34,7 @@ _EPILOG: Final = """commands:
   probe        poll once, for real, and say what is left
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
+  healthcheck  ask a running exporter whether it is healthy
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
@@ -44,7 +48,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _COMMANDS[name](rest, environ)
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-    except AddressError as error:
+    except (AddressError, ShardError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         pass
@@ -116,27 +120,37 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
     _with_config(parser)
     _with_web(parser)
+    parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
     parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
     if flags["check"]:
         return _checked(path, environ)
-    config = load_config(path, environ)
-    asyncio.run(serve(_options(path, flags, environ), config))
+    shard = Shard.parse(flags["shard"])
+    config = load_config(path, environ, shard)
+    asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
     return 0
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
-    addresses = flags["web.listen-address"]
-    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     return Options(
         config_file=path,
         environ=environ,
-        sockets=bound_sockets(addresses.split(",") if isinstance(addresses, str) else addresses),
-        prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
+        sockets=bound_sockets(_addresses(flags)),
+        prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
     )
+
+
+def _addresses(flags: Mapping[str, Any]) -> list[str]:
+    addresses = flags["web.listen-address"]
+    return addresses.split(",") if isinstance(addresses, str) else addresses
+
+
+def _prefix(flags: Mapping[str, Any]) -> str:
+    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    return "/" + prefix.strip("/") if prefix.strip("/") else ""
 
 
 def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -187,10 +201,23 @@ def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
+def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
+    parser = _parser("healthcheck", words, environ)
+    _with_web(parser)
+    parser.add_argument("url", nargs="?", metavar="URL", help="instead of where the flags say")
+    flags = parser.values(arguments)
+    url = flags["url"] or local_url(_addresses(flags)[0], _prefix(flags))
+    found = problem(url)
+    print(f"{url}: {found or 'healthy'}")
+    return 1 if found else 0
+
+
 _COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int]]] = {
     "serve": _serve,
     "check": _check,
     "probe": _probe,
     "demo": _demo,
     "schema": _schema,
+    "healthcheck": _healthcheck,
 }

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +15,11 @@ from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.exposition import Page
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.notify import notify, reloading
 from exporter.polling import Fleet, Limits, Source
 from exporter.records import Sample
 from exporter.server import Application, server
+from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
 from exporter.status_page import Site
 from exporter.vendors import VENDORS
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.models import Config, Target
+    from exporter.sharding import Shard
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +39,8 @@ VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """The configuration at `path`, for the vendors there are; its warnings are logged.
+def load_config(path: Path, environ: Mapping[str, str], shard: Shard = WHOLE) -> Config:
+    """The configuration at `path` with the shard's targets; its warnings are logged.
 
     Raises:
         ConfigError: with everything that is wrong.
@@ -45,7 +48,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
     for problem in config.warnings:
         _log.warning(problem.describe(path))
-    return config
+    return replace(config, targets=shard.share(config.targets))
 
 
 def connect(target: Target, network: Network) -> Source:
@@ -64,6 +67,7 @@ class Options:
         sockets: bound sockets to serve on.
         prefix: path before every path.
         telemetry_path: where the metrics are.
+        shard: which of the file's targets are polled.
     """
 
     config_file: Path
@@ -71,6 +75,7 @@ class Options:
     sockets: list[socket.socket]
     prefix: str = ""
     telemetry_path: str = "/metrics"
+    shard: Shard = WHOLE
 
 
 class Service:
@@ -93,18 +98,20 @@ class Service:
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
-            Site(VERSION, self._options.telemetry_path),
+            Site(VERSION, self._options.telemetry_path, str(self._options.shard)),
             self._options.prefix,
         )
         web = server(application)
         async with self._fleet, asyncio.TaskGroup() as group:
             self._put_in_force(self._config)
             serving = group.create_task(web.serve(self._options.sockets))
-            reloading = group.create_task(self._reload_on(hang_up))
+            watching = group.create_task(self._reload_on(hang_up))
+            notify(self._options.environ, "READY=1")
             await stop.wait()
+            notify(self._options.environ, "STOPPING=1")
             web.should_exit = True
             await serving
-            reloading.cancel()
+            watching.cancel()
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
@@ -113,18 +120,24 @@ class Service:
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
-        options = self._options
         async with self._one_reload:
-            try:
-                config = await asyncio.to_thread(load_config, options.config_file, options.environ)
-            except ConfigError as error:
-                self._is_good = False
-                _log.error("configuration not reloaded", extra={"detail": str(error)})
-                return str(error)
-            self._put_in_force(config)
-            self._is_good, self._read_at = True, time.time()
-            _log.info("configuration reloaded", extra={"targets": len(config.targets)})
-            return None
+            reloading(self._options.environ)
+            reason = await self._reload()
+            notify(self._options.environ, "READY=1")
+            return reason
+
+    async def _reload(self) -> str | None:
+        path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
+        try:
+            config = await asyncio.to_thread(load_config, path, environ, shard)
+        except ConfigError as error:
+            self._is_good = False
+            _log.error("configuration not reloaded", extra={"detail": str(error)})
+            return str(error)
+        self._put_in_force(config)
+        self._is_good, self._read_at = True, time.time()
+        _log.info("configuration reloaded", extra={"targets": len(config.targets)})
+        return None
 
     def _put_in_force(self, config: Config) -> None:
         """Poll the targets of `config`; those that run unchanged already are left alone."""
