@@ -8,7 +8,6 @@ import json
 import logging
 import re
 import signal
-import subprocess
 import traceback
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote
 
 import pytest
-from program import MODULE, environment, running, until
+from program import MODULE, running, until
 from raw_peer import head, peer, reply
 from vendor_calls import affinda_settings, connected, failure, polled, source, xtracta_settings
 from virtual_time import in_virtual_time
@@ -345,14 +344,11 @@ def all_that_is_told(folder: Path, config: Path) -> str:
         told += [program.log.read_text(), program.output.read_text()]
     for form in ("table", "json", "prometheus"):
         probe = (*MODULE, "probe", f"--config.file={config}", f"--format={form}")
-        ended = subprocess.run(
-            [*probe, "--log.level=debug"],
-            check=False,
-            capture_output=True,
-            env=environment(),
-            timeout=20,
-        )
-        told += [ended.stdout.decode(), ended.stderr.decode()]
+        with (folder / "probed").open("w+") as out:
+            process = started(out, out, *probe, "--log.level=debug", environ={})
+            assert process.wait(20) == 1
+            out.seek(0)
+            told.append(out.read())
     return "\n".join(told)
 
 
