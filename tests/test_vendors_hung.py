@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from raw_peer import Move, peer, well_behaved
-from vendor_calls import affinda_settings, connected, credits_today, failure, polled, source
+from vendor_calls import affinda_settings, connected, credits_today, failure, polled, run, source
 
 from exporter.config.models import Poll
 from exporter.polling import Fleet, Limits
@@ -71,7 +71,7 @@ def test_150_stuck_targets_delay_five_healthy_ones_by_no_more_than_some_seconds(
                     fleet.start(fleet_of(hung.url, address(nobody), healthy.url))
                     await asyncio.sleep(SECONDS)
 
-    asyncio.run(main())
+    run(main())
     healthy = {name: ends for name, ends in outcomes.items() if name.startswith("healthy")}
     assert len(healthy) == 5
     assert all(isinstance(end.result, Reading) for ends in healthy.values() for end in ends)
@@ -96,4 +96,4 @@ def test_connections_that_never_come_about_leave_nothing_behind() -> None:
             assert credits_today(await polled(patient)) == 9
             assert credits_today(await polled(asking)) == 9
 
-    asyncio.run(main())
+    run(main())

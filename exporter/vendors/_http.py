@@ -62,8 +62,8 @@ class Request:
         method: `GET` or `POST`.
         url: whole, with its query.
         headers: beside those every call has.
-        body: bytes to send, or None.
         explain: finds the vendor's own words in the beginning of a refusal, safe to show.
+        body: bytes to send, or None.
         limit: bytes of a reply that are read at most.
         patience: seconds for the call, if the poll can do without it; else its deadline counts.
     """
@@ -71,8 +71,8 @@ class Request:
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
     explain: Callable[[bytes], str] = field(default=_no_words, repr=False)
+    body: bytes | None = field(default=None, repr=False)
     limit: int = MAX_REPLY_BYTES
     patience: float | None = None
 
