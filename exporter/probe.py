@@ -15,6 +15,7 @@ from exporter.polling import Limits, poll_once
 from exporter.records import Outcome
 from exporter.snapshot import Snapshot
 from exporter.status import amount, day, described, severity, words_of_state
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ _RHYTHM: Final = frozenset(
 
 async def probe(sources: Sequence[Source], limits: Limits) -> list[Entry]:
     """Poll every source once, at the same time within the limits."""
+    asyncio.get_running_loop().set_default_executor(Lookups())
     snapshot = Snapshot()
     snapshot.adopt(source.target for source in sources)
 

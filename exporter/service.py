@@ -20,8 +20,10 @@ from exporter.polling import Fleet, Limits, Source
 from exporter.records import Sample
 from exporter.server import Application, server
 from exporter.snapshot import Snapshot
+from exporter.status_page import Site
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     import socket
@@ -98,8 +100,8 @@ class Service:
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
+            Site(VERSION, self._options.telemetry_path),
             self._options.prefix,
-            self._options.telemetry_path,
         )
         web = server(application)
         async with self._fleet:
@@ -179,6 +181,7 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
