@@ -418,7 +418,7 @@ def test_the_demo_shows_every_metric_of_the_catalogue(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_said_in_words(said: Said, tmp_path: Path) -> None:
     keep = tmp_path / "none" / "kept.yaml"
     told = said("demo", "--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
-    assert told == (1, "", f"{keep}: No such file or directory\n")
+    assert told == (1, "", f"[Errno 2] No such file or directory: '{keep}'\n")
 
 
 # probe
