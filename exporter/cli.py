@@ -7,11 +7,15 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from exporter import logs
+from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
+from exporter.backfill.progress import Progress
+from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
@@ -32,12 +36,15 @@ _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
   check        validate the configuration
   probe        poll once, for real, and say what is left
+  backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
 """
+
+_LABELS: Final = "a label that Prometheus gives to scraped series, such as job=docusage"
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -132,6 +139,7 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
     _with_config(parser)
     _with_web(parser)
+    parser.flag("storage.path", "", "a folder in which to keep state across restarts")
     parser.switch("config.check", "as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
@@ -151,6 +159,7 @@ def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -
         sockets=bound_sockets(flags["web.listen-address"]),
         prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 
@@ -205,6 +214,33 @@ def _shows_colours(environ: Mapping[str, str]) -> bool:
     return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
+def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    _with_config(parser)
+    parser.flag("start", "", "the first day, such as 2026-01-31")
+    parser.flag("end", "", "the last day; without one, yesterday (UTC)")
+    parser.flag("step", DEFAULT_STEP, "time from one sample of a series to the next")
+    parser.flag("output", "docusage.om", "the file to write", metavar="FILE")
+    parser.repeated_flag("label", "", _LABELS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+    flags = parser.values(arguments)
+    config = load_config(Path(flags["config.file"]), environ)
+    now = datetime.now(UTC)
+    try:
+        order = ordered(flags, config.targets, now)
+    except OrderError as error:
+        parser.error(str(error))
+    network = Network(USER_AGENT)
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    progress = Progress(len(order.targets), sys.stderr)
+    result = asyncio.run(backfill(order, network, limits, progress))
+    if result.failures:
+        print(report(result, order, now), file=sys.stderr)
+        return 1
+    _say(report(result, order, now))
+    return 0
+
+
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
@@ -232,6 +268,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int |
     "serve": _serve,
     "check": _check,
     "probe": _probe,
+    "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
 }

@@ -52,10 +52,18 @@ def number(value: float) -> str:
 def line(sample: Sample, target: str | None = None) -> str:
     """The line of a sample; `target`, where given, is its first label's value."""
     values = sample.labels if target is None else (target, *sample.labels)
-    pairs = zip(sample.metric.labels, values, strict=True)
-    labels = ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
-    braces = f"{{{labels}}}" if labels else ""
-    return f"{sample.metric.name}{braces} {number(sample.value)}\n"
+    return f"{series(sample.metric, values)} {number(sample.value)}\n"
+
+
+def series(metric: Metric, values: Iterable[str]) -> str:
+    """A metric with the values of all its labels."""
+    labels = labels_text(zip(metric.labels, values, strict=True))
+    return f"{metric.name}{{{labels}}}" if labels else metric.name
+
+
+def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values of labels, as they stand between the braces."""
+    return ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
 
 
 def escaped(value: str) -> str:
