@@ -10,7 +10,6 @@ import signal
 import subprocess
 import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +56,7 @@ class Said:
     def __call__(
         self, *arguments: str, environ: Mapping[str, str] | None = None
     ) -> tuple[int, str, str]:
-        # In a thread of its own, as in virtual_time.py, and for the same reason.
-        with ThreadPoolExecutor(1) as thread:
-            status = thread.submit(exit_status, arguments, environ or {}).result()
+        status = exit_status(arguments, environ or {})
         captured = self._capsys.readouterr()
         return status, captured.out, captured.err
 
