@@ -9,11 +9,32 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from program import WORLD, served
+from said import Said
+
+from exporter.demo.vendors import Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio", "uvicorn")
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    return Said(capsys)
+
+
+@pytest.fixture
+def vendors() -> Vendors:
+    return Vendors(WORLD)
+
+
+@pytest.fixture
+def base_url(vendors: Vendors) -> Iterator[str]:
+    """Where simulated vendors answer while a test runs."""
+    with served(vendors) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

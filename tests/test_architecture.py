@@ -18,7 +18,7 @@ FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
     records < keys < config < forecast < observed < vendors < polling < snapshot < metrics
     < exposition < kept < storage < status < status_style < status_rows < status_page < server
-    < logs < listen < service < demo.run < backfill < probe < cli < __main__
+    < logs < flags < listen < service < demo.run < backfill < probe < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()
 
