@@ -40,13 +40,16 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
+	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
 
-# The end-to-end tests talk to the real Prometheus. Where it is missing and may not be installed
-# they say so and skip themselves; with CI set they fail instead.
+# The end-to-end tests run real programs. Where one is missing and may not be installed they say
+# so and skip themselves; with CI set they fail instead.
+SERVERS := prometheus buildah chromium debootstrap openssl systemd
 servers:
-	@command -v prometheus promtool >/dev/null || [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
+	@[ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || dpkg --status $(SERVERS) >/dev/null 2>&1 || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	     apt-get install -y -qq --no-install-recommends prometheus >/dev/null) || true
+	     apt-get install -y -qq --no-install-recommends $(SERVERS) >/dev/null) || true
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,10 +20,12 @@ from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
+from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
 from exporter.probe import FORMATS, failures, probe, prometheus_text, write_textfile, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
+from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 
@@ -39,6 +42,7 @@ _EPILOG: Final = """commands:
   backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
+  healthcheck  ask a running exporter whether it is healthy
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
@@ -58,7 +62,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-    except AddressError as error:
+    except (AddressError, ShardError) as error:
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
@@ -142,27 +146,33 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _with_config(parser)
     _with_web(parser)
     parser.flag("storage.path", "", "a folder in which to keep state across restarts")
+    parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
     parser.switch("config.check", "as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
-    config = load_config(path, environ)
+    shard = Shard.parse(flags["shard"])
+    config = load_config(path, environ, shard)
     if flags["config.check"]:
         _say_valid(path, config)
     else:
-        asyncio.run(serve(_options(path, flags, environ), config))
+        asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
-    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(flags["web.listen-address"]),
-        prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
+        prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
+
+
+def _prefix(flags: Mapping[str, Any]) -> str:
+    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    return "/" + prefix.strip("/") if prefix.strip("/") else ""
 
 
 def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -258,6 +268,18 @@ def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _say(json.dumps(schema(settings), indent=2))
 
 
+def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
+    parser = _parser("healthcheck", words, environ)
+    _with_web(parser)
+    parser.add_argument("url", nargs="?", metavar="URL", help="instead of where the flags say")
+    flags = parser.values(arguments)
+    url = flags.get("url") or local_url(flags["web.listen-address"][0], _prefix(flags))
+    found = problem(url)
+    _say(f"{url}: {found or 'healthy'}")
+    return 1 if found else 0
+
+
 def _say(text: str) -> None:
     """Print; a reader who has seen enough, such as `head`, is no error."""
     try:
@@ -273,5 +295,6 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int |
     "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
+    "healthcheck": _healthcheck,
 }
 """Each takes its arguments and the environment; the exit status, where that is not 0."""
