@@ -25,10 +25,11 @@ _NOISE: Final = re.compile(r"[^a-z0-9]+")
 class Secret:
     """A key that shows itself only through `reveal()`."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_pieces", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._pieces: dict[int, set[str]] = {}  # telling ones by their length, once needed
 
     def reveal(self) -> str:
         """The key itself, for the one request that needs it."""
@@ -36,8 +37,16 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
+        if not self._pieces:
+            for run in self._runs():
+                self._pieces.setdefault(len(run), set()).add(run)
         bare = _bare(text)
-        return REDACTED if any(run in bare for run in self._runs()) else text
+        is_telling = any(
+            bare[at : at + length] in pieces
+            for length, pieces in self._pieces.items()
+            for at in range(len(bare) - length + 1)
+        )
+        return REDACTED if is_telling else text
 
     def _runs(self) -> Iterator[str]:
         if len(self._value) < _TELLING:  # its other forms would be found in many a text
