@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help demo test check unit types lint format lock servers clean
+.PHONY: help demo test check unit types lint format lock dashboards servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -38,12 +38,17 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
 
-# The end-to-end tests talk to the real Prometheus. Where it is missing and may not be installed
-# they say so and skip themselves; with CI set they fail instead.
+dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
+	$(BIN)/python -m grafana.generate
+
+# The end-to-end tests talk to the real Prometheus and Alertmanager. Where they are missing and may
+# not be installed the tests say so and skip themselves; with CI set they fail instead.
+SERVERS := prometheus prometheus-alertmanager
 servers:
-	@command -v prometheus promtool >/dev/null || [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
+	@{ command -v promtool && command -v prometheus-alertmanager; } >/dev/null || \
+	    [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	     apt-get install -y -qq --no-install-recommends prometheus >/dev/null) || true
+	     apt-get install -y -qq --no-install-recommends $(SERVERS) >/dev/null) || true
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -17,14 +17,13 @@ _AXES: Final = {
     "workspace": ("workspace",),
     "document_type": ("document_type",),
 }
-_CHANGE: Final = {"unit": "percentunit", "decimals": 0}
+_CHANGE: Final[Json] = {"unit": "percentunit", "decimals": 0}
 
 
 def board() -> Json:
     """The whole of it."""
     return dashboard(
-        "docusage-affinda",
-        "Document AI usage: Affinda",
+        "Affinda",
         "Who uses how many credits, how that changes, and whether the allowance bears it.",
         [
             Row(4, _sums()),
@@ -37,13 +36,13 @@ def board() -> Json:
                 ],
             ),
             Row(9, [_against_allowance(), _unusual()]),
-            Row(7, [_comparison()]),
+            Row(6, [_comparison()]),
             Row(
-                9,
+                7,
                 [
-                    _changes() | {"w": 10},
-                    _top("workspace", "Which workspaces use most?") | {"w": 7},
-                    _top("document_type", "Which document types use most?") | {"w": 7},
+                    _changes() | {"w": 12},
+                    _top("workspace", "Which workspaces use most?") | {"w": 6},
+                    _top("document_type", "Which document types use most?") | {"w": 6},
                 ],
             ),
         ],
@@ -82,16 +81,22 @@ def _named(expression: str, axis: str) -> str:
     )
 
 
-def _of_day(axis: str, days_later: int = 0) -> str:
+def _of_day(axis: str, days_before: int = 0) -> str:
     """The credits of the day that begins at each point, or of one so many days before it.
 
     Told by the last figure for the previous day that is known a day later, which holds what was
     posted late; for the current day, by the last figure so far.
     """
-    complete = _credits(axis, "previous_day", over=f"[1d] offset {days_later - 2}d")
-    if days_later:
+    complete = _credits(axis, "previous_day", over=_a_day_later(days_before))
+    if days_before:
         return complete
-    return f"{complete} or {_credits(axis, 'daily', over='[1d] offset -1d')}"
+    return f"{complete} or {_credits(axis, 'daily', over='[23h59m] offset -23h59m')}"
+
+
+def _a_day_later(days_before: int) -> str:
+    """The range that holds the day after, up to its last minute: at midnight begins another."""
+    minutes = 1440 * days_before - 2 * 1440 + 1
+    return f"[23h59m] offset {minutes}m"
 
 
 def _sums() -> list[Json]:
@@ -120,9 +125,10 @@ def _sums() -> list[Json]:
             "More than a week ago?",
             "Credits on the last complete day against the same weekday a week before.",
             query(change, at_once=True),
-            steps=[(None, "orange"), (-0.3, "green"), (0.3, "orange"), (1, "red")],
+            steps=BLUE,
             noValue="not in use",
-            **_CHANGE,
+            unit="percentunit",
+            decimals=0,
         ),
     ]
 
@@ -175,7 +181,7 @@ def _unusual() -> Json:
         for week in range(1, WEEKS + 1)
     )
     usual = f"avg by ({', '.join(_ORGANIZATION)}) ({weeks}) > 0"
-    complete = _credits("organization", "previous_day", over="[1d] offset -2d")
+    complete = _credits("organization", "previous_day", over=_a_day_later(0))
     return over_time(
         "Which days were unusual?",
         "Credits of each complete day as a multiple of the mean of the same weekday in up to four"
@@ -184,8 +190,7 @@ def _unusual() -> Json:
             _named(f"({complete}) / ({usual})", "organization"), "{{organization_name}}", step="1d"
         ),
         custom={"showPoints": "always", "pointSize": 6, "lineWidth": 1},
-        steps=[(None, "transparent"), (2, "red")],
-        lines_at="dashed",
+        lines=[(None, "transparent"), (2, "red")],
         unit="none",
         decimals=1,
         min=0,
@@ -194,14 +199,14 @@ def _unusual() -> Json:
 
 def _comparison() -> Json:
     day = _credits("organization", "previous_day")
-    columns = {
-        "organization_name": {"name": "Organization"},
+    columns: dict[str, Json] = {
+        "organization_name": {"name": "Organization", "custom__width": 200},
         "Value #A": {"name": "Today so far"},
         "Value #B": {"name": "Yesterday"},
-        "Value #C": {"name": "against the day before", **_CHANGE},
-        "Value #D": {"name": "against a week before", **_CHANGE},
+        "Value #C": {"name": "vs. day before", **_CHANGE},
+        "Value #D": {"name": "vs. week before", **_CHANGE},
         "Value #E": {"name": "Last 7 days"},
-        "Value #F": {"name": "against the 7 before", **_CHANGE},
+        "Value #F": {"name": "vs. 7 before", **_CHANGE},
         "Value #G": {"name": "Last 30 days"},
         "Value #H": {"name": "Last 365 days"},
     }
@@ -249,7 +254,7 @@ def _changes() -> Json:
         "Credits of each workspace on the last 7 days against the 7 days before.",
         *(query(_only_names(question, "workspace"), table=True) for question in questions),
         columns={
-            "workspace_name": {"name": "Workspace"},
+            "workspace_name": {"name": "Workspace", "custom__width": 170},
             "Value #A": {"name": "7 days"},
             "Value #B": {"name": "before"},
             "Value #C": {"name": "More"},

@@ -31,8 +31,7 @@ class Row(NamedTuple):
 
 
 def dashboard(
-    uid: str,
-    title: str,
+    name: str,
     words: str,
     rows: list[Row],
     *,
@@ -40,10 +39,10 @@ def dashboard(
     variables: list[Json],
     **more: Any,  # noqa: ANN401  Grafana's own
 ) -> Json:
-    """A whole dashboard."""
+    """A whole dashboard, which `name` tells from the other three."""
     return {
-        "uid": uid,
-        "title": title,
+        "uid": f"{_TAG}-{name.lower()}",
+        "title": f"Document AI usage: {name}",
         "description": words,
         "tags": [_TAG],
         "editable": False,
@@ -125,14 +124,12 @@ def _placed(rows: list[Row]) -> Iterator[Json]:
     top, number = 0, 1
     for row in rows:
         if row.fold:
-            fold, top, number = _fold(row.fold, top, number), top + 1, number + 1
-        placed = list(_side_by_side(row, top, number))
-        number += len(placed)
-        if row.fold:
-            yield fold | {"panels": placed}
+            panels = list(_side_by_side(row, top + 1, number + 1))
+            yield _fold(row.fold, top, number) | {"panels": panels}
+            top, number = top + 1, number + 1 + len(panels)
         else:
-            yield from placed
-            top += row.height
+            yield from _side_by_side(row, top, number)
+            top, number = top + row.height, number + len(row.panels)
 
 
 def _fold(title: str, top: int, number: int) -> Json:

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Final
 
 from grafana.boards import Row, dashboard, target_variable, variable
 from grafana.panels import BLUE, FULL, bars, over_time, query, stat, timeline, words_for
-from grafana.queries import highest, series
+from grafana.queries import highest, relabelled, series
 
 if TYPE_CHECKING:
     from grafana.panels import Json
 
 _UP: Final = highest("docusage_target_up", "target")
 _STATES: Final = words_for(_0=("down", "red"), _1=("up", "green"))
+_AT_LEAST_ONE: Final = {"axisSoftMax": 1}
 _UP_STEPS: Final = [(None, "red"), (1, "green")]
 
 
 def board() -> Json:
     """The whole of it."""
     return dashboard(
-        "docusage-exporter",
-        "Document AI usage: exporter",
-        "Is the exporter right: which targets answer, how fresh is what it says, why do polls fail?",
+        "exporter",
+        "Which targets answer, how fresh is what the exporter says, and why do polls fail?",
         [
             Row(4, [_targets() | {"w": 16}, _config() | {"w": 4}, _version() | {"w": 4}]),
             Row(8, [_polls(), _age()]),
@@ -52,7 +52,7 @@ def _targets() -> Json:
 
 def _config() -> Json:
     return stat(
-        "Is the configuration good?",
+        "Good configuration?",
         "Whether the configuration was good when an exporter last read it; otherwise it runs on"
         " with the one before.",
         query(f"min({series('docusage_config_last_reload_successful')})", at_once=True),
@@ -102,15 +102,21 @@ def _age() -> Json:
 
 
 def _failures() -> Json:
-    failures = series("docusage_poll_failures_total", over="[$__rate_interval]")
+    failures = series("docusage_poll_failures_total", over="[$__interval]")
     return over_time(
         "Why did polls fail?",
-        "Failed polls by target and reason; the runbook says what to do about each reason.",
-        query(f"sum by (target, reason) (increase({failures})) > 0", "{{target}}: {{reason}}"),
+        "Failed polls per hour or longer, by target and reason; the runbook says what to do about"
+        " each reason.",
+        query(
+            f"sum by (target, reason) (increase({failures})) > 0 or {_none('reason')}",
+            "{{target}} {{reason}}",
+            step="1h",
+        ),
         stacked=True,
         unit="none",
         decimals=0,
-        noValue="no poll failed",
+        min=0,
+        custom=_AT_LEAST_ONE,
     )
 
 
@@ -137,18 +143,26 @@ def _calls() -> Json:
 
 
 def _anomalies() -> Json:
-    anomalies = series("docusage_response_anomalies_total", over="[$__rate_interval]")
+    anomalies = series("docusage_response_anomalies_total", over="[$__interval]")
     return over_time(
         "Which replies were odd?",
         "Replies that were accepted all the same, by target and kind.",
         query(
-            f"sum by (target, kind) (increase({anomalies}))",
-            "{{target}}: {{kind}}",
+            f"sum by (target, kind) (increase({anomalies})) > 0 or {_none('kind')}",
+            "{{target}} {{kind}}",
+            step="1h",
         ),
         stacked=True,
         unit="none",
         decimals=0,
+        min=0,
+        custom=_AT_LEAST_ONE,
     )
+
+
+def _none(label: str) -> str:
+    """A line at 0, so that a panel without bars says so instead of being empty."""
+    return relabelled("vector(0)", label, "none")
 
 
 def _memory() -> Json:

@@ -37,14 +37,13 @@ _DAY: Final = 86400
 def board() -> Json:
     """The whole of it."""
     return dashboard(
-        "docusage-overview",
-        "Document AI usage: overview",
+        "overview",
         "Does any account need action, how much of each allowance is left, when does it run out?",
         [
             Row(4, _answers()),
             Row(9, [_left(), _at_the_end()]),
             Row(9, [_allowances()]),
-            Row(8, [_month(), _cost()]),
+            Row(7, [_month(), _cost()]),
             Row(9, [_history()]),
         ],
         since="now-30d",
@@ -65,7 +64,7 @@ def _answers() -> list[Json]:
     age = f"time() - {highest('docusage_last_success_timestamp_seconds', 'target')}"
     return [
         stat(
-            "How many allowances need action?",
+            "Need action?",
             "Those below the warning threshold of their target, and those that run out within two"
             " weeks and before their period ends.",
             query(f"count(({_LOW}) or ({soon})) or vector(0)", at_once=True),
@@ -74,7 +73,7 @@ def _answers() -> list[Json]:
             unit="none",
         ),
         stat(
-            "How many are used up?",
+            "Used up?",
             "Allowances of which nothing is left.",
             query(f"count({_RATIO} == 0) or vector(0)", at_once=True),
             steps=BAD_FROM_ONE,
@@ -82,7 +81,7 @@ def _answers() -> list[Json]:
             unit="none",
         ),
         stat(
-            "Which runs out early next?",
+            "Next to run out?",
             "The allowance that is used up first at its present rhythm of use, of those that do not"
             " last until their period ends.",
             query(f"bottomk(1, ({_EARLY}) - time())", "{{target}}", at_once=True),
@@ -93,7 +92,7 @@ def _answers() -> list[Json]:
             noValue="none",
         ),
         stat(
-            "Which plan ends next?",
+            "Next plan to end?",
             "The plan or pack whose end comes first; Affinda's periods renew themselves and are"
             " left out.",
             query(
@@ -114,7 +113,7 @@ def _answers() -> list[Json]:
             noValue="none",
         ),
         stat(
-            "How many targets fail?",
+            "Targets that fail?",
             "Targets whose last poll failed; see the exporter's dashboard for the reasons.",
             query(f"count({up} == 0) or vector(0)", at_once=True),
             steps=BAD_FROM_ONE,
@@ -122,7 +121,7 @@ def _answers() -> list[Json]:
             unit="none",
         ),
         stat(
-            "How old are the oldest figures?",
+            "Oldest figures?",
             "Time since the last successful poll of the target for which it is longest, of those"
             " that ever succeeded.",
             query(f"max({age})", at_once=True),
@@ -190,7 +189,8 @@ def _allowances() -> Json:
         "&var-datasource=${datasource}&${__url_time_range}",
         "targetBlank": False,
     }
-    from_now = {"unit": "dateTimeFromNow", "custom__width": 130}
+    time_left = {"unit": "s", "decimals": 1, "custom__width": 105}
+    text = {"unit": "string", "custom__width": 100}
     return table(
         "What is left, of everything, and until when?",
         "Every allowance. A target's name leads to its vendor's dashboard. The pace is the mean"
@@ -200,14 +200,14 @@ def _allowances() -> Json:
         query(_of_allowances("used"), table=True),
         query(_of_allowances("available"), table=True),
         query(_BURN, table=True),
-        query(f"({_EXHAUSTION}) * 1000", table=True),
-        query(f"({_END}) * 1000", table=True),
+        query(f"({_EXHAUSTION}) - time()", table=True),
+        query(f"({_END}) - time()", table=True),
         query(lasts, table=True),
         columns={
             "target": {"name": "Target", "links": [link]},
-            "vendor": {"name": "Vendor", "custom__width": 90},
-            "account": {"name": "Account"},
-            "allowance": {"name": "Allowance"},
+            "vendor": {"name": "Vendor", **text},
+            "account": {"name": "Account", **text},
+            "allowance": {"name": "Allowance", **text},
             "Value #A": {
                 "name": "Left",
                 "unit": "percentunit",
@@ -220,20 +220,20 @@ def _allowances() -> Json:
                     "mode": "basic",
                     "valueDisplayMode": "text",
                 },
-                "custom__width": 220,
+                "custom__width": 200,
             },
-            "Value #B": {"name": "Allowed"},
-            "Value #C": {"name": "Used"},
-            "Value #D": {"name": "Available"},
-            "Value #E": {"name": "Pace a day"},
-            "Value #F": {"name": "Runs out", **from_now},
-            "Value #G": {"name": "Ends", **from_now},
+            "Value #F": {"name": "Runs out in", **time_left},
+            "Value #G": {"name": "Ends in", **time_left},
             "Value #H": {
                 "name": "Lasts?",
                 "mappings": words_for(_0=("no", "red"), _1=("yes", "green")),
                 "custom__cellOptions": {"type": "color-text"},
-                "custom__width": 80,
+                "custom__width": 75,
             },
+            "Value #B": {"name": "Allowed", "custom__width": 90},
+            "Value #C": {"name": "Used", "custom__width": 90},
+            "Value #D": {"name": "Available", "custom__width": 90},
+            "Value #E": {"name": "Pace a day", "custom__width": 95},
         },
         sort="Left",
         unit="locale",
@@ -300,8 +300,7 @@ def _history() -> Json:
         "How did each allowance shrink?",
         "What was left over time; a renewal is a step up. The lines are at 20 % and at 5 %.",
         query(_RATIO, _NAME),
-        steps=[(None, "red"), (0.05, "orange"), (0.2, "transparent")],
-        lines_at="dashed",
+        lines=[(None, "red"), (0.05, "orange"), (0.2, "transparent")],
         unit="percentunit",
         min=0,
         max=1,

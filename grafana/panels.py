@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
-Steps: TypeAlias = list[tuple[float | None, str]]
+Steps: TypeAlias = Sequence[tuple[float | None, str]]
 """Colours, each from a value on; None comes first and means from the lowest."""
 
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
@@ -60,7 +61,8 @@ def stat(
         "textMode": text,
         "wideLayout": False,
     }
-    return _panel("stat", title, words, queries, _defaults(steps, **field), options)
+    fields = {"defaults": _defaults(steps, **field), "overrides": []}
+    return _panel("stat", title, words, queries, fieldConfig=fields, options=options)
 
 
 def bars(title: str, words: str, *queries: Json, steps: Steps, **field: Any) -> Json:  # noqa: ANN401  as above
@@ -77,7 +79,8 @@ def bars(title: str, words: str, *queries: Json, steps: Steps, **field: Any) -> 
         "minVizWidth": 8,
         "maxVizHeight": 36,
     }
-    return _panel("bargauge", title, words, queries, _defaults(steps, **field), options)
+    fields = {"defaults": _defaults(steps, **field), "overrides": []}
+    return _panel("bargauge", title, words, queries, fieldConfig=fields, options=options)
 
 
 def over_time(
@@ -85,27 +88,24 @@ def over_time(
     words: str,
     *queries: Json,
     stacked: bool = False,
-    steps: Steps = GREEN,
-    lines_at: Literal["off", "dashed"] = "off",
-    custom: Json | None = None,
+    lines: Steps = (),
     overrides: tuple[Json, ...] = (),
     **field: Any,  # noqa: ANN401  as above
 ) -> Json:
-    """Lines over time, or bars that are stacked."""
-    defaults = _defaults(steps, **field) | {
-        "color": {"mode": "palette-classic"},
-        "custom": {
-            "drawStyle": "bars" if stacked else "line",
-            "lineInterpolation": "linear",
-            "lineWidth": 1 if stacked else 2,
-            "fillOpacity": 70 if stacked else 0,
-            "showPoints": "never",
-            "spanNulls": False,
-            "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
-            "thresholdsStyle": {"mode": lines_at},
-            **(custom or {}),
-        },
+    """Series over time: lines, or bars that are stacked; dashed `lines` across them."""
+    custom = {
+        "drawStyle": "bars" if stacked else "line",
+        "lineInterpolation": "linear",
+        "lineWidth": 1 if stacked else 2,
+        "fillOpacity": 70 if stacked else 0,
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "dashed" if lines else "off"},
+        **field.get("custom", {}),
     }
+    defaults = _defaults(lines or GREEN, **field)
+    defaults |= {"color": {"mode": "palette-classic"}, "custom": custom}
     options = {
         "legend": {
             "displayMode": "list",
@@ -115,7 +115,8 @@ def over_time(
         },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    return _panel("timeseries", title, words, queries, defaults, options, overrides)
+    fields = {"defaults": defaults, "overrides": list(overrides)}
+    return _panel("timeseries", title, words, queries, fieldConfig=fields, options=options)
 
 
 def table(
@@ -123,7 +124,7 @@ def table(
     words: str,
     *queries: Json,
     columns: dict[str, Json],
-    sort: str = "",
+    sort: str,
     descending: bool = False,
     **field: Any,  # noqa: ANN401  as above
 ) -> Json:
@@ -138,30 +139,48 @@ def table(
         descending: whether the highest comes first.
         field: options of every column.
     """
-    names = {column: options["name"] for column, options in columns.items()}
-    organize = {
-        "excludeByName": {"Time": True},
-        "includeByName": {column: True for column in columns},
-        "indexByName": {column: index for index, column in enumerate(columns)},
-        "renameByName": names,
-    }
-    overrides = tuple(
-        override(options["name"], **{k: v for k, v in options.items() if k != "name"})
-        for options in columns.values()
-        if len(options) > 1
-    )
     defaults = _defaults(GREEN, **field) | {
-        "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": False}
+        "custom": {
+            "align": "auto",
+            "cellOptions": {"type": "auto"},
+            "filterable": False,
+            "minWidth": 70,
+        }
     }
-    options: Json = {
-        "cellHeight": "sm",
-        "showHeader": True,
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
-        "sortBy": [{"displayName": sort, "desc": descending}] if sort else [],
+    return _panel(
+        "table",
+        title,
+        words,
+        queries,
+        fieldConfig={"defaults": defaults, "overrides": _of_columns(columns)},
+        options={
+            "cellHeight": "sm",
+            "showHeader": True,
+            "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+            "sortBy": [{"displayName": sort, "desc": descending}],
+        },
+        transformations=[
+            {"id": "merge", "options": {}},
+            {"id": "organize", "options": _in_order(columns)},
+        ],
+    )
+
+
+def _in_order(columns: dict[str, Json]) -> Json:
+    return {
+        "excludeByName": {"Time": True},
+        "includeByName": dict.fromkeys(columns, True),
+        "indexByName": {column: index for index, column in enumerate(columns)},
+        "renameByName": {column: options["name"] for column, options in columns.items()},
     }
-    panel = _panel("table", title, words, queries, defaults, options, overrides)
-    merge: list[Json] = [{"id": "merge", "options": {}}]
-    return panel | {"transformations": [*merge, {"id": "organize", "options": organize}]}
+
+
+def _of_columns(columns: dict[str, Json]) -> list[Json]:
+    return [
+        override(**options)
+        for options in columns.values()
+        if len(options) > 1  # more than its name
+    ]
 
 
 def timeline(title: str, words: str, *queries: Json, steps: Steps, **field: Any) -> Json:  # noqa: ANN401  as above
@@ -178,7 +197,8 @@ def timeline(title: str, words: str, *queries: Json, steps: Steps, **field: Any)
         "showValue": "never",
         "tooltip": {"mode": "single", "sort": "none"},
     }
-    return _panel("state-timeline", title, words, queries, defaults, options)
+    fields = {"defaults": defaults, "overrides": []}
+    return _panel("state-timeline", title, words, queries, fieldConfig=fields, options=options)
 
 
 def override(name: str, **properties: Any) -> Json:  # noqa: ANN401  Grafana's own field options
@@ -218,9 +238,7 @@ def _panel(
     title: str,
     words: str,
     queries: tuple[Json, ...],
-    defaults: Json,
-    options: Json,
-    overrides: tuple[Json, ...] = (),
+    **more: Any,  # noqa: ANN401  fieldConfig, options and transformations, as Grafana has them
 ) -> Json:
     return {
         "type": kind,
@@ -230,6 +248,5 @@ def _panel(
         "targets": [
             {"refId": chr(ord("A") + index), **asked} for index, asked in enumerate(queries)
         ],
-        "fieldConfig": {"defaults": defaults, "overrides": list(overrides)},
-        "options": options,
+        **more,
     }

@@ -19,14 +19,13 @@ _LEGEND: Final = "{{plan_name}} (group {{group_id}})"
 def board() -> Json:
     """The whole of it."""
     return dashboard(
-        "docusage-xtracta",
-        "Document AI usage: Xtracta",
+        "Xtracta",
         "How full each plan is, whether it lasts until it ends, and what a document costs.",
         [
-            Row(7, [_fill(), _packs(), _ends()]),
+            Row(6, [_fill(), _packs(), _ends()]),
             Row(10, [_burn_down()]),
             Row(8, [_per_day()]),
-            Row(8, [_plans()]),
+            Row(6, [_plans()]),
         ],
         since="now-60d",
         variables=[
@@ -34,7 +33,9 @@ def board() -> Json:
             variable(
                 "plan",
                 "Plan",
-                'label_values(xtracta_plan_info{job=~"$job", target=~"$target"}, plan_id)',
+                "query_result(max by (plan_id, plan_name)"
+                ' (xtracta_plan_info{job=~"$job", target=~"$target"}))',
+                regex='/plan_id="(?<value>[^"]+)".*plan_name="(?<text>[^"]*)"/',
             ),
         ],
         annotations={"list": [_renewals()]},
@@ -123,7 +124,7 @@ def _burn_down() -> Json:
         f"{_figure('documents_allowed')} * clamp_min(({expiry} - time()) / ({expiry} - {start}), 0)"
     )
     panel = over_time(
-        "Will plan $plan last until it ends?",
+        "Will ${plan:text} last until it ends?",
         "Documents left, and as a dashed line what would be left of an even use that ends with the"
         " plan: below the line the plan runs out early. Vertical lines are renewals.",
         query(_named(_figure("documents_available")), "left"),
@@ -133,6 +134,7 @@ def _burn_down() -> Json:
                 "even use",
                 custom__lineStyle={"fill": "dash", "dash": [8, 6]},
                 custom__lineWidth=1,
+                custom__fillOpacity=0,
                 color={"mode": "fixed", "fixedColor": "orange"},
             ),
         ),
@@ -169,7 +171,7 @@ def _plans() -> Json:
         f"({price}) / {keys} ({allowed} > 0)",
         f"({price}) / {keys} ({used} > 0)",
         f"({price}) * 0 + {keys} ({_figure('documents_available')})",
-        f"({price}) * 0 + {keys} ({_figure('plan_expiry_timestamp_seconds')}) * 1000",
+        f"({price}) * 0 + {keys} ({_figure('plan_expiry_timestamp_seconds')} - time())",
     ]
     money = {"decimals": 3}
     return table(
@@ -179,14 +181,14 @@ def _plans() -> Json:
         *(query(_with_name(question, by), table=True) for question in questions),
         columns={
             "target": {"name": "Target"},
-            "group_id": {"name": "Group"},
+            "group_id": {"name": "Group", "unit": "string"},
             "plan_name": {"name": "Plan"},
             "currency": {"name": "Currency"},
             "Value #A": {"name": "Price", "decimals": 2},
             "Value #B": {"name": "for each allowed", **money},
             "Value #C": {"name": "for each used so far", **money},
             "Value #D": {"name": "Documents left", "decimals": 0},
-            "Value #E": {"name": "Ends", "unit": "dateTimeFromNow"},
+            "Value #E": {"name": "Ends in", "unit": "s", "decimals": 1},
         },
         sort="Plan",
         unit="locale",
