@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from grafana.boards import Row, dashboard, target_variable, variable
-from grafana.panels import BLUE, bars, over_time, override, query, stat, table
+from grafana.panels import BLUE, bars, over_time, query, stat, table
 from grafana.queries import WEEKS, highest, relabelled
 
 if TYPE_CHECKING:
@@ -159,19 +159,14 @@ def _against_allowance() -> Json:
     )
     return over_time(
         "Does the use of each period stay below its allowance?",
-        "Credits used since the period began, and as a dashed line what was bought for it.",
-        query(_named(used, "organization"), "{{organization_name}}"),
-        query(_named(allowed, "organization"), "{{organization_name}}: allowed"),
-        overrides=(
-            override(
-                "/: allowed$/",
-                custom__lineStyle={"fill": "dash", "dash": [8, 6]},
-                custom__lineWidth=1,
-            ),
-        ),
-        unit="locale",
+        "Credits used since the period began, as a part of what was bought for it. The line is the"
+        " allowance.",
+        query(_named(f"({used}) / (({allowed}) > 0)", "organization"), "{{organization_name}}"),
+        lines=[(None, "transparent"), (1, "red")],
+        unit="percentunit",
         decimals=0,
         min=0,
+        custom={"axisSoftMax": 1.1},
     )
 
 
