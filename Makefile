@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help demo test check unit types lint format lock dashboards servers clean
+.PHONY: help docs demo test check unit types lint format lock dashboards servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -21,6 +21,9 @@ test: lint types servers ## all checks, as continuous integration runs them
 
 unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -q
+
+docs: $(VENV)/dev ## write the tables of the README
+	@PYTHONPATH=tests $(BIN)/python -m readme_tables
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
