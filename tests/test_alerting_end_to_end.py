@@ -67,7 +67,7 @@ async def running(log: Path, *command: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        assert process.returncode is None, log.read_text()
+        assert process.returncode is None, f"it ended: see {log}"
         process.terminate()
         await process.wait()
 
