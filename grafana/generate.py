@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grafana import affinda, exporter, overview, xtracta
+from grafana import affinda, alerting, exporter, overview, xtracta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,17 +19,21 @@ def files() -> Mapping[Path, str]:
     """Every generated file with its content."""
     dashboards = [module.board() for module in _BOARDS]
     return {
-        _HERE / "dashboards" / f"{board['uid']}.json": json.dumps(board, indent=2) + "\n"
-        for board in dashboards
+        _HERE / "provisioning/alerting/docusage.yaml": alerting.provisioning(),
+        **{
+            _HERE / f"dashboards/{board['uid']}.json": json.dumps(board, indent=2) + "\n"
+            for board in dashboards
+        },
     }
 
 
-def main() -> None:
-    """Write them all."""
+def main(folder: Path = _HERE) -> None:
+    """Write them all, under another folder if need be."""
     for path, text in files().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        place = folder / path.relative_to(_HERE)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  tests call main() itself
     main()
