@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,3 +22,11 @@ def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+def output(name: str, *arguments: object) -> str:
+    """What a program says; AssertionError with its words where it fails."""
+    command = [program(name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 from dashboards import GRAFANA
+from programs import output
 from promql import selectors
 
 from exporter.metrics import CATALOGUE
 from grafana.alerting import written_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RULES = sorted((GRAFANA.parent / "prometheus/rules").glob("*.yml"))
 METRICS = {"up", *(metric.name for metric in CATALOGUE)}
@@ -72,3 +76,15 @@ def test_recorded_series_are_written_out_and_other_names_left_alone() -> None:
     assert written_out("a:b\n> a:b:c and on (a) z[7d:1h]", recorded) == (
         "(sum(x)) > (max(y)) and on (a) z[7d:1h]"
     )
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", [rule["alert"] for rule in ALERTS])
+def test_grafanas_copy_fires_and_stays_silent_as_the_rule_does(name: str, tmp_path: Path) -> None:
+    (alert,) = (rule for rule in ALERTS if rule["alert"] == name)
+    (copy,) = (copy for copy in COPIES if copy["title"] == name)
+    rules = {"name": "copy", "rules": [alert | {"expr": copy["data"][0]["model"]["expr"]}]}
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [rules]}))
+    cases = read(GRAFANA.parent / f"prometheus/tests/{name}.yml") | {"rule_files": ["rules.yml"]}
+    (tmp_path / "cases.yml").write_text(yaml.safe_dump(cases))
+    output("promtool", "test", "rules", tmp_path / "cases.yml")

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from programs import program
+from programs import output
 from promql import grouping_labels, selectors
 
 from exporter.metrics import CATALOGUE
@@ -107,14 +106,6 @@ def test_every_alert_has_cases_of_every_kind() -> None:
 
 def kinds(path: Path) -> set[str]:
     return {test["name"].split(":")[0] for test in yaml.safe_load(path.read_text())["tests"]}
-
-
-def output(name: str, *arguments: object) -> str:
-    """What a program says; AssertionError with its words where it fails."""
-    command = [program(name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.e2e
