@@ -40,9 +40,9 @@ def board() -> Json:
             Row(
                 7,
                 [
-                    _changes() | {"w": 12},
-                    _top("workspace", "Which workspaces use most?") | {"w": 6},
-                    _top("document_type", "Which document types use most?") | {"w": 6},
+                    _changes() | {"w": 10},
+                    _top("workspace", "Which workspaces use most?") | {"w": 7},
+                    _top("document_type", "Which document types use most?") | {"w": 7},
                 ],
             ),
         ],
