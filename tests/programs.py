@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -30,3 +31,17 @@ def output(name: str, *arguments: object) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def is_listening(port: int) -> bool:
+    """Whether a program accepts connections; told without an exception, which tracing survives."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+        assert isinstance(port, int)
+        return port

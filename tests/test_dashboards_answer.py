@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,12 +11,12 @@ import httpx
 import pytest
 from dashboards import every_panel, expanded
 from demo_history import History
-from programs import output, program
+from programs import free_port, is_listening, output, program
 
 from exporter.records import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 END = datetime(2026, 11, 19, 15, tzinfo=UTC)
@@ -31,6 +30,7 @@ def fault(target: str, moment: datetime) -> Reason | None:
     return Reason.TIMEOUT if (target, moment) == ("acme-pacific", END - 60 * STEP) else None
 
 
+@pytest.fixture
 def past() -> str:
     history = History(END, STEP, fault)
     return asyncio.run(history.run(END - number * STEP for number in range(STEPS, -1, -1)))
@@ -46,39 +46,31 @@ def prometheus(folder: Path, samples: str) -> Iterator[httpx.Client]:
         *(folder / "past.om", folder / "data"),
     )
     (folder / "prometheus.yml").write_text("")
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{bound.getsockname()[1]}"
+    port = free_port()
     command = [
         program("prometheus"),
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",
         "--storage.tsdb.retention.time=100y",
         "--query.lookback-delta=7h",
-        f"--web.listen-address={address}",
+        f"--web.listen-address=127.0.0.1:{port}",
     ]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:  # noqa: S603  ours
         try:
-            with httpx.Client(base_url=f"http://{address}", trust_env=False) as http:
-                wait_for(http)
+            until(lambda: is_listening(port))
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+                until(lambda: http.get("/-/ready").is_success)
                 yield http
         finally:
             process.terminate()
 
 
-def wait_for(http: httpx.Client) -> None:
+def until(wanted: Callable[[], bool]) -> None:
     deadline = monotonic() + 20
-    while not is_ready(http):
+    while not wanted():
         assert monotonic() < deadline
         sleep(0.1)
-
-
-def is_ready(http: httpx.Client) -> bool:
-    try:
-        return http.get("/-/ready").is_success
-    except httpx.TransportError:
-        return False
 
 
 def answer(http: httpx.Client, question: str, *, is_range: bool) -> list[object]:
@@ -96,8 +88,8 @@ def answer(http: httpx.Client, question: str, *, is_range: bool) -> list[object]
 
 
 @pytest.mark.e2e
-def test_every_panel_has_an_answer_to_each_of_its_questions(tmp_path: Path) -> None:
-    with prometheus(tmp_path, past()) as http:
+def test_every_panel_has_an_answer_to_each_of_its_questions(tmp_path: Path, past: str) -> None:
+    with prometheus(tmp_path, past) as http:
         silent = [
             (board["uid"], panel["title"], target["refId"])
             for board, panel in every_panel()
