@@ -197,7 +197,7 @@ def test_an_allowance_that_falls_is_alerted_once_and_its_renewal_ends_the_alert(
             assert await asked('ALERTS{alertname="DocusageAllowanceLow"}') == ["1"]
             moment = datetime(2026, 4, 1, 12, tzinfo=UTC)
             await until(lambda: is_known("resolved"))
-            assert await both_replicas_say("1")
+            await until(lambda: both_replicas_say("1"))
             (resolved,) = webhook.low("resolved")
             for alert in (*webhook.low("firing"), resolved):
                 assert alert["labels"] == LABELS
