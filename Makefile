@@ -40,16 +40,17 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
+	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
 	$(BIN)/python -m grafana.generate
 
-# The end-to-end tests talk to the real Prometheus and Alertmanager. Where they are missing and may
-# not be installed the tests say so and skip themselves; with CI set they fail instead.
-SERVERS := prometheus prometheus-alertmanager
+# The end-to-end tests run real programs. Where one is missing and may not be installed they say
+# so and skip themselves; with CI set they fail instead.
+SERVERS := prometheus prometheus-alertmanager buildah chromium debootstrap openssl systemd
 servers:
-	@{ command -v promtool && command -v prometheus-alertmanager; } >/dev/null || \
-	    [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
+	@[ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || dpkg --status $(SERVERS) >/dev/null 2>&1 || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	     apt-get install -y -qq --no-install-recommends $(SERVERS) >/dev/null) || true
 

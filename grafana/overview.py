@@ -189,12 +189,12 @@ def _allowances() -> Json:
         "&var-datasource=${datasource}&${__url_time_range}",
         "targetBlank": False,
     }
-    time_left = {"unit": "s", "decimals": 1, "custom__width": 105}
-    text = {"unit": "string", "custom__width": 100}
+    time_left = {"unit": "s", "decimals": 1, "custom__width": 95}
+    text = {"unit": "string", "custom__width": 95}
     return table(
         "What is left, of everything, and until when?",
-        "Every allowance. A target's name leads to its vendor's dashboard. The pace is the mean"
-        " use per day; nothing is said of when an allowance runs out that is not in use.",
+        "Every allowance. A target's name leads to its vendor's dashboard. Each day takes the"
+        " mean use of late; nothing is said of when an allowance runs out that is not in use.",
         query(_RATIO, table=True),
         query(_of_allowances("allowed"), table=True),
         query(_of_allowances("used"), table=True),
@@ -205,7 +205,7 @@ def _allowances() -> Json:
         query(lasts, table=True),
         columns={
             "target": {"name": "Target", "links": [link]},
-            "vendor": {"name": "Vendor", **text},
+            "vendor": {"name": "Vendor", **text, "custom__width": 75},
             "account": {"name": "Account", **text},
             "allowance": {"name": "Allowance", **text},
             "Value #A": {
@@ -220,7 +220,7 @@ def _allowances() -> Json:
                     "mode": "basic",
                     "valueDisplayMode": "text",
                 },
-                "custom__width": 200,
+                "custom__width": 150,
             },
             "Value #F": {"name": "Runs out in", **time_left},
             "Value #G": {"name": "Ends in", **time_left},
@@ -228,12 +228,12 @@ def _allowances() -> Json:
                 "name": "Lasts?",
                 "mappings": words_for(_0=("no", "red"), _1=("yes", "green")),
                 "custom__cellOptions": {"type": "color-text"},
-                "custom__width": 75,
+                "custom__width": 65,
             },
-            "Value #B": {"name": "Allowed", "custom__width": 90},
-            "Value #C": {"name": "Used", "custom__width": 90},
-            "Value #D": {"name": "Available", "custom__width": 90},
-            "Value #E": {"name": "Pace a day", "custom__width": 95},
+            "Value #B": {"name": "Allowed", "custom__width": 82},
+            "Value #C": {"name": "Used", "custom__width": 82},
+            "Value #D": {"name": "Available", "custom__width": 82},
+            "Value #E": {"name": "Each day", "custom__width": 80},
         },
         sort="Left",
         unit="locale",
@@ -262,11 +262,11 @@ def _month() -> Json:
         columns={
             "target": {"name": "Target"},
             "organization": {"name": "Organization"},
-            "Value #A": {"name": "This month so far"},
-            "Value #B": {"name": "By the month's end"},
+            "Value #A": {"name": "So far"},
+            "Value #B": {"name": "By month's end"},
             "Value #C": {"name": "Allowance"},
         },
-        sort="By the month's end",
+        sort="By month's end",
         descending=True,
         unit="locale",
         decimals=0,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86400
 _PLAN: Final = 'plan_id=~"$plan"'
-_LEGEND: Final = "{{plan_name}} (group {{group_id}})"
+_LEGEND: Final = "{{plan_name}} ({{group_id}})"
 
 
 def board() -> Json:
@@ -92,7 +92,7 @@ def _packs() -> Json:
         "Documents left as a part of those bought, the least first.",
         query(
             f"sort(({left}) / ({allowed} > 0))",
-            "pack {{pack_id}} (group {{group_id}})",
+            "{{pack_id}} ({{group_id}})",
             at_once=True,
         ),
         steps=LEFT,
@@ -185,8 +185,8 @@ def _plans() -> Json:
             "plan_name": {"name": "Plan"},
             "currency": {"name": "Currency"},
             "Value #A": {"name": "Price", "decimals": 2},
-            "Value #B": {"name": "for each allowed", **money},
-            "Value #C": {"name": "for each used so far", **money},
+            "Value #B": {"name": "per allowed", **money},
+            "Value #C": {"name": "per used", **money},
             "Value #D": {"name": "Documents left", "decimals": 0},
             "Value #E": {"name": "Ends in", "unit": "s", "decimals": 1},
         },

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 def program(name: str, environ: Mapping[str, str] = os.environ) -> str:
     """Where a program is; without it the test is skipped, or fails with CI set."""
     found = shutil.which(name, path=f"{environ['PATH']}:/usr/sbin:/sbin")
-    if found is None:
-        reason = f"{name} is not installed; `make servers` installs it"
-        if environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return found or lacking(f"{name} is not installed; `make servers` installs it", environ)
 
 
-def output(name: str, *arguments: object) -> str:
-    """What a program says; AssertionError with its words where it fails."""
-    command = [program(name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def lacking(reason: str, environ: Mapping[str, str] = os.environ) -> NoReturn:
+    """Skip the test, or fail it with CI set."""
+    if environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def is_listening(port: int) -> bool:
@@ -39,9 +39,9 @@ def is_listening(port: int) -> bool:
         return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port = bound.getsockname()[1]
-        assert isinstance(port, int)
-        return port
+def output(name: str, *arguments: object) -> str:
+    """What a program says; AssertionError with its words where it fails."""
+    command = [program(name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
