@@ -52,7 +52,7 @@ def _targets() -> Json:
 
 def _config() -> Json:
     return stat(
-        "Good configuration?",
+        "Configuration?",
         "Whether the configuration was good when an exporter last read it; otherwise it runs on"
         " with the one before.",
         query(f"min({series('docusage_config_last_reload_successful')})", at_once=True),
@@ -65,7 +65,7 @@ def _config() -> Json:
 
 def _version() -> Json:
     return stat(
-        "Which version runs?",
+        "Version?",
         "Exporters by version.",
         query(f"count by (version) ({series('docusage_build_info')})", "{{version}}", at_once=True),
         steps=BLUE,
