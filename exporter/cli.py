@@ -31,6 +31,8 @@ from exporter.vendors._http import Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.backfill.order import Order
+    from exporter.backfill.run import Result
     from exporter.config.models import Config
     from exporter.snapshot import Entry
 
@@ -189,11 +191,15 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     network = Network(USER_AGENT)
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
     progress = Progress(len(order.targets), sys.stderr)
-    result = asyncio.run(backfill(order, network, limits, progress))
+    return _say_result(asyncio.run(backfill(order, network, limits, progress)), order, now)
+
+
+def _say_result(result: Result, order: Order, now: datetime) -> int:
+    words = report(result, order, now)
     if result.failures:
-        print(report(result, order, now), file=sys.stderr)
+        print(words, file=sys.stderr)
         return 1
-    _say(report(result, order, now))
+    _say(words)
     return 0
 
 

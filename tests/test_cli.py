@@ -154,7 +154,9 @@ def test_the_version_is_told(said: Said) -> None:
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", VERSION)
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "probe", "demo", "schema"])
+@pytest.mark.parametrize(
+    "command", ["serve", "check", "probe", "backfill", "demo", "schema", "healthcheck"]
+)
 def test_every_command_has_help_and_is_named_in_the_help_of_all(said: Said, command: str) -> None:
     status, words, errors = said(command, "--help")
     assert (status, errors) == (0, "")

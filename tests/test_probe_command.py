@@ -21,7 +21,6 @@ from program import (
     running,
     served,
     values,
-    xtracta_target,
 )
 
 from exporter.demo.vendors import Reply, Request, Vendors
@@ -30,15 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from said import Said
-
-
-@pytest.fixture
-def probed(tmp_path: Path, base_url: str) -> Path:
-    """A configuration with two targets that answer, and one that is refused."""
-    path = tmp_path / "probed.yaml"
-    refused = affinda_target(base_url, "acme-refused", "revoked-key")
-    path.write_text(configuration(affinda_target(base_url), xtracta_target(base_url), refused))
-    return path
 
 
 def test_probe_prints_what_is_left_and_fails_if_a_target_does(said: Said, probed: Path) -> None:
