@@ -89,7 +89,7 @@ _SOURCE: Final = {
 }
 
 
-def variable(name: str, label: str, values: str, *, hidden: bool = False, **more: str) -> Json:
+def variable(name: str, label: str, values: str, **more: str) -> Json:
     """A choice of several values of a label, all of them to begin with."""
     return {
         "type": "query",
@@ -101,7 +101,7 @@ def variable(name: str, label: str, values: str, *, hidden: bool = False, **more
         "refresh": 2,
         "regex": "",
         "sort": 1,
-        "hide": 2 if hidden else 0,
+        "hide": 0,
         "includeAll": True,
         "multi": True,
         "options": [],
