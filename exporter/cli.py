@@ -8,18 +8,22 @@ import json
 import os
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from exporter import logs
+from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
+from exporter.backfill.progress import Progress
+from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
 from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
-from exporter.probe import FORMATS, probe, written
+from exporter.probe import FORMATS, failures, probe, prometheus_text, write_textfile, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
@@ -28,10 +32,14 @@ from exporter.vendors._http import Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.config.models import Config
+    from exporter.snapshot import Entry
+
 _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
   check        validate the configuration
   probe        poll once, for real, and say what is left
+  backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
   healthcheck  ask a running exporter whether it is healthy
@@ -40,16 +48,24 @@ each with --help of its own
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
 """
 
+_LABELS: Final = "a label that Prometheus gives to scraped series, such as job=docusage"
+
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a command; the exit status: 0 well, 1 not, 2 misused."""
+    """Run a command; the exit status: 0 well, 1 not.
+
+    Raises:
+        SystemExit: by argparse: with 2 for misuse, with 0 after `--help` or `--version`.
+    """
     name, *rest = arguments if arguments and arguments[0] in _COMMANDS else ("serve", *arguments)
     try:
-        return _COMMANDS[name](rest, environ)
+        return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
     except (AddressError, ShardError) as error:
         print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         pass
     return 1
@@ -69,27 +85,36 @@ class _Parser(argparse.ArgumentParser):
             description=words,
             epilog=None if command else _EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
         self._environ = environ
-        # Kept out of argparse, which would add what is given to the default of a repeated flag.
-        self._unless_given: dict[str, str] = {}
+        self._otherwise: dict[str, Any] = {}
 
     def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
         """A flag with a value; an empty environment variable is none."""
-        variable = "DOCUSAGE_" + name.upper().replace(".", "_").replace("-", "_")
-        self._unless_given[name] = self._environ.get(variable) or default
-        self.add_argument(
-            f"--{name}",
-            dest=name,
-            default=argparse.SUPPRESS,
-            help=f"{words} (default: {default or 'none'})",
-            **({"metavar": "VALUE"} | more),
-        )
+        self._otherwise[name] = self._said(name) or default
+        words = f"{words} (default: {default or 'none'})"
+        self.add_argument(f"--{name}", dest=name, help=words, **({"metavar": "VALUE"} | more))
+
+    def repeated_flag(self, name: str, default: str, words: str) -> None:
+        """A flag that may be given several times; its variable has commas between the values."""
+        self.flag(name, default, f"{words}; may be repeated", action="append")
+        self._otherwise[name] = (self._said(name) or default).split(",")
+
+    def switch(self, name: str, words: str) -> None:
+        """A flag without a value; its variable is `true`."""
+        self._otherwise[name] = self._said(name) == "true"
+        self.add_argument(f"--{name}", dest=name, help=words, action="store_true")
+
+    def _said(self, name: str) -> str:
+        """What the flag's environment variable says."""
+        variable = name.upper().replace(".", "_").replace("-", "_")
+        return self._environ.get(f"DOCUSAGE_{variable}", "")
 
     def values(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Every flag's value, by its name; logging is set up on the way."""
-        found = self._unless_given | vars(self.parse_args(arguments))
+        found = self._otherwise | vars(self.parse_args(arguments))
         for action in self._actions:
             # argparse holds what is given to `choices`, but not what the environment says.
             if action.choices and found[action.dest] not in action.choices:
@@ -110,42 +135,39 @@ def _with_config(parser: _Parser) -> None:
 
 
 def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
-    parser.flag("web.listen-address", default, "where to serve; may be repeated", action="append")
+    parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
     parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
 
 
-def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
     _with_config(parser)
     _with_web(parser)
+    parser.flag("storage.path", "", "a folder in which to keep state across restarts")
     parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
-    parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
+    parser.switch("config.check", "as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
-    if flags["check"]:
-        return _checked(path, environ)
     shard = Shard.parse(flags["shard"])
     config = load_config(path, environ, shard)
-    asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
-    return 0
+    if flags["config.check"]:
+        _say_valid(path, config)
+    else:
+        asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
     return Options(
         config_file=path,
         environ=environ,
-        sockets=bound_sockets(_addresses(flags)),
+        sockets=bound_sockets(flags["web.listen-address"]),
         prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
-
-
-def _addresses(flags: Mapping[str, Any]) -> list[str]:
-    addresses = flags["web.listen-address"]
-    return addresses.split(",") if isinstance(addresses, str) else addresses
 
 
 def _prefix(flags: Mapping[str, Any]) -> str:
@@ -153,71 +175,126 @@ def _prefix(flags: Mapping[str, Any]) -> str:
     return "/" + prefix.strip("/") if prefix.strip("/") else ""
 
 
-def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("check", "Validate the configuration, with every problem at once.", environ)
     _with_config(parser)
     parser.add_argument("file", nargs="?", help="instead of --config.file")
     flags = parser.values(arguments)
-    return _checked(Path(flags["file"] or flags["config.file"]), environ)
+    path = Path(flags.get("file") or flags["config.file"])
+    _say_valid(path, load_config(path, environ))
 
 
-def _checked(path: Path, environ: Mapping[str, str]) -> int:
-    config = load_config(path, environ)
-    print(f"{path} is valid: {len(config.targets)} targets")
-    return 0
+def _say_valid(path: Path, config: Config) -> None:
+    _say(f"{path} is valid: {len(config.targets)} targets")
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
+    words = "write the metrics to this file at once, for the textfile collector, and print failures"
+    parser.flag("textfile", "", words, metavar="FILE")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
     flags = parser.values(arguments)
     config = load_config(Path(flags["config.file"]), environ)
-    wanted = flags["targets"] or [target.name for target in config.targets]
+    wanted = flags.get("targets") or [target.name for target in config.targets]
     if unknown := set(wanted) - {target.name for target in config.targets}:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     network = Network(USER_AGENT)
     sources = [connect(target, network) for target in config.targets if target.name in wanted]
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
-    entries = asyncio.run(probe(sources, limits))
-    print(written(entries, flags["format"]))
+
+    async def answer() -> int:
+        return _answer(await probe(sources, limits), flags, environ)
+
+    return asyncio.run(answer())
+
+
+def _answer(entries: Sequence[Entry], flags: Mapping[str, Any], environ: Mapping[str, str]) -> int:
+    """Say what a probe found; the exit status."""
+    if flags["textfile"]:
+        write_textfile(Path(flags["textfile"]), prometheus_text(entries))
+        for line in failures(entries):
+            print(line, file=sys.stderr)
+    else:
+        _say(written(entries, flags["format"], is_coloured=_shows_colours(environ)))
     return 0 if all(entry.state.is_up for entry in entries) else 1
 
 
-def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _shows_colours(environ: Mapping[str, str]) -> bool:
+    """Whether people look at standard output, and want colours there (https://no-color.org)."""
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = _parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    _with_config(parser)
+    parser.flag("start", "", "the first day, such as 2026-01-31")
+    parser.flag("end", "", "the last day; without one, yesterday (UTC)")
+    parser.flag("step", DEFAULT_STEP, "time from one sample of a series to the next")
+    parser.flag("output", "docusage.om", "the file to write", metavar="FILE")
+    parser.repeated_flag("label", "", _LABELS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+    flags = parser.values(arguments)
+    config = load_config(Path(flags["config.file"]), environ)
+    now = datetime.now(UTC)
+    try:
+        order = ordered(flags, config.targets, now)
+    except OrderError as error:
+        parser.error(str(error))
+    network = Network(USER_AGENT)
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    progress = Progress(len(order.targets), sys.stderr)
+    result = asyncio.run(backfill(order, network, limits, progress))
+    if result.failures:
+        print(report(result, order, now), file=sys.stderr)
+        return 1
+    _say(report(result, order, now))
+    return 0
+
+
+def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
-    parser.add_argument("--keep-config", metavar="FILE", type=Path, help="write the config there")
+    parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
     flags = parser.values(arguments)
-    asyncio.run(run_demo(lambda path: _options(path, flags, environ), flags["keep_config"]))
-    return 0
+    keep = Path(flags["keep-config"]) if flags["keep-config"] else None
+    asyncio.run(run_demo(lambda path: _options(path, flags, environ), keep))
 
 
-def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
-    print(json.dumps(schema(settings), indent=2))
-    return 0
+    _say(json.dumps(schema(settings), indent=2))
 
 
 def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
     parser = _parser("healthcheck", words, environ)
     _with_web(parser)
-    parser.add_argument("url", nargs="?", metavar="URL", help="instead of where the flags say")
+    parser.add_argument("url", nargs="?", default="", metavar="URL", help="where to ask instead")
     flags = parser.values(arguments)
-    url = flags["url"] or local_url(_addresses(flags)[0], _prefix(flags))
+    url = flags["url"] or local_url(flags["web.listen-address"][0], _prefix(flags))
     found = problem(url)
-    print(f"{url}: {found or 'healthy'}")
+    _say(f"{url}: {found or 'healthy'}")
     return 1 if found else 0
 
 
-_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int]]] = {
+def _say(text: str) -> None:
+    """Print; a reader who has seen enough, such as `head`, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int | None]]] = {
     "serve": _serve,
     "check": _check,
     "probe": _probe,
+    "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
     "healthcheck": _healthcheck,
 }
+"""Each takes its arguments and the environment; the exit status, where that is not 0."""

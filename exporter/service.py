@@ -14,23 +14,27 @@ from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.exposition import Page
+from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.notify import notify, reloading
-from exporter.polling import Fleet, Limits, Source
+from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.server import Application, server
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
 from exporter.status_page import Site
+from exporter.storage import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from exporter.config.models import Config, Target
+    from exporter.records import Outcome
     from exporter.sharding import Shard
 
 _log = logging.getLogger(__name__)
@@ -67,6 +71,7 @@ class Options:
         sockets: bound sockets to serve on.
         prefix: path before every path.
         telemetry_path: where the metrics are.
+        storage_path: the folder in which state is kept across restarts, or None.
         shard: which of the file's targets are polled.
     """
 
@@ -75,6 +80,7 @@ class Options:
     sockets: list[socket.socket]
     prefix: str = ""
     telemetry_path: str = "/metrics"
+    storage_path: Path | None = None
     shard: Shard = WHOLE
 
 
@@ -85,16 +91,22 @@ class Service:
         self._options = options
         self._config = config
         self._snapshot = Snapshot()
+        self._page = Page(self._snapshot, self._program_samples)
         self._network = Network(USER_AGENT)
-        self._fleet = Fleet(self._snapshot.publish, _limits(config))
+        self._keeper = keeper(options.storage_path)
+        self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
         self._is_good = True
         self._read_at = time.time()
 
     async def run(self, stop: asyncio.Event, hang_up: asyncio.Event) -> None:
-        """Serve until `stop` is set; read the configuration again whenever `hang_up` is."""
+        """Serve until `stop` is set; read the configuration again whenever `hang_up` is.
+
+        Raises:
+            OSError: a file that the configuration names cannot be read any more.
+        """
         application = Application(
-            Page(self._snapshot, self._program_samples),
+            self._page,
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
@@ -102,16 +114,22 @@ class Service:
             self._options.prefix,
         )
         web = server(application)
-        async with self._fleet, asyncio.TaskGroup() as group:
-            self._put_in_force(self._config)
-            serving = group.create_task(web.serve(self._options.sockets))
-            watching = group.create_task(self._reload_on(hang_up))
-            notify(self._options.environ, "READY=1")
-            await stop.wait()
-            notify(self._options.environ, "STOPPING=1")
-            web.should_exit = True
-            await serving
-            watching.cancel()
+        async with self._fleet:
+            await self._put_in_force(self._config)
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keeper.run())
+                serving = group.create_task(web.serve(self._options.sockets))
+                watching = group.create_task(self._reload_on(hang_up))
+                notify(self._options.environ, "READY=1")
+                await stop.wait()
+                notify(self._options.environ, "STOPPING=1")
+                web.should_exit = True
+                await serving
+                watching.cancel()
+                keeping.cancel()
+
+    def _publish(self, name: str, outcome: Outcome) -> None:
+        self._keeper.keep(self._snapshot.publish(name, outcome))
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
@@ -122,35 +140,44 @@ class Service:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
         async with self._one_reload:
             reloading(self._options.environ)
-            reason = await self._reload()
+            reason = await self._read_again()
+            self._is_good = reason is None
+            self._page.expire()
             notify(self._options.environ, "READY=1")
             return reason
 
-    async def _reload(self) -> str | None:
+    async def _read_again(self) -> str | None:
         path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
             config = await asyncio.to_thread(load_config, path, environ, shard)
-        except ConfigError as error:
-            self._is_good = False
+            await self._put_in_force(config)
+        except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})
             return str(error)
-        self._put_in_force(config)
-        self._is_good, self._read_at = True, time.time()
+        self._read_at = time.time()
         _log.info("configuration reloaded", extra={"targets": len(config.targets)})
         return None
 
-    def _put_in_force(self, config: Config) -> None:
-        """Poll the targets of `config`; those that run unchanged already are left alone."""
-        wanted = {target.name: target for target in config.targets}
+    async def _put_in_force(self, config: Config) -> None:
+        """Poll the targets of `config`; those that run unchanged already are left alone.
+
+        Raises:
+            OSError: a file it names cannot be read any more; nothing has changed then.
+        """
         running = {
             target.name: target for target in self._config.targets if target.name in self._fleet
         }
-        self._fleet.stop(name for name, target in running.items() if wanted.get(name) != target)
-        self._fleet.limit(_limits(config))
-        self._snapshot.adopt(config.targets)
+        same = {target.name for target in config.targets if running.get(target.name) == target}
+        new = [target for target in config.targets if target.name not in same]
+        sources = [connect(target, self._network) for target in new]
+        kept = await self._keeper.load(new)
+        self._fleet.stop(running.keys() - same)
+        if config.poll != self._config.poll:  # whose turn it is would be forgotten
+            self._fleet.limit(_limits(config))
+        self._snapshot.adopt(config.targets, kept)
         self._config = config
-        new = [target for name, target in wanted.items() if name not in self._fleet]
-        self._fleet.start([connect(target, self._network) for target in new])
+        rhythms = {name: Rhythm(state.last, state.failed_in_row) for name, state in kept.items()}
+        self._fleet.start(sources, rhythms)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
@@ -162,12 +189,25 @@ def _limits(config: Config) -> Limits:
     return Limits(config.poll.max_concurrent, config.poll.requests_per_second)
 
 
-async def serve(options: Options, config: Config) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads."""
+async def serve(options: Options, config: Config, greet: Callable[[], None] = lambda: None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Args:
+        options: how to run.
+        config: the configuration to begin with.
+        greet: called once signals are heeded and clients can connect.
+
+    Raises:
+        OSError: a file that the configuration names cannot be read any more.
+    """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    greet()
+    for bound in options.sockets:
+        _log.info("serving", extra={"url": url_of(bound) + options.prefix})
     await Service(options, config).run(stop, hang_up)
     _log.info("stopped")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from programs import program
+from tools import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from programs import program
+from tools import program
 
 from exporter.notify import notify, reloading
 

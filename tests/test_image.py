@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.request import urlopen
 
 import pytest
-from programs import free_port, lacking, program
+from tools import free_port, lacking, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
