@@ -50,10 +50,20 @@ class Peer:
 
 @asynccontextmanager
 async def peer(
-    script: Callable[[bytes], Iterable[Step]], tls: ssl.SSLContext | None = None
+    script: Callable[[bytes], Iterable[Step]],
+    tls: ssl.SSLContext | None = None,
+    greeting: bytes = b"",
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[Peer]:
-    """Serve on loopback; `script` makes the steps that answer a request."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    """Serve on loopback; `script` makes the steps that answer a request.
+
+    Args:
+        script: as said.
+        tls: the server's side of TLS, where it has one.
+        greeting: what is sent without being asked.
+        listener: where to serve, in place of a new socket.
+    """
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     here = Peer(listener.getsockname()[1], "https" if tls else "http")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,11 +72,14 @@ async def peer(
         here.connections.add(task)
         # A client that goes away in the middle is what some scripts are for.
         with suppress(OSError, EOFError):
+            writer.write(greeting)
             request = await _request(reader)
             here.requests.append(request)
             for step in script(request):
                 await _done(step, reader, writer)
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
         here.connections.discard(task)
 
     server = await asyncio.start_server(serve, sock=listener, ssl=tls)

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
+from programs import program
 from referencing import Registry, Resource
 from sbom import Package, packages, sbom
-from tools import program
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "deploy" / "requirements.lock").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tools import program
+from programs import program
 
 from exporter.notify import notify, reloading
 

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from tools import program
+from programs import program
 
 from exporter.cli import run
 from exporter.healthcheck import local_url, problem

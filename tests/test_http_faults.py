@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from raw_peer import BODY, LIST, Move, Step, chunks, head, peer, reply
-from vendor_calls import TIMEOUT, credits_today, failure, polled, source
+from vendor_calls import NETWORK, TIMEOUT, credits_today, failure, polled, run, source
 
-from exporter.records import Reason
+from exporter.config.models import Http
+from exporter.records import PollError, Reason
+from exporter.vendors._http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +153,7 @@ def two_polls(script: Callable[[bytes], list[Step]]) -> tuple[Attempt, Attempt]:
             assert await left_open(there) == before
         return first, second
 
-    return asyncio.run(main())
+    return run(main())
 
 
 async def left_open(there: Peer) -> tuple[int, int]:
@@ -208,6 +210,16 @@ def test_the_words_of_a_refusal_are_read_as_far_as_they_come(steps: list[Step], 
     assert first.result == (Reason.CLIENT_ERROR, f"HTTP status 400{words}", None)
 
 
+def test_a_call_that_explains_nothing_has_the_status_alone() -> None:
+    async def main() -> None:
+        async with peer(lambda _: [reply(b"No.", b"404 Gone")]) as there:
+            with pytest.raises(PollError) as caught:
+                await NETWORK.way_out(Http())(Request("GET", there.url))
+        assert caught.value.failure == (Reason.CLIENT_ERROR, "HTTP status 404", None)
+
+    run(main())
+
+
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
 def test_the_time_that_a_vendor_asks_for_is_kept(status: bytes) -> None:
     first, _ = two_polls(misbehaving([reply(b"", status, b"Retry-After: 120")]))
@@ -231,7 +243,7 @@ def test_a_redirect_is_not_followed_and_the_key_arrives_nowhere_else(status: byt
             assert failure(attempt).reason == Reason.REDIRECT
             assert (len(there.requests), len(elsewhere.requests)) == (1, 0)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_cookies_are_not_sent_back() -> None:
@@ -243,7 +255,7 @@ def test_cookies_are_not_sent_back() -> None:
         assert len(there.requests) >= 2
         assert not any(b"cookie" in request.lower() for request in there.requests)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_call_says_who_asks_that_it_wants_plain_bytes_and_no_second_reply() -> None:
@@ -254,7 +266,7 @@ def test_a_call_says_who_asks_that_it_wants_plain_bytes_and_no_second_reply() ->
         assert lines[0] == "get /v3/usage?organization=org1 http/1.1"
         assert {"user-agent: test/1", "accept-encoding: identity", "connection: close"} < set(lines)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_nobody_listening_is_a_failure_to_connect() -> None:
@@ -264,7 +276,7 @@ def test_nobody_listening_is_a_failure_to_connect() -> None:
         attempt = await polled(source(there.url))
         assert attempt.result == (Reason.CONNECT, "no connection to the vendor, or it broke", None)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_too_few_descriptors_are_our_own_fault_and_said_so() -> None:
@@ -279,7 +291,7 @@ def test_too_few_descriptors_are_our_own_fault_and_said_so() -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    assert asyncio.run(main()).result == (
+    assert run(main()).result == (
         Reason.INTERNAL,
         "too many open files; raise the limit (ulimit -n)",
         None,

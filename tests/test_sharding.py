@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tools import free_port
+from programs import free_port
 
 from exporter.cli import run
 from exporter.demo.vendors import Vendors

@@ -14,7 +14,7 @@ from browser import Browser, browser
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
-from tools import program
+from programs import program
 
 from exporter.config.models import Alerts, Target
 from exporter.exposition import Page
