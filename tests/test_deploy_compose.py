@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from tools import program
+from programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ SCHEMA = json.loads((ROOT / "tests" / "data" / "compose-spec.json").read_text(en
 
 
 def settings(name: str) -> Any:  # noqa: ANN401  whatever YAML has
-    return yaml.safe_load((ROOT / "deploy" / "compose" / name).read_text(encoding="utf-8"))
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
 
 
 def mounts(service: str) -> Iterator[tuple[str, str, str]]:
@@ -79,20 +79,22 @@ def test_the_exporter_is_the_demo_on_the_port_that_prometheus_scrapes() -> None:
     (port,) = SERVICES["exporter"]["ports"]
     scraped = {
         job["job_name"]: job["static_configs"][0]["targets"]
-        for job in settings("prometheus.yml")["scrape_configs"]
+        for job in settings("deploy/compose/prometheus.yml")["scrape_configs"]
     }
     assert scraped["docusage"] == ["exporter:10086"]
     assert port.endswith(":10086")
 
 
 def test_the_services_ask_each_other() -> None:
-    (alertmanager,) = settings("prometheus.yml")["alerting"]["alertmanagers"]
+    (alertmanager,) = settings("deploy/compose/prometheus.yml")["alerting"]["alertmanagers"]
     assert alertmanager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
-    (source,) = settings("datasources.yaml")["datasources"]
+    (source,) = settings("grafana/provisioning/datasources/prometheus.yaml")["datasources"]
     assert source["url"] == "http://prometheus:9090"
-    (provider,) = settings("dashboards.yaml")["providers"]
-    places = [place for _, place, _ in mounts("grafana")]
-    assert provider["options"]["path"] in places
+    (provider,) = settings("grafana/provisioning/dashboards/docusage.yaml")["providers"]
+    places = {place: source for source, place, _ in mounts("grafana")}
+    assert places[provider["options"]["path"]] == "../grafana/dashboards"
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "grafana" / "dashboards" / home.removeprefix("/etc/grafana/docusage/")).exists()
 
 
 @pytest.mark.e2e
