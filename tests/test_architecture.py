@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
-    records < keys < config < forecast < observed < vendors < polling < snapshot < metrics
-    < exposition < kept < storage < status < status_style < status_rows < status_page < server
-    < logs < listen < sharding < notify < service < demo.run < backfill < probe < healthcheck
+    records < keys < config < sharding < forecast < observed < vendors < polling < snapshot
+    < metrics < exposition < kept < storage < status < status_style < status_rows < status_page
+    < server < logs < flags < listen < notify < service < demo.run < backfill < probe < healthcheck
     < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()

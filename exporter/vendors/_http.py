@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from exporter.config.models import Http
 
-# Parsed, a hostile reply of this size takes up to 25 times as much memory for a moment.
+# Parsed, a hostile reply takes up to 23 times as much memory for a moment.
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
-MAX_LIST_BYTES: Final = 4 * 1024 * 1024  # thousands of scopes
+MAX_LIST_BYTES: Final = 2 * 1024 * 1024  # a thousand scopes and more
 _MAX_ERROR_BYTES: Final = 4096
 _ERROR_PATIENCE: Final = 0.25  # seconds for the words of a refusal; its status is known already
 # One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
