@@ -222,9 +222,9 @@ def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
     parser = Parser("healthcheck", words, environ)
     _with_web(parser)
-    parser.add_argument("url", nargs="?", metavar="URL", help="instead of where the flags say")
+    parser.add_argument("url", nargs="?", default="", metavar="URL", help="where to ask instead")
     flags = parser.values(arguments)
-    url = flags.get("url") or local_url(flags["web.listen-address"][0], _prefix(flags))
+    url = flags["url"] or local_url(flags["web.listen-address"][0], _prefix(flags))
     found = problem(url)
     _say(f"{url}: {found or 'healthy'}")
     return 1 if found else 0

@@ -119,13 +119,13 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
-                reloading = group.create_task(self._reload_on(hang_up))
+                watching = group.create_task(self._reload_on(hang_up))
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
-                reloading.cancel()
+                watching.cancel()
                 keeping.cancel()
 
     def _publish(self, name: str, outcome: Outcome) -> None:
@@ -147,11 +147,9 @@ class Service:
             return reason
 
     async def _read_again(self) -> str | None:
-        options = self._options
+        path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
-            config = await asyncio.to_thread(
-                load_config, options.config_file, options.environ, options.shard
-            )
+            config = await asyncio.to_thread(load_config, path, environ, shard)
             await self._put_in_force(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})

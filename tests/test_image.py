@@ -69,19 +69,21 @@ def make_debian(debootstrap: str) -> None:  # pragma: no cover  once on each mac
     unfinished.parent.mkdir(exist_ok=True)
     packages = "--include=python3,python3-venv"
     done(debootstrap, "--variant=minbase", packages, "bookworm", unfinished)
-    for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale"):
-        shutil.rmtree(unfinished / waste)
+    for waste in ("cache/apt", "lib/apt/lists"):
+        shutil.rmtree(unfinished / "var" / waste)
+    for waste in ("doc", "locale", "man"):
+        shutil.rmtree(unfinished / "usr" / "share" / waste)
     unfinished.rename(BASE)
 
 
 def wheels(folder: Path) -> Path:
     """Every file that the build installs: the build itself then needs no network."""
-    for lock in ("requirements.lock", "build.lock"):
-        done(
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"),
-            *("--only-binary=:all:", f"--python-version={PYTHON}", "--dest", folder),
-            *("-r", ROOT / "deploy" / lock),
-        )
+    locks = (ROOT / "deploy" / name for name in ("requirements.lock", "build.lock"))
+    done(
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"),
+        *("--only-binary=:all:", f"--python-version={PYTHON}", "--dest", folder),
+        *(word for lock in locks for word in ("-r", lock)),
+    )
     return folder
 
 
