@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help docs demo test check unit types lint format lock servers clean
+.PHONY: help docs demo test check unit types lint format lock dashboards servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,9 +43,12 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
 
+dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
+	$(BIN)/python -m grafana.generate
+
 # The end-to-end tests run real programs. Where one is missing and may not be installed they say
 # so and skip themselves; with CI set they fail instead.
-SERVERS := prometheus buildah chromium debootstrap openssl systemd
+SERVERS := prometheus prometheus-alertmanager buildah chromium debootstrap openssl systemd
 servers:
 	@[ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || dpkg --status $(SERVERS) >/dev/null 2>&1 || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \

@@ -1,8 +1,7 @@
-"""The command line: flags as Prometheus exporters have them, each also an environment variable."""
+"""The command line: each command, put together from the rooms that do the work."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from exporter import logs
 from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
 from exporter.backfill.progress import Progress
 from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
+from exporter.flags import Parser
 from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
@@ -32,6 +31,8 @@ from exporter.vendors._http import Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.backfill.order import Order
+    from exporter.backfill.run import Result
     from exporter.config.models import Config
     from exporter.snapshot import Entry
 
@@ -62,10 +63,8 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-    except (AddressError, ShardError) as error:
+    except (AddressError, ShardError, OSError) as error:
         print(error, file=sys.stderr)
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         pass
     return 1
@@ -76,65 +75,11 @@ def main() -> int:
     return run(sys.argv[1:], os.environ)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Flags with dots in their names, whose defaults come from the environment."""
-
-    def __init__(self, command: str, words: str, environ: Mapping[str, str]) -> None:
-        super().__init__(
-            prog=f"docusage-exporter {command}".strip(),
-            description=words,
-            epilog=None if command else _EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            argument_default=argparse.SUPPRESS,
-            allow_abbrev=False,
-        )
-        self._environ = environ
-        self._otherwise: dict[str, Any] = {}
-
-    def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
-        """A flag with a value; an empty environment variable is none."""
-        self._otherwise[name] = self._said(name) or default
-        words = f"{words} (default: {default or 'none'})"
-        self.add_argument(f"--{name}", dest=name, help=words, **({"metavar": "VALUE"} | more))
-
-    def repeated_flag(self, name: str, default: str, words: str) -> None:
-        """A flag that may be given several times; its variable has commas between the values."""
-        self.flag(name, default, f"{words}; may be repeated", action="append")
-        self._otherwise[name] = (self._said(name) or default).split(",")
-
-    def switch(self, name: str, words: str) -> None:
-        """A flag without a value; its variable is `true`."""
-        self._otherwise[name] = self._said(name) == "true"
-        self.add_argument(f"--{name}", dest=name, help=words, action="store_true")
-
-    def _said(self, name: str) -> str:
-        """What the flag's environment variable says."""
-        variable = name.upper().replace(".", "_").replace("-", "_")
-        return self._environ.get(f"DOCUSAGE_{variable}", "")
-
-    def values(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Every flag's value, by its name; logging is set up on the way."""
-        found = self._otherwise | vars(self.parse_args(arguments))
-        for action in self._actions:
-            # argparse holds what is given to `choices`, but not what the environment says.
-            if action.choices and found[action.dest] not in action.choices:
-                self.error(f"{action.dest} must be one of {', '.join(action.choices)}")
-        logs.set_up(found["log.level"], found["log.format"])
-        return found
-
-
-def _parser(command: str, words: str, environ: Mapping[str, str]) -> _Parser:
-    parser = _Parser(command, words, environ)
-    parser.flag("log.level", "info", "log this level and above", choices=logs.LEVELS, metavar=None)
-    parser.flag("log.format", "logfmt", "form of log lines", choices=[*logs.FORMATS], metavar=None)
-    return parser
-
-
-def _with_config(parser: _Parser) -> None:
+def _with_config(parser: Parser) -> None:
     parser.flag("config.file", "config.yaml", "the configuration")
 
 
-def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
+def _with_web(parser: Parser, default: str = DEFAULT_ADDRESS) -> None:
     parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
@@ -142,7 +87,8 @@ def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
 
 
 def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
+    words = "Prometheus exporter for document-AI usage."
+    parser = Parser("", words, environ, epilog=_EPILOG)
     _with_config(parser)
     _with_web(parser)
     parser.flag("storage.path", "", "a folder in which to keep state across restarts")
@@ -176,7 +122,7 @@ def _prefix(flags: Mapping[str, Any]) -> str:
 
 
 def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    parser = _parser("check", "Validate the configuration, with every problem at once.", environ)
+    parser = Parser("check", "Validate the configuration, with every problem at once.", environ)
     _with_config(parser)
     parser.add_argument("file", nargs="?", help="instead of --config.file")
     flags = parser.values(arguments)
@@ -189,7 +135,7 @@ def _say_valid(path: Path, config: Config) -> None:
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
+    parser = Parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
     words = "write the metrics to this file at once, for the textfile collector, and print failures"
@@ -227,7 +173,7 @@ def _shows_colours(environ: Mapping[str, str]) -> bool:
 
 
 def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    parser = _parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    parser = Parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
     _with_config(parser)
     parser.flag("start", "", "the first day, such as 2026-01-31")
     parser.flag("end", "", "the last day; without one, yesterday (UTC)")
@@ -245,16 +191,20 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     network = Network(USER_AGENT)
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
     progress = Progress(len(order.targets), sys.stderr)
-    result = asyncio.run(backfill(order, network, limits, progress))
+    return _say_result(asyncio.run(backfill(order, network, limits, progress)), order, now)
+
+
+def _say_result(result: Result, order: Order, now: datetime) -> int:
+    words = report(result, order, now)
     if result.failures:
-        print(report(result, order, now), file=sys.stderr)
+        print(words, file=sys.stderr)
         return 1
-    _say(report(result, order, now))
+    _say(words)
     return 0
 
 
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
+    parser = Parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
     parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
     flags = parser.values(arguments)
@@ -263,14 +213,14 @@ def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
+    Parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
     _say(json.dumps(schema(settings), indent=2))
 
 
 def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
-    parser = _parser("healthcheck", words, environ)
+    parser = Parser("healthcheck", words, environ)
     _with_web(parser)
     parser.add_argument("url", nargs="?", metavar="URL", help="instead of where the flags say")
     flags = parser.values(arguments)

@@ -132,12 +132,12 @@ class KeyFile:
         return usable_key(raw.decode("latin-1"), "the key file")
 
     def fingerprint(self) -> object:
-        """Changes when the file is written, replaced, or appears."""
+        """Changes when the file is written, replaced, appears, or becomes readable."""
         try:
             stat = self.path.stat()
         except OSError:
             return None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+        return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
 
     def is_readable_by_all(self) -> bool:
         """Whether any user of the machine can read the key."""

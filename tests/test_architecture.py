@@ -18,7 +18,7 @@ FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
     records < keys < config < sharding < forecast < observed < vendors < polling < snapshot
     < metrics < exposition < kept < storage < status < status_style < status_rows < status_page
-    < server < logs < listen < notify < service < demo.run < backfill < probe < healthcheck
+    < server < logs < flags < listen < notify < service < demo.run < backfill < probe < healthcheck
     < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()

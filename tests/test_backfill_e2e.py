@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+PROGRAM = (sys.executable, "-m", "exporter")
 DAY = timedelta(days=1)
 MISSING = [name for name in ("prometheus", "promtool") if not shutil.which(name)]
 CONFIG = """
 targets:
-  - {{name: eu, vendor: affinda, base_url: "{url}", organization: oRg1, api_key: {key}}}
+  - {{name: eu, vendor: affinda, base_url: "{url}", organization: oRg1,
+     api_key: demo-key-1-not-real}}
 """
 PROMETHEUS = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -46,10 +48,6 @@ def used(day: date) -> int:
 WORLD = World((Organization("oRg1", "Acme", "demo-key-1-not-real", used),))
 
 
-def configured(folder: Path, url: str, key: str = "demo-key-1-not-real") -> None:
-    (folder / "config.yaml").write_text(CONFIG.format(url=url, key=key), encoding="utf-8")
-
-
 async def ended(folder: Path, *command: str) -> tuple[int | None, str, str]:
     """Exit status, output and error output of a command that is run in `folder`."""
     process = await asyncio.create_subprocess_exec(
@@ -60,10 +58,6 @@ async def ended(folder: Path, *command: str) -> tuple[int | None, str, str]:
     )
     out, err = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, out.decode(), err.decode()
-
-
-async def backfilled(folder: Path, *flags: str) -> tuple[int | None, str, str]:
-    return await ended(folder, sys.executable, "-m", "exporter", "backfill", *flags)
 
 
 @asynccontextmanager
@@ -108,17 +102,17 @@ async def a_year_and_now(folder: Path) -> tuple[str, list[Any], list[Any]]:
     start = datetime.now(UTC).date() - 365 * DAY
     (folder / "prometheus.yml").write_text(PROMETHEUS.format(exporter=exporter), encoding="utf-8")
     async with Vendors(WORLD).serve() as url, AsyncExitStack() as servers:
-        configured(folder, url)
+        (folder / "config.yaml").write_text(CONFIG.format(url=url), encoding="utf-8")
         labels = "--label=job=docusage", f"--label=instance={exporter}"
-        status, out, err = await backfilled(folder, f"--start={start}", "--step=1h", *labels)
+        status, out, err = await ended(
+            folder, *PROGRAM, "backfill", f"--start={start}", "--step=1h", *labels
+        )
         assert (status, err) == (0, "")
         promtool = out.splitlines()[2].replace("FOLDER", "data").split()
         assert promtool[0] == "promtool"
         assert (await ended(folder, *promtool))[0] == 0
         await servers.enter_async_context(
-            running(
-                folder, *(sys.executable, "-m", "exporter"), DOCUSAGE_WEB_LISTEN_ADDRESS=exporter
-            )
+            running(folder, *PROGRAM, DOCUSAGE_WEB_LISTEN_ADDRESS=exporter)
         )
         await servers.enter_async_context(
             running(
@@ -157,26 +151,3 @@ def test_one_query_spans_the_past_and_the_present_without_a_seam(tmp_path: Path)
     assert moments[-1] > midnight
     for moment, value in series["values"]:
         assert int(value) == used(datetime.fromtimestamp(moment, UTC).date())
-
-
-def test_a_failure_is_told_and_ends_with_status_1(tmp_path: Path) -> None:
-    async def main() -> tuple[int | None, str, str]:
-        async with Vendors(WORLD).serve() as url:
-            configured(tmp_path, url, "demo-key-2-not-real")
-            return await backfilled(tmp_path, "--start=2026-01-01", "--end=2026-01-31", "eu")
-
-    status, out, err = aside(main())
-    assert (status, out) == (1, "")
-    assert err == (
-        "eu: auth: HTTP status 401: Invalid token.\n"
-        "docusage.om is not written: 1 of 1 targets failed. What was read is kept beside it; "
-        "the same\ncommand with --end=2026-01-31 goes on from there.\n"
-    )
-    assert (tmp_path / "docusage.om.partial").is_dir()
-
-
-def test_misuse_ends_with_status_2(tmp_path: Path) -> None:
-    configured(tmp_path, "http://127.0.0.1:1")
-    status, out, err = aside(backfilled(tmp_path, "--start=2026-01-01", "nobody"))
-    assert (status, out) == (2, "")
-    assert err.endswith("docusage-exporter backfill: error: no such target: nobody\n")
