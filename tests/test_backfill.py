@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from aside import aside
 from fake_targets import ALLOWANCE, CREDITS_TODAY, target
 from hypothesis import given
 from hypothesis import strategies as st
@@ -425,7 +424,7 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
                 found.append(await run(folder, load_config(path, {})))
             return found
 
-    return aside(main())
+    return asyncio.run(main())
 
 
 async def run(folder: Path, config: Config) -> Result:

@@ -1,39 +1,23 @@
-"""The real program, the real promtool and the real Prometheus, on simulated vendors."""
+"""A year of the past and the present in the real Prometheus."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
-import socket
-import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+import subprocess
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
-from aside import aside
+from program import MODULE, affinda_target, configuration, environment, running, served, until
+from real_prometheus import binary, prometheus
 
 from exporter.demo.vendors import Vendors
 from exporter.demo.world import Organization, World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from datetime import date
     from pathlib import Path
 
-pytestmark = pytest.mark.e2e
-
-PROGRAM = (sys.executable, "-m", "exporter")
-DAY = timedelta(days=1)
-MISSING = [name for name in ("prometheus", "promtool") if not shutil.which(name)]
-CONFIG = """
-targets:
-  - {{name: eu, vendor: affinda, base_url: "{url}", organization: oRg1,
-     api_key: demo-key-1-not-real}}
-"""
-PROMETHEUS = """
+SCRAPE = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: docusage
@@ -45,109 +29,51 @@ def used(day: date) -> int:
     return 100 + day.day
 
 
-WORLD = World((Organization("oRg1", "Acme", "demo-key-1-not-real", used),))
+WORLD = World((Organization("mEFayXdO", "Acme", "made-up-key-a", used),))
 
 
-async def ended(folder: Path, *command: str) -> tuple[int | None, str, str]:
-    """Exit status, output and error output of a command that is run in `folder`."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, out.decode(), err.decode()
+def done(folder: Path, *command: str) -> str:
+    """The output of a command that ends well."""
+    return subprocess.run(  # noqa: S603  our own program, and promtool
+        command, cwd=folder, env=environment(), check=True, stdout=-1, text=True, timeout=60
+    ).stdout
 
 
-@asynccontextmanager
-async def running(folder: Path, *command: str, **environ: str) -> AsyncIterator[None]:
-    """A server, which is asked to end at the end."""
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env={**os.environ, **environ}, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
+def backfill(folder: Path, exporter: str) -> None:
+    """Write a year's past and do with it what the program says is to be done."""
+    start = datetime.now(UTC).date() - timedelta(days=365)
+    labels = "--label=job=docusage", f"--label=instance={exporter}"
+    words = done(folder, *MODULE, "backfill", f"--start={start}", "--step=1h", *labels)
+    _, promtool = words.splitlines()[2].replace("FOLDER", "tsdb").split(maxsplit=1)
+    done(folder, binary("promtool"), *promtool.split())
 
 
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-async def asked(address: str, query: str) -> list[dict[str, Any]]:
-    """What Prometheus answers to an instant query; nothing while it is still starting."""
-    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
-        try:
-            reply = await client.get("/api/v1/query", params={"query": query})
-            return list(reply.json()["data"]["result"])
-        except (httpx.TransportError, ValueError):
-            return []
-
-
-async def answered(address: str, query: str) -> list[dict[str, Any]]:
-    """What Prometheus answers once there is an answer."""
-    async with asyncio.timeout(30):
-        while not (found := await asked(address, query)):  # noqa: ASYNC110  a server's start
-            await asyncio.sleep(0.2)
-    return found
-
-
-async def a_year_and_now(folder: Path) -> tuple[str, list[Any], list[Any]]:
-    """Fill a Prometheus with a year, let it scrape, and ask it: for bars, and for raw samples."""
-    exporter, prometheus = free_address(), free_address()
-    start = datetime.now(UTC).date() - 365 * DAY
-    (folder / "prometheus.yml").write_text(PROMETHEUS.format(exporter=exporter), encoding="utf-8")
-    async with Vendors(WORLD).serve() as url, AsyncExitStack() as servers:
-        (folder / "config.yaml").write_text(CONFIG.format(url=url), encoding="utf-8")
-        labels = "--label=job=docusage", f"--label=instance={exporter}"
-        status, out, err = await ended(
-            folder, *PROGRAM, "backfill", f"--start={start}", "--step=1h", *labels
-        )
-        assert (status, err) == (0, "")
-        promtool = out.splitlines()[2].replace("FOLDER", "data").split()
-        assert promtool[0] == "promtool"
-        assert (await ended(folder, *promtool))[0] == 0
-        await servers.enter_async_context(
-            running(folder, *PROGRAM, DOCUSAGE_WEB_LISTEN_ADDRESS=exporter)
-        )
-        await servers.enter_async_context(
-            running(
-                folder,
-                *("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data"),
-                *("--storage.tsdb.retention.time=10y", f"--web.listen-address={prometheus}"),
-            )
-        )
-        await answered(prometheus, "docusage_target_up == 1")
-        bars = "max_over_time(affinda_credits_daily[1d] offset -1d)[364d:1d]"
-        return (
-            exporter,
-            await answered(prometheus, bars),
-            await answered(prometheus, "affinda_credits_daily[2d]"),
-        )
-
-
-@pytest.mark.skipif(
-    bool(MISSING) and not os.environ.get("CI"),
-    reason=f"not installed: {' '.join(MISSING)} (Debian's package prometheus has both)",
-)
+@pytest.mark.e2e
 def test_one_query_spans_the_past_and_the_present_without_a_seam(tmp_path: Path) -> None:
-    exporter, bars, raw = aside(a_year_and_now(tmp_path))
-    labels = {"job": "docusage", "instance": exporter, "target": "eu", "organization": "oRg1"}
-    [series] = bars
-    assert series["metric"] == labels
-    assert len(series["values"]) == 364
-    for moment, value in series["values"]:
+    path = tmp_path / "config.yaml"
+    flags = f"--config.file={path}", "--web.listen-address=127.0.0.1:0"
+    with served(Vendors(WORLD)) as url:
+        path.write_text(configuration(affinda_target(url)))
+        with running(tmp_path, *flags) as program:
+            exporter = program.url.removeprefix("http://")
+            backfill(tmp_path, exporter)
+            scrape = SCRAPE.format(exporter=exporter)
+            with prometheus(tmp_path, scrape, "--storage.tsdb.retention.time=10y") as server:
+                until(lambda: server.query("docusage_target_up == 1"))
+                bars = "max_over_time(affinda_credits_daily[1d] offset -1d)[364d:1d]"
+                a_bar_a_day = server.get("query", query=bars)["result"]
+                samples = server.get("query", query="affinda_credits_daily[2d]")["result"]
+    labels = {"target": "acme-a", "organization": "mEFayXdO", "instance": exporter}
+    labels["job"] = "docusage"
+    assert [series["metric"] for series in a_bar_a_day] == [labels]
+    assert [series["metric"] for series in samples] == [
+        labels | {"__name__": "affinda_credits_daily"}
+    ]
+    assert len(a_bar_a_day[0]["values"]) == 364
+    for moment, value in a_bar_a_day[0]["values"] + samples[0]["values"]:
         assert int(value) == used(datetime.fromtimestamp(moment, UTC).date())
-    [series] = raw
-    assert series["metric"] == labels | {"__name__": "affinda_credits_daily"}
-    moments = [moment for moment, _ in series["values"]]
-    midnight = max(moment for moment in moments if moment % 3600 == 3599) + 1
-    assert midnight % 86_400 == 0
-    assert moments == sorted(moments)
-    assert moments[-1] > midnight
-    for moment, value in series["values"]:
-        assert int(value) == used(datetime.fromtimestamp(moment, UTC).date())
+    # The last sample of the past is the last second of a day; what follows is the present.
+    moments = [moment for moment, _ in samples[0]["values"]]
+    of_the_past = [moment for moment in moments if moment % 3600 == 3599]
+    assert of_the_past[-1] % 86_400 == 86_399
+    assert moments[-1] > of_the_past[-1]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from aside import aside
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_time import elapsed, in_virtual_time
@@ -561,7 +560,7 @@ def calls_over_restarts(world: World, folder: Path) -> tuple[list[str], int]:
             configured(folder, url=url)
             return [await run_until_ready(folder) for _ in range(2)]
 
-    pages = aside(main())
+    pages = asyncio.run(main())
     return pages, sum(
         count for (path, _), count in vendors.calls.items() if path == "/v1/billings/usage"
     )
@@ -594,7 +593,7 @@ def test_a_crash_loop_makes_one_call(tmp_path: Path) -> None:
                     assert USED in await page_once_ready(exporter)
                     await until(lambda: list(state.glob("*.json")))
 
-    aside(main())
+    asyncio.run(main())
     assert vendors.calls["/v1/billings/usage", "456"] == 1
 
 
