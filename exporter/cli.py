@@ -21,6 +21,7 @@ from exporter.probe import FORMATS, probe, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.webconfig import LiveWebConfig, WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -105,6 +106,9 @@ def _with_config(parser: _Parser) -> None:
 def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
     parser.flag("web.listen-address", default, "where to serve; may be repeated", action="append")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
+    parser.flag(
+        "web.config.file", "", "TLS, passwords and headers, as Prometheus exporters have it"
+    )
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
     parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
 
@@ -114,6 +118,13 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     _with_config(parser)
     _with_web(parser)
     parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
+    parser.add_argument(
+        "--config.enable-auto-reload",
+        dest="config.enable-auto-reload",
+        action="store_true",
+        default=environ.get("DOCUSAGE_CONFIG_ENABLE_AUTO_RELOAD") == "true",
+        help="read the configuration again when it changes",
+    )
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
@@ -127,12 +138,15 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
     addresses = flags["web.listen-address"]
     prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    web_file = flags["web.config.file"]
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(addresses.split(",") if isinstance(addresses, str) else addresses),
         prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        web=LiveWebConfig(Path(web_file)).current if web_file else WebConfig,
+        reloads_by_itself=flags.get("config.enable-auto-reload", False),
     )
 
 

@@ -1,87 +1,28 @@
-"""The pages: an ASGI application without a framework, and the server that carries it."""
+"""The pages: what is at which path. Nothing here asks a vendor or waits for one."""
 
 from __future__ import annotations
 
-import html
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import uvicorn
-
-from exporter.exposition import Format
-from exporter.status import described, words_of_allowance, words_of_state
+from exporter.landing import landing
+from exporter.negotiation import chosen_format, takes_gzip
+from exporter.response import HTML, JSON, PLAIN, Response, said
+from exporter.status import described
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from exporter.exposition import Page
-    from exporter.snapshot import Entry, Snapshot
-
-Headers: TypeAlias = list[tuple[bytes, bytes]]
-
-
-class Response(NamedTuple):
-    """What a page answers."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-_PLAIN: Final = "text/plain; charset=utf-8"
-_HTML: Final = "text/html; charset=utf-8"
-_JSON: Final = "application/json"
-
-
-def said(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
-    """A short answer in words."""
-    return Response(status, _PLAIN, f"{text}\n".encode(), headers)
-
-
-def qualities(headers: Headers, name: bytes) -> dict[str, float]:
-    """The alternatives of an `Accept` or `Accept-Encoding` header by quality, 0 to 1.
-
-    Nonsense counts as not said: no header makes an answer fail.
-    """
-    found: dict[str, float] = {}
-    for key, value in headers:
-        if key.lower() == name:
-            for alternative in value.decode("latin-1").split(","):
-                what, *parameters = (part.strip().lower() for part in alternative.split(";"))
-                found[what] = max(found.get(what, 0.0), _quality(parameters))
-    return found
-
-
-def _quality(parameters: Iterable[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return min(max(float(parameter[2:]), 0.0), 1.0)
-            except ValueError:
-                return 1.0
-    return 1.0
-
-
-def chosen_format(headers: Headers) -> Format:
-    """OpenMetrics where it is asked for no less than text."""
-    accepted = qualities(headers, b"accept")
-    openmetrics = accepted.get("application/openmetrics-text", 0.0)
-    text = accepted.get("text/plain", 0.0)
-    return Format.OPENMETRICS if openmetrics > 0 and openmetrics >= text else Format.TEXT
-
-
-def takes_gzip(headers: Headers) -> bool:
-    """Whether the client reads gzip."""
-    accepted = qualities(headers, b"accept-encoding")
-    return accepted.get("gzip", accepted.get("*", 0.0)) > 0
+    from exporter.response import Request
+    from exporter.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Answers every request; asks no vendor, and renders nothing that was rendered before.
+    """Answers every request, and renders nothing that was rendered before.
 
     Args:
         page: the metrics.
@@ -99,29 +40,26 @@ class Application:
     prefix: str = ""
     telemetry_path: str = "/metrics"
 
-    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's own
-        """One request, as ASGI has it."""
-        response = await self.answer(scope["method"], scope["path"], scope["headers"])
-        headers = [
-            (b"content-type", response.content_type.encode()),
-            (b"content-length", str(len(response.body)).encode()),
-            *response.headers,
-        ]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else response.body
-        await send({"type": "http.response.body", "body": body})
-
-    async def answer(self, method: str, path: str, headers: Headers) -> Response:
-        """The answer to a request without a body."""
-        path = path.removeprefix(self.prefix)
-        if path == "/-/reload":
-            return await self._reloaded() if method == "POST" else _not_allowed(b"POST")
-        page = self._found(path)
+    async def answer(self, request: Request) -> Response:
+        """The answer to a request; for HEAD it is that to GET."""
+        inside = request.path.removeprefix(self.prefix)
+        if not request.path.startswith(self.prefix) or not inside.startswith("/"):
+            return self._outside(request.path)
+        if inside == "/-/reload":
+            return await self._reloaded() if request.method == "POST" else _not_allowed(b"POST")
+        page = self._found(inside)
         if page is None:
             return said(404, "There is no such page.")
-        return page(headers) if method in {"GET", "HEAD"} else _not_allowed(b"GET, HEAD")
+        return page(request) if request.method in {"GET", "HEAD"} else _not_allowed(b"GET, HEAD")
 
-    def _found(self, path: str) -> Callable[[Headers], Response] | None:
+    def _outside(self, path: str) -> Response:
+        """Nothing; but who forgot the slash behind the prefix is shown the way."""
+        if not path or path != self.prefix:
+            return said(404, "There is no such page.")
+        location = quote(path.rpartition("/")[2]) + "/"
+        return said(308, "The page is one slash further.", (b"location", location.encode()))
+
+    def _found(self, path: str) -> Callable[[Request], Response] | None:
         pages = {
             "/": self._landing,
             "/-/healthy": self._healthy,
@@ -132,97 +70,37 @@ class Application:
         }
         return pages.get(path)
 
-    def _metrics(self, headers: Headers) -> Response:
-        form, gzipped = chosen_format(headers), takes_gzip(headers)
+    def _metrics(self, request: Request) -> Response:
+        form, gzipped = chosen_format(request.headers), takes_gzip(request.headers)
         extra = [(b"vary", b"Accept, Accept-Encoding")]
         if gzipped:
             extra.append((b"content-encoding", b"gzip"))
         return Response(200, form.value, self.page.body(form, gzipped=gzipped), tuple(extra))
 
-    def _healthy(self, _: Headers) -> Response:
+    def _healthy(self, _: Request) -> Response:
         return said(200, "Healthy.")
 
-    def _ready(self, _: Headers) -> Response:
+    def _ready(self, _: Request) -> Response:
         if self.snapshot.is_ready:
             return said(200, "Ready.")
         return said(503, "Not ready: some targets have not been polled yet.")
 
-    def _config(self, _: Headers) -> Response:
-        return Response(200, _PLAIN, self.public_config().encode())
+    def _config(self, _: Request) -> Response:
+        return Response(200, PLAIN, self.public_config().encode())
 
     async def _reloaded(self) -> Response:
         reason = await self.reload()
         return said(200, "Reloaded.") if reason is None else said(500, reason)
 
-    def _targets(self, _: Headers) -> Response:
+    def _targets(self, _: Request) -> Response:
         listed = [described(entry) for entry in self.snapshot.entries()]
         body = json.dumps({"status": "success", "data": {"targets": listed}}, ensure_ascii=False)
-        return Response(200, _JSON, body.encode())
+        return Response(200, JSON, body.encode())
 
-    def _landing(self, _: Headers) -> Response:
-        links = "".join(
-            f'<li><a href="{self.prefix}{path}">{words}</a></li>'
-            for path, words in (
-                (self.telemetry_path, "Metrics"),
-                ("/api/v1/targets", "Targets (JSON)"),
-                ("/config", "Configuration"),
-                ("/-/healthy", "Healthy?"),
-                ("/-/ready", "Ready?"),
-            )
-        )
-        rows = "".join(map(_row, self.snapshot.entries()))
-        return Response(200, _HTML, _LANDING.format(links=links, rows=rows).encode())
+    def _landing(self, _: Request) -> Response:
+        page = landing(self.snapshot.entries(), self.telemetry_path)
+        return Response(200, HTML, page.encode())
 
 
 def _not_allowed(methods: bytes) -> Response:
     return said(405, "This method is not allowed here.", (b"allow", methods))
-
-
-_LANDING: Final = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>docusage-exporter</title></head>
-<body>
-<h1>docusage-exporter</h1>
-<p>Prometheus exporter for document-AI usage: Affinda credits and Xtracta plan allowances.</p>
-<ul>{links}</ul>
-<table>
-<thead><tr><th>Target</th><th>Vendor</th><th>State</th><th>What is left</th></tr></thead>
-<tbody>{rows}</tbody>
-</table>
-</body>
-</html>
-"""
-
-
-def _row(entry: Entry) -> str:
-    left = "; ".join(map(words_of_allowance, entry.allowances))
-    cells = (entry.target.name, entry.target.vendor, words_of_state(entry), left)
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-
-
-class Server(uvicorn.Server):
-    """uvicorn, with signals left to whoever started it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
-        yield
-
-
-def server(application: Application) -> Server:
-    """What serves the application on sockets that are bound already."""
-    return Server(
-        uvicorn.Config(
-            application,
-            loop="asyncio",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,
-        )
-    )

@@ -10,21 +10,27 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from exporter.accepting import server
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.exposition import Page
+from exporter.guard import Guard
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.passwords import Passwords
 from exporter.polling import Fleet, Limits, Source
 from exporter.records import Sample
-from exporter.server import Application, server
+from exporter.response import asgi
+from exporter.server import Application
 from exporter.snapshot import Snapshot
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.watch import changes
+from exporter.webconfig import WebConfig
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from exporter.config.models import Config, Target
@@ -63,6 +69,8 @@ class Options:
         sockets: bound sockets to serve on.
         prefix: path before every path.
         telemetry_path: where the metrics are.
+        web: the web configuration as it is now.
+        reloads_by_itself: whether the configuration is read again when it changes.
     """
 
     config_file: Path
@@ -70,6 +78,8 @@ class Options:
     sockets: list[socket.socket]
     prefix: str = ""
     telemetry_path: str = "/metrics"
+    web: Callable[[], WebConfig] = WebConfig
+    reloads_by_itself: bool = False
 
 
 class Service:
@@ -95,19 +105,29 @@ class Service:
             self._options.prefix,
             self._options.telemetry_path,
         )
-        web = server(application)
+        passwords = Passwords()
+        guard = Guard(application.answer, self._options.web, passwords)
+        web = server(asgi(guard.answer), lambda: self._options.web().tls)
         async with self._fleet, asyncio.TaskGroup() as group:
             self._put_in_force(self._config)
             serving = group.create_task(web.serve(self._options.sockets))
-            reloading = group.create_task(self._reload_on(hang_up))
+            reloading = [group.create_task(self._reload_on(hang_up))]
+            if self._options.reloads_by_itself:
+                reloading.append(group.create_task(self._reload_on_change()))
             await stop.wait()
             web.should_exit = True
             await serving
-            reloading.cancel()
+            passwords.close()
+            for task in reloading:
+                task.cancel()
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
             hang_up.clear()
+            await self.reload()
+
+    async def _reload_on_change(self) -> None:
+        async for _ in changes(self._options.config_file):
             await self.reload()
 
     async def reload(self) -> str | None:
