@@ -38,13 +38,16 @@ class Server(uvicorn.Server):
         tls: how a new connection is to be encrypted, or None for not at all.
             Raises a ConfigError while no connection is to be let in.
         most: connections that may be held at the same time.
+
+    Attributes:
+        held: the connections there are.
     """
 
     def __init__(self, config: uvicorn.Config, tls: Callable[[], Tls | None], most: int) -> None:
         super().__init__(config)
+        self.most = most
         self._tls = tls
-        self._most = most
-        self._held: dict[Connection, None] = {}
+        self.held: dict[Connection, None] = {}
         self._accepting: list[asyncio.Task[None]] = []
         self._is_alone = asyncio.Event()
 
@@ -64,23 +67,25 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; once a second, end what has taken too long."""
         if counter % 10 == 0:
-            for connection in [held for held in self._held if held.is_overdue()]:
+            for connection in [held for held in self.held if held.is_overdue()]:
                 self._drop(connection)
         return await super().on_tick(counter)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let nobody in, finish what is under way within `GRACE`, and end the rest."""
+    async def shutdown(
+        self, sockets: list[socket.socket] | None = None, grace: float = GRACE
+    ) -> None:
+        """Let nobody in, finish what is under way within `grace` seconds, and end the rest."""
         for accepting in self._accepting:
             accepting.cancel()
         for bound in sockets or ():
             bound.close()
-        for connection in tuple(self._held):
+        for connection in tuple(self.held):
             connection.end()
-        if self._held:
+        if self.held:
             self._is_alone.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_alone.wait(), GRACE)
-        for connection in tuple(self._held):
+                await asyncio.wait_for(self._is_alone.wait(), grace)
+        for connection in tuple(self.held):
             self._drop(connection)
         for answering in tuple(self.server_state.tasks):
             answering.cancel()
@@ -98,12 +103,12 @@ class Server(uvicorn.Server):
                 await asyncio.sleep(_RETRY)
                 continue
             is_short = False
-            self._open(client)
+            self.open(client)
             await asyncio.sleep(0)  # whatever comes in, the others run, too
 
-    def _open(self, client: socket.socket) -> None:
+    def open(self, client: socket.socket) -> None:
         """Serve a new connection, unless the web configuration is broken."""
-        if len(self._held) >= self._most:
+        if len(self.held) >= self.most:
             self._make_room()
         try:
             tls = self._tls()
@@ -115,11 +120,11 @@ class Server(uvicorn.Server):
         # Also when it was cancelled before its first step, and owns no socket yet.
         opening.add_done_callback(lambda _: self._opened(connection, client))
         connection.opening = opening
-        self._held[connection] = None
+        self.held[connection] = None
 
     def _make_room(self) -> None:
-        if self._held:
-            self._drop(min(self._held, key=lambda held: held.since))
+        if self.held:
+            self._drop(min(self.held, key=lambda held: held.since))
 
     def _drop(self, connection: Connection) -> None:
         self._forget(connection)
@@ -131,8 +136,8 @@ class Server(uvicorn.Server):
             client.close()
 
     def _forget(self, connection: Connection) -> None:
-        self._held.pop(connection, None)
-        if not self._held:
+        self.held.pop(connection, None)
+        if not self.held:
             self._is_alone.set()
 
 
@@ -148,10 +153,9 @@ async def _shake_hands(connection: Connection, client: socket.socket) -> None:
         )
 
 
-def most_connections() -> int:
+def most_connections(descriptors: int) -> int:
     """`MOST`, or half of the file descriptors there may be: the other half is for polls."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if soft == resource.RLIM_INFINITY else max(1, min(MOST, soft // 2))
+    return MOST if descriptors == resource.RLIM_INFINITY else min(MOST, descriptors // 2)
 
 
 def server(application: Any, tls: Callable[[], Tls | None]) -> Server:  # noqa: ANN401  ASGI's own
@@ -169,4 +173,5 @@ def server(application: Any, tls: Callable[[], Tls | None]) -> Server:  # noqa: 
         proxy_headers=False,
         timeout_keep_alive=int(IDLE),
     )
-    return Server(config, tls, most_connections())
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Server(config, tls, most_connections(descriptors))

@@ -42,7 +42,14 @@ class Connection(HttpToolsProtocol):
         config, state: uvicorn's.
         tls: how it is encrypted, or None.
         lost: told when the connection is no more.
+
+    Attributes:
+        opening: the task that makes a connection of a socket; set by who started it.
+        is_open: whether that has succeeded.
+        since: when the connection began what it is doing, by the loop's clock.
     """
+
+    opening: asyncio.Task[None]
 
     def __init__(
         self,
@@ -58,8 +65,7 @@ class Connection(HttpToolsProtocol):
         self._unanswered = 0  # requests
         self.tls = tls
         self.is_open = False
-        self.since = self.loop.time()  # when it began what it is doing
-        self.opening: asyncio.Task[None] | None = None
+        self.since = self.loop.time()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it, too
         """Serve it, or end it."""
@@ -131,5 +137,5 @@ class Connection(HttpToolsProtocol):
         """End it at once, whatever it is doing."""
         if self.is_open:
             self.transport.abort()
-        elif self.opening:
+        else:
             self.opening.cancel()

@@ -166,7 +166,9 @@ def _load_pair(made: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
             # Without this OpenSSL would ask on the terminal.
             made.load_cert_chain(chain, private, password=_no_passphrase)
     except ssl.SSLError as error:
-        raise TlsError("cert", f"no certificate with its key in PEM: {error.reason}") from None
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise TlsError("key", "is not the certificate's key") from None
+        raise TlsError("cert", "is no certificate in PEM, or key is no key") from None
 
 
 def _no_passphrase() -> str:

@@ -154,8 +154,8 @@ class _Reader:
 
     def _report(self, findings: Iterable[_Finding]) -> None:
         for steps, message in findings:
-            line, known = self.root.locate(steps)
-            place = line, written(known)
+            line, _ = self.root.locate(steps)
+            place = line, written(steps)
             self.problems.setdefault(place, Problem(*place, message))
 
 
@@ -174,7 +174,10 @@ def _refused(file: WebFile) -> Iterator[_Finding]:
         for key, message in _refused_tls(file.tls_server_config):
             yield ("tls_server_config", *key), message
     if file.http_server_config.http2:
-        yield ("http_server_config", "http2"), "HTTP/2 is not offered; set it to false"
+        yield (
+            ("http_server_config", "http2"),
+            "http2 is not offered; set it to false, or leave it out",
+        )
     for user, hashed in file.basic_auth_users.items():
         if odd := _refused_user(user, hashed):
             yield ("basic_auth_users", user), odd
