@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Answer: TypeAlias = "Callable[[Request], Awaitable[Response]]"
@@ -48,7 +48,7 @@ def said(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
     return Response(status, PLAIN, f"{text}\n".encode(), headers)
 
 
-def asgi(answer: Answer) -> Callable[[Any, Any, Any], Awaitable[None]]:
+def asgi(answer: Answer) -> Callable[[Any, Any, Any], Coroutine[Any, Any, None]]:
     """The ASGI application whose every request `answer` answers."""
 
     async def run(scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's own

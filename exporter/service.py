@@ -25,7 +25,7 @@ from exporter.server import Application
 from exporter.snapshot import Snapshot
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
-from exporter.watch import changes
+from exporter.watch import LOOK_EVERY, Watched
 from exporter.webconfig import WebConfig
 
 if TYPE_CHECKING:
@@ -127,8 +127,11 @@ class Service:
             await self.reload()
 
     async def _reload_on_change(self) -> None:
-        async for _ in changes(self._options.config_file):
-            await self.reload()
+        watched = Watched(self._options.config_file)
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if await asyncio.to_thread(watched.has_changed):
+                await self.reload()
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""

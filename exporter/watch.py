@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-EVERY: Final = 5.0  # seconds between two looks
+LOOK_EVERY: Final = 5.0  # seconds
 
 
-async def changes(path: Path, every: float = EVERY) -> AsyncIterator[None]:
-    """Yields whenever the file's content has changed since the last look, deletion included."""
-    last = await asyncio.to_thread(_digest, path)
-    while True:
-        await asyncio.sleep(every)
-        now = await asyncio.to_thread(_digest, path)
-        if now != last:
-            last = now
-            yield
+class Watched:
+    """A file, and what it held at the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last = _digest(path)
+
+    def has_changed(self) -> bool:
+        """Whether it holds something else than at the last look, or is gone."""
+        last, self._last = self._last, _digest(self._path)
+        return self._last != last
 
 
 def _digest(path: Path) -> bytes | None:

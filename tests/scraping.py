@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.accepting import Server, server
@@ -23,19 +23,46 @@ GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
-class Client(NamedTuple):
-    """The client's end of a connection."""
+class Client(asyncio.Protocol):
+    """The client's end of a connection: what came is kept, and no end is an error."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self._is_over = False
+        self._news = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        self._news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc  # a reset, where something that was sent is unread
+        self._is_over = True
+        self._news.set()
+
+    def write(self, raw: bytes) -> None:
+        self.transport.write(raw)
+
+    async def until(self, mark: bytes) -> bytes:
+        """What comes up to the mark, or up to the end."""
+        while mark not in self._received and not self._is_over:
+            self._news.clear()
+            await self._news.wait()
+        before, found, self._received = self._received.partition(mark)
+        return bytes(before + found)
 
     async def rest(self) -> bytes:
-        """What comes until the connection ends, well or not."""
-        reply = b""
-        with suppress(ConnectionError):  # reset, since something that was sent is unread
-            while piece := await self.reader.read(2**16):
-                reply += piece
-        return reply
+        """What comes until the connection ends."""
+        while not self._is_over:
+            self._news.clear()
+            await self._news.wait()
+        return bytes(self._received)
 
 
 class Served(NamedTuple):
@@ -46,16 +73,17 @@ class Served(NamedTuple):
 
     @asynccontextmanager
     async def connected(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=tls)
+        loop = asyncio.get_running_loop()
+        _, client = await loop.create_connection(Client, "127.0.0.1", self.port, ssl=tls)
         try:
-            yield Client(reader, writer)
+            yield client
         finally:
-            writer.transport.abort()
+            client.transport.abort()
 
     async def ask(self, raw: bytes = LAST, tls: ssl.SSLContext | None = None) -> bytes:
         """Everything that comes back until the connection ends."""
         async with self.connected(tls) as client:
-            client.writer.write(raw)
+            client.write(raw)
             return await client.rest()
 
 

@@ -108,9 +108,9 @@ def test_a_client_that_offers_another_protocol_goes_on_in_this_one() -> None:
     async def main() -> None:
         offer = GET.replace(b"x\r\n", b"x\r\nconnection: upgrade\r\nupgrade: h2c\r\n")
         async with served() as here, here.connected() as client:
-            client.writer.write(offer)
-            await client.reader.readuntil(b"GET /\n")
-            client.writer.write(LAST)
+            client.write(offer)
+            await client.until(b"GET /\n")
+            client.write(LAST)
             assert (await client.rest()).endswith(b"GET /\n")
 
     asyncio.run(main())
@@ -192,8 +192,8 @@ def test_no_bytes_make_a_500_or_harm_the_next_client(streams: list[bytes]) -> No
         async with served() as here:
             for stream in streams:
                 async with here.connected() as client:
-                    client.writer.write(stream)
-                    client.writer.write_eof()
+                    client.write(stream)
+                    client.transport.write_eof()
                     reply = await client.rest()
                 assert not reply or status_of(reply) < 500
             assert status_of(await here.ask()) == 200
@@ -217,9 +217,9 @@ def test_no_bytes_make_a_500_or_harm_the_next_client(streams: list[bytes]) -> No
 def test_a_client_is_cut_off_when_its_time_is_up(raw: bytes, answers: int, patience: float) -> None:
     async def main() -> None:
         async with served() as here, here.connected() as client:
-            client.writer.write(raw)
+            client.write(raw)
             if answers:
-                await client.reader.readuntil(b" /\n")
+                await client.until(b" /\n")
             await settled(lambda: len(here.server.held) == 1)
             await asyncio.sleep(0.02)
             age(here, patience - 0.5)
@@ -256,8 +256,9 @@ async def long_page(_: Request) -> Response:
 def test_a_client_that_does_not_read_holds_little_memory_and_not_for_long() -> None:
     async def main() -> None:
         async with served(long_page) as here, here.connected() as client:
-            client.writer.write(GET)
-            await client.reader.readexactly(1)
+            client.write(GET)
+            await client.until(b"x")
+            client.transport.pause_reading()
             (held,) = here.server.held
             await asyncio.sleep(0.02)
             assert held.transport.get_write_buffer_size() < 200_000
@@ -267,6 +268,7 @@ def test_a_client_that_does_not_read_holds_little_memory_and_not_for_long() -> N
             age(here, 0.6)
             await here.server.on_tick(20)
             assert not here.server.held
+            client.transport.resume_reading()
             assert len(await client.rest()) < 19_000_000
 
     asyncio.run(main())
@@ -310,8 +312,8 @@ def test_an_honest_client_is_served_while_hundreds_are_silent() -> None:
 def test_a_page_is_served_over_tls() -> None:
     async def main() -> None:
         async with served(web=encrypted) as here, here.connected(client_context()) as client:
-            client.writer.write(LAST)
-            tls = client.writer.get_extra_info("ssl_object")
+            client.write(LAST)
+            tls = client.transport.get_extra_info("ssl_object")
             shown = ssl.PEM_cert_to_DER_cert(HERE.cert)
             assert (tls.version(), tls.getpeercert(binary_form=True)) == ("TLSv1.3", shown)
             assert (await client.rest()).endswith(b"GET /\n")
@@ -322,7 +324,7 @@ def test_a_page_is_served_over_tls() -> None:
 def test_a_handshake_that_is_not_finished_is_cut_off() -> None:
     async def main() -> None:
         async with served(web=encrypted) as here, here.connected() as client:
-            client.writer.write(b"\x16\x03\x01")
+            client.write(b"\x16\x03\x01")
             await settled(lambda: bool(here.server.held))
             age(here, 10.1)
             await here.server.on_tick(0)
@@ -418,7 +420,7 @@ def test_what_is_being_answered_is_answered_before_the_end() -> None:
             return await hello(request)
 
         async with served(slow) as here, here.connected() as client, here.connected() as idle:
-            client.writer.write(GET)
+            client.write(GET)
             await settled(lambda: len(here.server.server_state.tasks) == 1)
             ending = asyncio.create_task(here.server.shutdown())
             assert await idle.rest() == b""
@@ -432,7 +434,7 @@ def test_what_is_being_answered_is_answered_before_the_end() -> None:
 def test_the_end_comes_though_clients_hold_on() -> None:
     async def main() -> None:
         async with served(hangs) as here, here.connected() as client:
-            client.writer.write(GET)
+            client.write(GET)
             await settled(lambda: len(here.server.server_state.tasks) == 1)
             await here.server.shutdown(grace=0.01)
             assert await client.rest() == b""

@@ -66,12 +66,12 @@ def test_a_connection_that_was_let_in_does_not_outlive_its_user(tmp_path: Path) 
 
     async def main() -> None:
         async with served(web=web.current) as here, here.connected() as client:
-            client.writer.write(raw)
-            assert b" 200 " in await client.reader.readline()
-            await client.reader.readuntil(b"GET /\n")
+            client.write(raw)
+            assert b" 200 " in await client.until(b"\r\n")
+            await client.until(b"GET /\n")
             write(tmp_path, BOB)
-            client.writer.write(raw)
-            assert b" 401 " in await client.reader.readline()
+            client.write(raw)
+            assert b" 401 " in await client.until(b"\r\n")
 
     asyncio.run(main())
 
@@ -98,10 +98,10 @@ def test_who_is_connected_already_is_told_that_the_file_is_broken(tmp_path: Path
 
     async def main() -> None:
         async with served(web=web.current) as here, here.connected() as client:
-            client.writer.write(b"GET / HTTP/1.1\r\n\r\n")
-            await client.reader.readuntil(b"GET /\n")
+            client.write(b"GET / HTTP/1.1\r\n\r\n")
+            await client.until(b"GET /\n")
             write(tmp_path, "broken")
-            client.writer.write(LAST)
+            client.write(LAST)
             reply = await client.rest()
             assert status_of(reply) == 503
             assert reply.endswith(b"The web configuration is broken; the log says how.\n")

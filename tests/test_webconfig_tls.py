@@ -60,7 +60,7 @@ def negotiated(web: LiveWebConfig, client: ssl.SSLContext) -> tuple[str, str]:
 
     async def main() -> tuple[str, str]:
         async with served(web=web.current) as here, here.connected(client) as connection:
-            tls: ssl.SSLObject = connection.writer.get_extra_info("ssl_object")
+            tls: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
             cipher = tls.cipher()
             assert cipher
             return str(tls.version()), cipher[0]
@@ -231,7 +231,7 @@ def shown(web: LiveWebConfig) -> bytes:
 
     async def main() -> bytes:
         async with served(web=web.current) as here, here.connected(client_context()) as client:
-            tls: ssl.SSLObject = client.writer.get_extra_info("ssl_object")
+            tls: ssl.SSLObject = client.transport.get_extra_info("ssl_object")
             return tls.getpeercert(binary_form=True) or b""
 
     return asyncio.run(main())
