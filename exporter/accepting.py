@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ import uvicorn
 
 from exporter.config.problems import ConfigError
 from exporter.connection import IDLE, RECEIVE, Connection
+from exporter.descriptors import for_connections, limit
 
 if TYPE_CHECKING:
     import socket
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 GRACE: Final = 2.0  # seconds for answers that are under way when the exporter stops
-MOST: Final = 1000  # connections, or half of the file descriptors there may be
 _RETRY: Final = 0.1  # seconds until a connection is accepted again when descriptors ran out
 
 
@@ -60,6 +59,7 @@ class Server(uvicorn.Server):
         """Accept connections on `sockets`."""
         for bound in sockets or ():
             bound.setblocking(False)  # noqa: FBT003  the socket's own signature
+            _log.info("listening", extra={"address": "{}:{}".format(*bound.getsockname())})
             accepting = asyncio.create_task(self._accept(bound), name="accept")
             self._accepting.append(accepting)
         self.started = True
@@ -153,11 +153,6 @@ async def _shake_hands(connection: Connection, client: socket.socket) -> None:
         )
 
 
-def most_connections(descriptors: int) -> int:
-    """`MOST`, or half of the file descriptors there may be: the other half is for polls."""
-    return MOST if descriptors == resource.RLIM_INFINITY else min(MOST, descriptors // 2)
-
-
 def server(application: Any, tls: Callable[[], Tls | None]) -> Server:  # noqa: ANN401  ASGI's own
     """What serves an ASGI application on sockets that are bound already."""
     config = uvicorn.Config(
@@ -173,5 +168,4 @@ def server(application: Any, tls: Callable[[], Tls | None]) -> Server:  # noqa: 
         proxy_headers=False,
         timeout_keep_alive=int(IDLE),
     )
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Server(config, tls, most_connections(descriptors))
+    return Server(config, tls, for_connections(limit()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import resource
 import signal
 import socket
 import ssl
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from scraping import GET, LAST, Served, hello, served, status_of
 
 from exporter import accepting
-from exporter.accepting import most_connections
 from exporter.config.problems import ConfigError
 from exporter.response import Request, Response, asgi
 from exporter.tls import Tls, context
@@ -402,13 +400,6 @@ def test_when_descriptors_run_out_the_oldest_connection_gives_one_and_the_log_sa
         "connection not accepted",
         "Too many open files",
     )
-
-
-@pytest.mark.parametrize(
-    ("limit", "most"), [(64, 32), (1024, 512), (20_000, 1000), (resource.RLIM_INFINITY, 1000)]
-)
-def test_half_of_the_descriptors_are_for_connections(limit: int, most: int) -> None:
-    assert most_connections(limit) == most
 
 
 def test_what_is_being_answered_is_answered_before_the_end() -> None:

@@ -80,7 +80,7 @@ def test_a_connection_that_was_let_in_does_not_outlive_its_user(tmp_path: Path) 
 def test_a_file_that_breaks_lets_nobody_in_until_it_is_mended(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "exporter")
+    caplog.set_level("INFO", "exporter.webconfig")
     web = LiveWebConfig(write(tmp_path, ALICE))
     write(tmp_path, text)
     assert [asks(web), asks(web)] == [0, 0]
