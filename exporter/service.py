@@ -14,6 +14,7 @@ from exporter.accepting import server
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
+from exporter.descriptors import for_calls, limit
 from exporter.exposition import Page
 from exporter.guard import Guard
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
@@ -89,7 +90,7 @@ class Service:
         self._options = options
         self._config = config
         self._snapshot = Snapshot()
-        self._network = Network(USER_AGENT)
+        self._network = Network(USER_AGENT, for_calls(limit()))
         self._fleet = Fleet(self._snapshot.publish, _limits(config))
         self._one_reload = asyncio.Lock()
         self._is_good = True
