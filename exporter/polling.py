@@ -207,6 +207,7 @@ class Fleet:
             async with self._limits.slot():
                 key = source.target.key.fingerprint()
                 attempt = await poll_once(source, self._limits, self._now)
+            _heed_cancellation()
             failures = failures + 1 if isinstance(attempt.result, Failure) else 0
             delay = delay_after(attempt.result, failures, attempt.took, source.target.poll)
             _report(source.target, attempt, last)
@@ -216,6 +217,17 @@ class Fleet:
                 await _sleep_unless_changed(delay, source.target.key, key)
             else:
                 await asyncio.sleep(delay)
+
+
+def _heed_cancellation() -> None:
+    """End a task that was cancelled in vain.
+
+    Until Python 3.13 a task group forgets that it was cancelled when one of its tasks fails in
+    the same moment, and the target would be polled on after it was stopped.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _sleep_unless_changed(delay: float, key: KeySource, fingerprint: object) -> None:
