@@ -60,14 +60,14 @@ async def drips_a_body(writer: asyncio.StreamWriter) -> None:
 async def floods(writer: asyncio.StreamWriter) -> None:
     while not writer.is_closing():
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 1000)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
 
 
 async def never_reads(writer: asyncio.StreamWriter) -> None:
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's can
     while not writer.is_closing():
         writer.write(GET + b"\r\n")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
 
 
 STYLES: list[Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]] = [
@@ -91,7 +91,7 @@ async def misbehave(port: int, number: int, tls: ssl.SSLContext | None) -> None:
                 await STYLES[number % len(STYLES)](writer)
             finally:
                 writer.transport.abort()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
