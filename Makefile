@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help demo test check unit types lint format lock servers clean
+.PHONY: help docs demo test check unit types lint format lock servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,6 +22,9 @@ test: lint types servers ## all checks, as continuous integration runs them
 unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -q
 
+docs: $(VENV)/dev ## write the tables of the README
+	@PYTHONPATH=tests $(BIN)/python -m readme_tables
+
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -37,13 +40,16 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
+	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
 
-# The end-to-end tests talk to the real Prometheus. Where it is missing and may not be installed
-# they say so and skip themselves; with CI set they fail instead.
+# The end-to-end tests run real programs. Where one is missing and may not be installed they say
+# so and skip themselves; with CI set they fail instead.
+SERVERS := prometheus buildah chromium debootstrap openssl systemd
 servers:
-	@command -v prometheus promtool >/dev/null || [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
+	@[ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || dpkg --status $(SERVERS) >/dev/null 2>&1 || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	     apt-get install -y -qq --no-install-recommends prometheus >/dev/null) || true
+	     apt-get install -y -qq --no-install-recommends $(SERVERS) >/dev/null) || true
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

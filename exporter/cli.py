@@ -1,51 +1,70 @@
-"""The command line: flags as Prometheus exporters have them, each also an environment variable."""
+"""The command line: each command, put together from the rooms that do the work."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from exporter import logs
+from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
+from exporter.backfill.progress import Progress
+from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
 from exporter.config.views import schema
 from exporter.demo.run import run_demo
+from exporter.flags import Parser
+from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
-from exporter.probe import FORMATS, probe, written
+from exporter.probe import FORMATS, failures, probe, prometheus_text, write_textfile, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
+from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
-from exporter.webconfig import LiveWebConfig, WebConfig
+from exporter.web.config import LiveWebConfig, WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from exporter.backfill.order import Order
+    from exporter.backfill.run import Result
+    from exporter.config.models import Config
+    from exporter.snapshot import Entry
 
 _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
   check        validate the configuration
   probe        poll once, for real, and say what is left
+  backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
+  healthcheck  ask a running exporter whether it is healthy
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
 """
 
+_LABELS: Final = "a label that Prometheus gives to scraped series, such as job=docusage"
+
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a command; the exit status: 0 well, 1 not, 2 misused."""
+    """Run a command; the exit status: 0 well, 1 not.
+
+    Raises:
+        SystemExit: by argparse: with 2 for misuse, with 0 after `--help` or `--version`.
+    """
     name, *rest = arguments if arguments and arguments[0] in _COMMANDS else ("serve", *arguments)
     try:
-        return _COMMANDS[name](rest, environ)
+        return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-    except AddressError as error:
+    except (AddressError, ShardError, OSError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         pass
@@ -57,151 +76,182 @@ def main() -> int:
     return run(sys.argv[1:], os.environ)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Flags with dots in their names, whose defaults come from the environment."""
-
-    def __init__(self, command: str, words: str, environ: Mapping[str, str]) -> None:
-        super().__init__(
-            prog=f"docusage-exporter {command}".strip(),
-            description=words,
-            epilog=None if command else _EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        self._environ = environ
-
-    def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
-        """A flag with a value; an empty environment variable is none."""
-        variable = "DOCUSAGE_" + name.upper().replace(".", "_").replace("-", "_")
-        self.add_argument(
-            f"--{name}",
-            dest=name,
-            default=self._environ.get(variable) or default,
-            help=f"{words} (default: {default or 'none'})",
-            **({"metavar": "VALUE"} | more),
-        )
-
-    def values(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Every flag's value, by its name; logging is set up on the way."""
-        found = vars(self.parse_args(arguments))
-        for action in self._actions:
-            # argparse holds what is given to `choices`, but not what the environment says.
-            if action.choices and found[action.dest] not in action.choices:
-                self.error(f"{action.dest} must be one of {', '.join(action.choices)}")
-        logs.set_up(found["log.level"], found["log.format"])
-        return found
-
-
-def _parser(command: str, words: str, environ: Mapping[str, str]) -> _Parser:
-    parser = _Parser(command, words, environ)
-    parser.flag("log.level", "info", "log this level and above", choices=logs.LEVELS, metavar=None)
-    parser.flag("log.format", "logfmt", "form of log lines", choices=[*logs.FORMATS], metavar=None)
-    return parser
-
-
-def _with_config(parser: _Parser) -> None:
+def _with_config(parser: Parser) -> None:
     parser.flag("config.file", "config.yaml", "the configuration")
 
 
-def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
-    parser.flag("web.listen-address", default, "where to serve; may be repeated", action="append")
+def _with_web(parser: Parser, default: str = DEFAULT_ADDRESS) -> None:
+    parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
-    parser.flag(
-        "web.config.file", "", "TLS, passwords and headers, as Prometheus exporters have it"
-    )
+    words = "TLS, passwords and headers, in the file that Prometheus exporters take"
+    parser.flag("web.config.file", "", words)
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
     parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
 
 
-def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
+def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    words = "Prometheus exporter for document-AI usage."
+    parser = Parser("", words, environ, epilog=_EPILOG)
     _with_config(parser)
     _with_web(parser)
-    parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
-    parser.add_argument(
-        "--config.enable-auto-reload",
-        dest="config.enable-auto-reload",
-        action="store_true",
-        default=environ.get("DOCUSAGE_CONFIG_ENABLE_AUTO_RELOAD") == "true",
-        help="read the configuration again when it changes",
-    )
+    parser.flag("storage.path", "", "a folder in which to keep state across restarts")
+    parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
+    parser.switch("config.check", "as `check`")
+    parser.switch("config.enable-auto-reload", "read the configuration again when it changes")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
-    if flags["check"]:
-        return _checked(path, environ)
-    config = load_config(path, environ)
-    asyncio.run(serve(_options(path, flags, environ), config))
-    return 0
+    shard = Shard.parse(flags["shard"])
+    config = load_config(path, environ, shard)
+    if flags["config.check"]:
+        _say_valid(path, config)
+    else:
+        asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
-    addresses = flags["web.listen-address"]
-    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     web_file = flags["web.config.file"]
     return Options(
         config_file=path,
         environ=environ,
-        sockets=bound_sockets(addresses.split(",") if isinstance(addresses, str) else addresses),
-        prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
+        sockets=bound_sockets(flags["web.listen-address"]),
+        prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
         web=LiveWebConfig(Path(web_file)).current if web_file else WebConfig,
         reloads_by_itself=flags.get("config.enable-auto-reload", False),
+        storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 
-def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    parser = _parser("check", "Validate the configuration, with every problem at once.", environ)
+def _prefix(flags: Mapping[str, Any]) -> str:
+    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    return "/" + prefix.strip("/") if prefix.strip("/") else ""
+
+
+def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    parser = Parser("check", "Validate the configuration, with every problem at once.", environ)
     _with_config(parser)
     parser.add_argument("file", nargs="?", help="instead of --config.file")
     flags = parser.values(arguments)
-    return _checked(Path(flags["file"] or flags["config.file"]), environ)
+    path = Path(flags.get("file") or flags["config.file"])
+    _say_valid(path, load_config(path, environ))
 
 
-def _checked(path: Path, environ: Mapping[str, str]) -> int:
-    config = load_config(path, environ)
-    print(f"{path} is valid: {len(config.targets)} targets")
-    return 0
+def _say_valid(path: Path, config: Config) -> None:
+    _say(f"{path} is valid: {len(config.targets)} targets")
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
+    parser = Parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
+    words = "write the metrics to this file at once, for the textfile collector, and print failures"
+    parser.flag("textfile", "", words, metavar="FILE")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
     flags = parser.values(arguments)
     config = load_config(Path(flags["config.file"]), environ)
-    wanted = flags["targets"] or [target.name for target in config.targets]
+    wanted = flags.get("targets") or [target.name for target in config.targets]
     if unknown := set(wanted) - {target.name for target in config.targets}:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     network = Network(USER_AGENT)
     sources = [connect(target, network) for target in config.targets if target.name in wanted]
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
-    entries = asyncio.run(probe(sources, limits))
-    print(written(entries, flags["format"]))
+
+    async def answer() -> int:
+        return _answer(await probe(sources, limits), flags, environ)
+
+    return asyncio.run(answer())
+
+
+def _answer(entries: Sequence[Entry], flags: Mapping[str, Any], environ: Mapping[str, str]) -> int:
+    """Say what a probe found; the exit status."""
+    if flags["textfile"]:
+        write_textfile(Path(flags["textfile"]), prometheus_text(entries))
+        for line in failures(entries):
+            print(line, file=sys.stderr)
+    else:
+        _say(written(entries, flags["format"], is_coloured=_shows_colours(environ)))
     return 0 if all(entry.state.is_up for entry in entries) else 1
 
 
-def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
-    _with_web(parser, "127.0.0.1:10086")
-    parser.add_argument("--keep-config", metavar="FILE", type=Path, help="write the config there")
+def _shows_colours(environ: Mapping[str, str]) -> bool:
+    """Whether people look at standard output, and want colours there (https://no-color.org)."""
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    parser = Parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    _with_config(parser)
+    parser.flag("start", "", "the first day, such as 2026-01-31")
+    parser.flag("end", "", "the last day; without one, yesterday (UTC)")
+    parser.flag("step", DEFAULT_STEP, "time from one sample of a series to the next")
+    parser.flag("output", "docusage.om", "the file to write", metavar="FILE")
+    parser.repeated_flag("label", "", _LABELS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
     flags = parser.values(arguments)
-    asyncio.run(run_demo(lambda path: _options(path, flags, environ), flags["keep_config"]))
+    config = load_config(Path(flags["config.file"]), environ)
+    now = datetime.now(UTC)
+    try:
+        order = ordered(flags, config.targets, now)
+    except OrderError as error:
+        parser.error(str(error))
+    network = Network(USER_AGENT)
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    progress = Progress(len(order.targets), sys.stderr)
+    return _say_result(asyncio.run(backfill(order, network, limits, progress)), order, now)
+
+
+def _say_result(result: Result, order: Order, now: datetime) -> int:
+    words = report(result, order, now)
+    if result.failures:
+        print(words, file=sys.stderr)
+        return 1
+    _say(words)
     return 0
 
 
-def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
+def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    parser = Parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
+    _with_web(parser, "127.0.0.1:10086")
+    parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
+    flags = parser.values(arguments)
+    keep = Path(flags["keep-config"]) if flags["keep-config"] else None
+    asyncio.run(run_demo(lambda path: _options(path, flags, environ), keep))
+
+
+def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    Parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
-    print(json.dumps(schema(settings), indent=2))
-    return 0
+    _say(json.dumps(schema(settings), indent=2))
 
 
-_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int]]] = {
+def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
+    parser = Parser("healthcheck", words, environ)
+    _with_web(parser)
+    parser.add_argument("url", nargs="?", metavar="URL", help="instead of where the flags say")
+    flags = parser.values(arguments)
+    url = flags.get("url") or local_url(flags["web.listen-address"][0], _prefix(flags))
+    found = problem(url)
+    _say(f"{url}: {found or 'healthy'}")
+    return 1 if found else 0
+
+
+def _say(text: str) -> None:
+    """Print; a reader who has seen enough, such as `head`, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int | None]]] = {
     "serve": _serve,
     "check": _check,
     "probe": _probe,
+    "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
+    "healthcheck": _healthcheck,
 }
+"""Each takes its arguments and the environment; the exit status, where that is not 0."""

@@ -41,22 +41,29 @@ def head(metric: Metric, form: Format) -> bytes:
         name = name.removesuffix("_total").removesuffix("_info" if kind == "info" else "")
     elif kind == "info":
         kind = "gauge"
-    words = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-    return f"# HELP {name} {words}\n# TYPE {name} {kind}\n".encode()
+    return f"# HELP {name} {metric.help}\n# TYPE {name} {kind}\n".encode()
 
 
 def number(value: float) -> str:
     """A value as both formats write it: whole numbers without a fraction, nothing rounded."""
-    return str(int(value)) if value == int(value) else repr(float(value))
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def line(sample: Sample, target: str | None = None) -> str:
     """The line of a sample; `target`, where given, is its first label's value."""
     values = sample.labels if target is None else (target, *sample.labels)
-    pairs = zip(sample.metric.labels, values, strict=True)
-    labels = ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
-    braces = f"{{{labels}}}" if labels else ""
-    return f"{sample.metric.name}{braces} {number(sample.value)}\n"
+    return f"{series(sample.metric, values)} {number(sample.value)}\n"
+
+
+def series(metric: Metric, values: Iterable[str]) -> str:
+    """A metric with the values of all its labels."""
+    labels = labels_text(zip(metric.labels, values, strict=True))
+    return f"{metric.name}{{{labels}}}" if labels else metric.name
+
+
+def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values of labels, as they stand between the braces."""
+    return ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
 
 
 def escaped(value: str) -> str:
@@ -111,6 +118,10 @@ class Page:
         PlatformCollector(registry=self._process)
         self._rendered: dict[str, tuple[Entry, Lines]] = {}
         self._bodies: dict[tuple[Format, bool], bytes] = {}
+        self._made_at = float("-inf")
+
+    def expire(self) -> None:
+        """Make the page anew when it is next asked for, however old it is."""
         self._made_at = float("-inf")
 
     def body(self, form: Format, *, gzipped: bool) -> bytes:

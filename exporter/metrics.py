@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.config.models import Target
+    from exporter.records import Reading
     from exporter.snapshot import Entry, State
 
 _AS_OF: Final = "as of the last successful poll."
@@ -58,7 +59,9 @@ LAST_SUCCESS: Final = _of_target(
 )
 NEXT_POLL: Final = _of_target("gauge", "next_poll_timestamp_seconds", "When the next poll is due.")
 DURATION: Final = _of_target(
-    "gauge", "poll_duration_seconds", "How long the last poll took, waiting for limits included."
+    "gauge",
+    "poll_duration_seconds",
+    "How long the last poll took, waiting for the rate limit included.",
 )
 POLLS: Final = _of_target("counter", "polls_total", "Polls that ended, well or not.")
 FAILURES: Final = _of_target(
@@ -96,20 +99,26 @@ CATALOGUE: Final = (
 def target_samples(entry: Entry) -> Iterator[Sample]:
     """Every sample of a target: what its vendor reports, unless withdrawn, and how polling goes."""
     target, state, _ = entry
-    yield from entry.reading.samples if entry.reading else ()
-    for allowance in entry.allowances:
-        yield from _allowance_samples(target, allowance)
+    if entry.reading:
+        yield from reading_samples(target, entry.reading)
     vendor = (target.vendor,)
-    yield Sample(UP, vendor, state.is_up)
     yield Sample(INTERVAL, vendor, target.poll.interval)
     yield Sample(STALE_AFTER, vendor, target.poll.stale_after)
     if state.last:
+        yield Sample(UP, vendor, state.is_up)
         yield Sample(LAST_POLL, vendor, state.last.at)
         yield Sample(NEXT_POLL, vendor, state.last.next_at)
         yield Sample(DURATION, vendor, state.last.took)
     if state.succeeded_at is not None:
         yield Sample(LAST_SUCCESS, vendor, state.succeeded_at)
     yield from _counter_samples(vendor, state)
+
+
+def reading_samples(target: Target, reading: Reading) -> Iterator[Sample]:
+    """What a vendor reports of a target, and what that makes of its allowances."""
+    yield from reading.samples
+    for allowance in reading.allowances:
+        yield from _allowance_samples(target, allowance)
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:

@@ -6,16 +6,17 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from exporter.records import Failure, Outcome, PollError, Reading, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from exporter.config.models import Pace, Target
-    from exporter.keys import KeySource
     from exporter.vendors import Fetch, Send
     from exporter.vendors._http import Request
 
@@ -25,6 +26,7 @@ JITTER: Final = 0.05  # an interval is drawn from 0.95 to 1.05 of its length
 FIRST_BACK_OFF: Final = 30.0  # seconds, or an eighth of the interval where that is shorter
 LONGEST_RETRY_AFTER: Final = 3600.0  # seconds a vendor can ask for, beyond the usual rhythm
 SLOWEST_AUTH: Final = 8  # intervals between polls while the key is refused
+KEY_TROUBLE: Final = (Reason.AUTH, Reason.SECRET)
 KEY_WATCH: Final = 5.0  # seconds between looks at the key's file while the key is refused
 PATIENCE: Final = 1.0  # seconds after which a poll that still waits lets another one start
 SPREAD: Final = 30.0  # seconds, at most, over which the first polls are spread
@@ -80,20 +82,11 @@ class Limits:
     async def slot(self) -> AsyncIterator[None]:
         """Hold one of the slots, until the end or for `PATIENCE`."""
         await self._slots.acquire()
-        is_held = True
-
-        def release() -> None:
-            nonlocal is_held
-            if is_held:
-                is_held = False
-                self._slots.release()
-
-        timer = asyncio.get_running_loop().call_later(PATIENCE, release)
-        try:
+        with ExitStack() as held:  # closed twice, it releases once
+            held.callback(self._slots.release)
+            timer = asyncio.get_running_loop().call_later(PATIENCE, held.close)
+            held.callback(timer.cancel)
             yield
-        finally:
-            timer.cancel()
-            release()
 
     def turn(self, host: str, now: float) -> float:
         """When the next request to `host` may start, by the loop's clock; each call is a turn."""
@@ -110,6 +103,17 @@ class Source(NamedTuple):
     send: Send
 
 
+class Rhythm(NamedTuple):
+    """Where the polling of a target goes on: its last poll, and how many have failed in a row."""
+
+    last: Outcome | None = None
+    failures: int = 0
+
+    def delay(self, now: Callable[[], float]) -> float:
+        """Seconds until the next poll is due."""
+        return max(0.0, self.last.next_at - now()) if self.last else 0.0
+
+
 class Attempt(NamedTuple):
     """One poll: how it ended, the seconds it took, the requests it made."""
 
@@ -121,16 +125,21 @@ class Attempt(NamedTuple):
 async def poll_once(source: Source, limits: Limits, now: Callable[[], float]) -> Attempt:
     """Poll a target, within its timeout whatever the vendor does.
 
-    Waiting for the rate limit does not count: the timeout runs from the last request's turn.
+    The timeout is for all requests together. Time spent waiting for the rate limit does not count.
     """
     loop = asyncio.get_running_loop()
     timeout = source.target.poll.timeout
-    started, requests = loop.time(), 0
+    started = waits_until = loop.time()
+    ends, requests = started + timeout, 0
 
     async def paced(request: Request) -> bytes:
-        nonlocal requests
+        nonlocal ends, requests, waits_until
         turn = limits.turn(request.host, loop.time())
-        deadline.reschedule(max(deadline.when() or turn, turn + timeout))
+        # Requests made together wait together: no second of waiting counts twice.
+        more = turn - max(waits_until, loop.time())
+        if more > 0 and not deadline.expired():
+            waits_until, ends = turn, ends + more
+            deadline.reschedule(ends)
         await asyncio.sleep(turn - loop.time())
         requests += 1
         return await source.send(request)
@@ -144,9 +153,14 @@ async def poll_once(source: Source, limits: Limits, now: Callable[[], float]) ->
     except TimeoutError:
         result = Failure(Reason.TIMEOUT, f"not complete within {timeout:g} seconds")
     except Exception as error:  # noqa: BLE001  whatever a reply can provoke ends this poll alone
-        # Never its text, which may quote what was sent.
-        result = Failure(Reason.INTERNAL, f"unexpected {type(error).__name__}")
+        result = Failure(Reason.INTERNAL, _kind_and_place(error))
     return Attempt(result, loop.time() - started, requests)
+
+
+def _kind_and_place(error: Exception) -> str:
+    """What is told of an error nobody foresaw: never its text, which may quote what was sent."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"unexpected {type(error).__name__} ({Path(frame.f_code.co_filename).name}:{line})"
 
 
 class Fleet:
@@ -156,17 +170,20 @@ class Fleet:
         publish: takes a target's name and the outcome of each of its polls.
         limits: what all polls may use.
         now: the time, Unix seconds.
+        draw: a random number from 0 to 1.
     """
 
     def __init__(
         self,
-        publish: Callable[[str, Outcome], None],
+        publish: Callable[[str, Outcome], object],
         limits: Limits,
         now: Callable[[], float] = time.time,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._publish = publish
         self._limits = limits
         self._now = now
+        self._draw = draw
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
 
@@ -190,33 +207,36 @@ class Fleet:
         """Hold all polls from now on to these limits."""
         self._limits = limits
 
-    def start(self, sources: Sequence[Source]) -> None:
-        """Poll these targets: at once, but not all in the same moment."""
+    def start(self, sources: Sequence[Source], rhythms: Mapping[str, Rhythm] | None = None) -> None:
+        """Poll these targets: at once, but not all in the same moment.
+
+        Args:
+            sources: the targets.
+            rhythms: by name, of targets that were polled before: their next poll keeps its time.
+        """
         for index, source in enumerate(sources):
             interval = source.target.poll.interval
             gap = min(FIRST_GAP, min(SPREAD, interval / 4) / len(sources))
-            task = self._poll_forever(source, index * gap)
             name = source.target.name
+            task = self._poll_forever(source, index * gap, (rhythms or {}).get(name, Rhythm()))
             self._tasks[name] = self._group.create_task(task, name=f"poll {name}")
 
-    async def _poll_forever(self, source: Source, delay: float) -> None:
-        await asyncio.sleep(delay)
-        failures = 0
-        last: Reading | Failure | None = None
+    async def _poll_forever(self, source: Source, delay: float, rhythm: Rhythm) -> None:
+        failures, last = rhythm.failures, rhythm.last and rhythm.last.result
+        delay = max(delay, rhythm.delay(self._now))
+        await _rest(source.target, delay, last, source.target.key.fingerprint())
         while True:
             async with self._limits.slot():
                 key = source.target.key.fingerprint()
                 attempt = await poll_once(source, self._limits, self._now)
             _heed_cancellation()
             failures = failures + 1 if isinstance(attempt.result, Failure) else 0
-            delay = delay_after(attempt.result, failures, attempt.took, source.target.poll)
+            pace = source.target.poll
+            delay = delay_after(attempt.result, failures, attempt.took, pace, self._draw)
             _report(source.target, attempt, last)
             last, at = attempt.result, self._now()
             self._publish(source.target.name, Outcome(*attempt, at=at, next_at=at + delay))
-            if isinstance(last, Failure) and last.reason in (Reason.AUTH, Reason.SECRET):
-                await _sleep_unless_changed(delay, source.target.key, key)
-            else:
-                await asyncio.sleep(delay)
+            await _rest(source.target, delay, last, key)
 
 
 def _heed_cancellation() -> None:
@@ -230,9 +250,14 @@ def _heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
-async def _sleep_unless_changed(delay: float, key: KeySource, fingerprint: object) -> None:
-    """Wait, but not longer than until the key's file changes: the new key is tried at once."""
-    while delay > 0 and key.fingerprint() == fingerprint:
+async def _rest(
+    target: Target, delay: float, last: Reading | Failure | None, fingerprint: object
+) -> None:
+    """Wait; while the key is refused only until its file changes: a new key is tried at once."""
+    if not isinstance(last, Failure) or last.reason not in KEY_TROUBLE:
+        await asyncio.sleep(delay)
+        return
+    while delay > 0 and target.key.fingerprint() == fingerprint:
         await asyncio.sleep(min(delay, KEY_WATCH))
         delay -= KEY_WATCH
 

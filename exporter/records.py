@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from math import isfinite
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Reason(StrEnum):
@@ -84,7 +88,7 @@ class Metric:
     Args:
         name: as exposed, with `_total` for a counter and `_info` for an info.
         kind: `counter`, `gauge`, or `info` (a gauge that is always 1).
-        help: one sentence, naming the source field where a vendor reports the value.
+        help: one sentence in one line, naming the source field where a vendor reports the value.
         labels: label names in the order in which samples give their values.
     """
 
@@ -115,6 +119,7 @@ class Allowance:
         end: when the period, plan or prepayment ends, Unix seconds, if it does.
         label: a name for people, as far as the vendor gives one.
         unit: what is counted, plural: `credits` or `documents`.
+        only_total: whether the vendor tells no use by day, so that the exporter is to keep its own.
     """
 
     account: str
@@ -127,6 +132,7 @@ class Allowance:
     burn_per_day: float | None = None
     exhaustion: float | None = None
     end: float | None = None
+    only_total: bool = False
 
     @property
     def ratio(self) -> float:
@@ -139,7 +145,8 @@ class Reading:
     """What a successful poll found out.
 
     Raises:
-        PollError: malformed, when two samples or two allowances would be the same series.
+        PollError: malformed, when two samples or two allowances would be the same series, or a
+            figure is too large to be one.
     """
 
     samples: tuple[Sample, ...]
@@ -151,6 +158,22 @@ class Reading:
         accounts = {(allowance.account, allowance.name) for allowance in self.allowances}
         if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
             raise malformed("the reply names the same thing twice")
+        if not all(isfinite(figure) for figure in self._figures()):
+            raise malformed("a figure of the reply is out of all bounds")
+
+    def _figures(self) -> Iterator[float]:
+        yield from (sample.value for sample in self.samples)
+        for each in self.allowances:
+            yield from (each.allowed, each.used, each.available)
+            yield from (each.burn_per_day or 0, each.exhaustion or 0, each.end or 0)
+
+
+class Stretch(NamedTuple):
+    """What was so for some time: a reading from `begin` until before `end`, Unix seconds."""
+
+    begin: float
+    end: float
+    reading: Reading
 
 
 class Outcome(NamedTuple):

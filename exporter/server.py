@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
+from importlib.metadata import metadata
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from exporter.landing import landing
-from exporter.negotiation import chosen_format, takes_gzip
-from exporter.response import HTML, JSON, PLAIN, Response, said
 from exporter.status import described
+from exporter.status_page import status_page
+from exporter.status_style import headers as page_headers
+from exporter.web.negotiation import chosen_format, takes_gzip
+from exporter.web.response import HTML, JSON, PLAIN, Response, said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.exposition import Page
-    from exporter.response import Request
     from exporter.snapshot import Snapshot
+    from exporter.status_page import Site
+    from exporter.web.response import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +33,16 @@ class Application:
         snapshot: the targets.
         reload: reads the configuration again; the reason where it is bad, else None.
         public_config: the running configuration without its secrets, as YAML.
+        site: what the status page shows beside the targets.
         prefix: path before every path, such as `/docusage`, or nothing.
-        telemetry_path: where the metrics are.
     """
 
     page: Page
     snapshot: Snapshot
     reload: Callable[[], Awaitable[str | None]]
     public_config: Callable[[], str]
+    site: Site
     prefix: str = ""
-    telemetry_path: str = "/metrics"
 
     async def answer(self, request: Request) -> Response:
         """The answer to a request; for HEAD it is that to GET."""
@@ -61,12 +65,13 @@ class Application:
 
     def _found(self, path: str) -> Callable[[Request], Response] | None:
         pages = {
-            "/": self._landing,
+            "/": self._status,
+            "/documentation": self._documentation,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
             "/config": self._config,
             "/api/v1/targets": self._targets,
-            self.telemetry_path: self._metrics,
+            self.site.telemetry_path: self._metrics,
         }
         return pages.get(path)
 
@@ -97,9 +102,14 @@ class Application:
         body = json.dumps({"status": "success", "data": {"targets": listed}}, ensure_ascii=False)
         return Response(200, JSON, body.encode())
 
-    def _landing(self, _: Request) -> Response:
-        page = landing(self.snapshot.entries(), self.telemetry_path)
-        return Response(200, HTML, page.encode())
+    def _status(self, request: Request) -> Response:
+        body = status_page(self.snapshot.entries(), request.query, self.site, time.time())
+        return Response(200, HTML, body, page_headers())
+
+    def _documentation(self, _: Request) -> Response:
+        # The README of this very version, as the package carries it.
+        text = metadata("docusage-exporter").json.get("description", "")
+        return Response(200, PLAIN, str(text).encode())
 
 
 def _not_allowed(methods: bytes) -> Response:

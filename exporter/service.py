@@ -6,28 +6,34 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from exporter.accepting import server
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.descriptors import for_calls, limit
 from exporter.exposition import Page
-from exporter.guard import Guard
+from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
-from exporter.passwords import Passwords
-from exporter.polling import Fleet, Limits, Source
+from exporter.notify import notify, reloading
+from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
-from exporter.response import asgi
 from exporter.server import Application
+from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
+from exporter.status_page import Site
+from exporter.storage import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.vendors._resolver import Lookups
 from exporter.watch import LOOK_EVERY, Watched
-from exporter.webconfig import WebConfig
+from exporter.web.accepting import server
+from exporter.web.config import WebConfig
+from exporter.web.guard import Guard
+from exporter.web.passwords import Passwords
+from exporter.web.response import asgi
 
 if TYPE_CHECKING:
     import socket
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.models import Config, Target
+    from exporter.records import Outcome
+    from exporter.sharding import Shard
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +50,8 @@ VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """The configuration at `path`, for the vendors there are; its warnings are logged.
+def load_config(path: Path, environ: Mapping[str, str], shard: Shard = WHOLE) -> Config:
+    """The configuration at `path` with the shard's targets; its warnings are logged.
 
     Raises:
         ConfigError: with everything that is wrong.
@@ -51,7 +59,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
     for problem in config.warnings:
         _log.warning(problem.describe(path))
-    return config
+    return replace(config, targets=shard.share(config.targets))
 
 
 def connect(target: Target, network: Network) -> Source:
@@ -72,6 +80,8 @@ class Options:
         telemetry_path: where the metrics are.
         web: the web configuration as it is now.
         reloads_by_itself: whether the configuration is read again when it changes.
+        storage_path: the folder in which state is kept across restarts, or None.
+        shard: which of the file's targets are polled.
     """
 
     config_file: Path
@@ -81,6 +91,13 @@ class Options:
     telemetry_path: str = "/metrics"
     web: Callable[[], WebConfig] = WebConfig
     reloads_by_itself: bool = False
+    storage_path: Path | None = None
+    shard: Shard = WHOLE
+
+    def urls(self) -> list[str]:
+        """Where people's browsers find the exporter."""
+        tls = self.web().tls is not None
+        return [url_of(bound, tls=tls) + self.prefix for bound in self.sockets]
 
 
 class Service:
@@ -90,37 +107,50 @@ class Service:
         self._options = options
         self._config = config
         self._snapshot = Snapshot()
+        self._page = Page(self._snapshot, self._program_samples)
         self._network = Network(USER_AGENT, for_calls(limit()))
-        self._fleet = Fleet(self._snapshot.publish, _limits(config))
+        self._keeper = keeper(options.storage_path)
+        self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
         self._is_good = True
         self._read_at = time.time()
 
     async def run(self, stop: asyncio.Event, hang_up: asyncio.Event) -> None:
-        """Serve until `stop` is set; read the configuration again whenever `hang_up` is."""
+        """Serve until `stop` is set; read the configuration again whenever `hang_up` is.
+
+        Raises:
+            OSError: a file that the configuration names cannot be read any more.
+        """
         application = Application(
-            Page(self._snapshot, self._program_samples),
+            self._page,
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
+            Site(VERSION, self._options.telemetry_path, str(self._options.shard)),
             self._options.prefix,
-            self._options.telemetry_path,
         )
         passwords = Passwords()
         guard = Guard(application.answer, self._options.web, passwords)
         web = server(asgi(guard.answer), lambda: self._options.web().tls)
-        async with self._fleet, asyncio.TaskGroup() as group:
-            self._put_in_force(self._config)
-            serving = group.create_task(web.serve(self._options.sockets))
-            reloading = [group.create_task(self._reload_on(hang_up))]
-            if self._options.reloads_by_itself:
-                reloading.append(group.create_task(self._reload_on_change()))
-            await stop.wait()
-            web.should_exit = True
-            await serving
-            passwords.close()
-            for task in reloading:
-                task.cancel()
+        async with self._fleet:
+            await self._put_in_force(self._config)
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keeper.run())
+                serving = group.create_task(web.serve(self._options.sockets))
+                reloading = group.create_task(self._reload_on(hang_up))
+                watching = group.create_task(self._reload_on_change())
+                notify(self._options.environ, "READY=1")
+                await stop.wait()
+                notify(self._options.environ, "STOPPING=1")
+                web.should_exit = True
+                await serving
+                passwords.close()
+                reloading.cancel()
+                watching.cancel()
+                keeping.cancel()
+
+    def _publish(self, name: str, outcome: Outcome) -> None:
+        self._keeper.keep(self._snapshot.publish(name, outcome))
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
@@ -129,38 +159,55 @@ class Service:
 
     async def _reload_on_change(self) -> None:
         watched = Watched(self._options.config_file)
-        while True:
+        while self._options.reloads_by_itself:
             await asyncio.sleep(LOOK_EVERY)
             if await asyncio.to_thread(watched.has_changed):
                 await self.reload()
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
-        options = self._options
         async with self._one_reload:
-            try:
-                config = await asyncio.to_thread(load_config, options.config_file, options.environ)
-            except ConfigError as error:
-                self._is_good = False
-                _log.error("configuration not reloaded", extra={"detail": str(error)})
-                return str(error)
-            self._put_in_force(config)
-            self._is_good, self._read_at = True, time.time()
-            _log.info("configuration reloaded", extra={"targets": len(config.targets)})
-            return None
+            reloading(self._options.environ)
+            reason = await self._read_again()
+            self._is_good = reason is None
+            self._page.expire()
+            notify(self._options.environ, "READY=1")
+            return reason
 
-    def _put_in_force(self, config: Config) -> None:
-        """Poll the targets of `config`; those that run unchanged already are left alone."""
-        wanted = {target.name: target for target in config.targets}
+    async def _read_again(self) -> str | None:
+        options = self._options
+        try:
+            config = await asyncio.to_thread(
+                load_config, options.config_file, options.environ, options.shard
+            )
+            await self._put_in_force(config)
+        except (ConfigError, OSError) as error:
+            _log.error("configuration not reloaded", extra={"detail": str(error)})
+            return str(error)
+        self._read_at = time.time()
+        _log.info("configuration reloaded", extra={"targets": len(config.targets)})
+        return None
+
+    async def _put_in_force(self, config: Config) -> None:
+        """Poll the targets of `config`; those that run unchanged already are left alone.
+
+        Raises:
+            OSError: a file it names cannot be read any more; nothing has changed then.
+        """
         running = {
             target.name: target for target in self._config.targets if target.name in self._fleet
         }
-        self._fleet.stop(name for name, target in running.items() if wanted.get(name) != target)
-        self._fleet.limit(_limits(config))
-        self._snapshot.adopt(config.targets)
+        same = {target.name for target in config.targets if running.get(target.name) == target}
+        new = [target for target in config.targets if target.name not in same]
+        sources = [connect(target, self._network) for target in new]
+        kept = await self._keeper.load(new)
+        self._fleet.stop(running.keys() - same)
+        if config.poll != self._config.poll:  # whose turn it is would be forgotten
+            self._fleet.limit(_limits(config))
+        self._snapshot.adopt(config.targets, kept)
         self._config = config
-        new = [target for name, target in wanted.items() if name not in self._fleet]
-        self._fleet.start([connect(target, self._network) for target in new])
+        rhythms = {name: Rhythm(state.last, state.failed_in_row) for name, state in kept.items()}
+        self._fleet.start(sources, rhythms)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
@@ -172,12 +219,25 @@ def _limits(config: Config) -> Limits:
     return Limits(config.poll.max_concurrent, config.poll.requests_per_second)
 
 
-async def serve(options: Options, config: Config) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads."""
+async def serve(options: Options, config: Config, greet: Callable[[], None] = lambda: None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Args:
+        options: how to run.
+        config: the configuration to begin with.
+        greet: called once signals are heeded and clients can connect.
+
+    Raises:
+        OSError: a file that the configuration names cannot be read any more.
+    """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    greet()
+    for url in options.urls():
+        _log.info("serving", extra={"url": url})
     await Service(options, config).run(stop, hang_up)
     _log.info("stopped")

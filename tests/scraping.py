@@ -7,17 +7,17 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.accepting import Server, server
-from exporter.guard import Guard
-from exporter.passwords import Passwords
-from exporter.response import Request, Response, asgi, said
-from exporter.webconfig import WebConfig
+from exporter.web.accepting import Server, server
+from exporter.web.config import WebConfig
+from exporter.web.guard import Guard
+from exporter.web.passwords import Passwords
+from exporter.web.response import Request, Response, asgi, said
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
 
-    from exporter.response import Answer
+    from exporter.web.response import Answer
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"

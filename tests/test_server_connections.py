@@ -11,16 +11,16 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from certificates import certificate, client_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scraping import GET, LAST, Served, hello, served, status_of
+from self_signed import certificate, client_context
 
-from exporter import accepting
 from exporter.config.problems import ConfigError
-from exporter.response import Request, Response, asgi
-from exporter.tls import Tls, context
-from exporter.webconfig import WebConfig
+from exporter.web import accepting
+from exporter.web.config import WebConfig
+from exporter.web.response import Request, Response, asgi
+from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.exposition import Format
-from exporter.negotiation import alternatives, chosen_format, takes_gzip
+from exporter.web.negotiation import alternatives, chosen_format, takes_gzip
 
 TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS
 PROMETHEUS_3 = (

@@ -14,11 +14,12 @@ from scraping import hello
 from exporter.config.models import Target
 from exporter.exposition import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
-from exporter.response import Request, Response, asgi
 from exporter.server import Application
 from exporter.snapshot import Snapshot
+from exporter.status_page import Site
+from exporter.web.response import Request, Response, asgi
 
-PATHS = ["/", "/-/healthy", "/-/ready", "/config", "/api/v1/targets", "/metrics"]
+PATHS = ["/", "/documentation", "/-/healthy", "/-/ready", "/config", "/api/v1/targets", "/metrics"]
 ALLOWANCE = Allowance("acc", "credits", 1000, 700, 300, "credits")
 NAME = '<b>"one"&'
 
@@ -37,14 +38,18 @@ def no_samples() -> list[Sample]:
 
 
 def application(
-    known: Snapshot | None = None, reason: str | None = None, **more: str
+    known: Snapshot | None = None,
+    reason: str | None = None,
+    prefix: str = "",
+    telemetry_path: str = "/metrics",
 ) -> Application:
     async def reload() -> str | None:
         return reason
 
     known = known or snapshot()
     page = Page(known, no_samples, clock=lambda: 0.0)
-    return Application(page, known, reload, lambda: "poll: {}\n", **more)
+    site = Site("1.2.3", telemetry_path)
+    return Application(page, known, reload, lambda: "poll: {}\n", site, prefix)
 
 
 def answer(
@@ -138,7 +143,7 @@ def test_with_a_prefix_everything_is_below_it_and_nothing_outside(path: str) -> 
     assert answer(pages, "/x/doc/usage" + path).status == 404
 
 
-def test_the_prefix_without_its_slash_leads_to_the_landing_page() -> None:
+def test_the_prefix_without_its_slash_leads_to_the_status_page() -> None:
     response = answer(application(prefix="/doc/u é"), "/doc/u é")
     assert (response.status, response.headers) == (308, ((b"location", b"u%20%C3%A9/"),))
 
@@ -147,7 +152,7 @@ def test_the_metrics_are_where_they_are_wanted() -> None:
     pages = application(telemetry_path="/telemetry")
     assert answer(pages, "/telemetry").content_type.startswith("text/plain; version=0.0.4")
     assert answer(pages, "/metrics").status == 404
-    assert b'<a href="./telemetry">' in answer(pages, "/").body
+    assert b'<a href="telemetry">' in answer(pages, "/").body
 
 
 def test_metrics_are_compressed_for_who_reads_that() -> None:
@@ -174,12 +179,6 @@ def test_targets_are_told_as_json() -> None:
     (target,) = json.loads(response.body)["data"]["targets"]
     assert (target["name"], target["up"]) == (NAME, False)
     assert target["last_error"] == {"reason": "dns", "detail": "no such host"}
-
-
-def test_the_landing_page_shows_each_target_and_takes_no_name_for_markup() -> None:
-    body = answer(application(snapshot(Reading((), (ALLOWANCE,)))), "/").body.decode()
-    cells = ["&lt;b&gt;&quot;one&quot;&amp;", "acme", "up", "300 of 1,000 credits"]
-    assert "".join(f"<td>{cell}</td>" for cell in cells) in body
 
 
 @given(

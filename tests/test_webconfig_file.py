@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from certificates import certificate
+from self_signed import certificate
 
 from exporter.config.problems import ConfigError
-from exporter.webconfig import Rate, WebConfig, read_web_config
+from exporter.web.config import Rate, WebConfig, read_web_config
 
 BAD = Path(__file__).parent / "data" / "webconfig"
 HERE = certificate("here")

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scraping import hello
 
-from exporter.guard import Guard
-from exporter.passwords import BusyError, Login, Passwords, login_of
-from exporter.response import Request, Response
-from exporter.webconfig import Rate, WebConfig
+from exporter.web.config import Rate, WebConfig
+from exporter.web.guard import Guard
+from exporter.web.passwords import BusyError, Login, Passwords, login_of
+from exporter.web.response import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
-    from exporter.response import Headers
+    from exporter.web.response import Headers
 
 LONG = "x" * 72
 USERS = {
@@ -184,6 +184,22 @@ def test_one_password_is_checked_at_a_time_and_few_may_wait() -> None:
         release.set()
         assert all(await asyncio.gather(*waiting))
         assert await passwords.fit(users, basic("alice:later"))
+        passwords.close()
+
+    run(main())
+
+
+def test_those_who_come_with_the_same_login_share_one_check() -> None:
+    async def main() -> None:
+        check = Counting()
+        passwords = Passwords(check)
+        logins = [passwords.fit(USERS, basic("alice:secret")) for _ in range(1000)]
+        impatient = asyncio.create_task(passwords.fit(USERS, basic("alice:secret")))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert all(await asyncio.gather(*logins))
+        assert impatient.cancelled()
+        assert len(check.asked) == 1
         passwords.close()
 
     run(main())

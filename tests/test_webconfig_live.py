@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
-from certificates import certificate
 from scraping import LAST, served, status_of
+from self_signed import certificate
 
 from exporter.config.problems import ConfigError
-from exporter.webconfig import LiveWebConfig
+from exporter.web.config import LiveWebConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_connection_that_was_let_in_does_not_outlive_its_user(tmp_path: Path) 
 def test_a_file_that_breaks_lets_nobody_in_until_it_is_mended(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "exporter.webconfig")
+    caplog.set_level("INFO", "exporter.web.config")
     web = LiveWebConfig(write(tmp_path, ALICE))
     write(tmp_path, text)
     assert [asks(web), asks(web)] == [0, 0]

@@ -7,10 +7,11 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-from certificates import certificate, client_context
 from scraping import served, status_of
+from self_signed import certificate, client_context
 
-from exporter.tls import (
+from exporter.web.config import LiveWebConfig
+from exporter.web.tls import (
     CIPHER_SUITES,
     CURVES,
     TlsError,
@@ -19,7 +20,6 @@ from exporter.tls import (
     set_cipher_suites,
     set_curve,
 )
-from exporter.webconfig import LiveWebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,183 @@
+"""The command line: what it takes, what it says, and its exit status."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from program import (
+    affinda_target,
+    configuration,
+    done,
+    xtracta_target,
+)
+
+from exporter.listen import bound_sockets
+from exporter.service import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from said import Said
+
+NOWHERE = "http://127.0.0.1:9"  # nothing listens there
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.yaml"
+    path.write_text(configuration(affinda_target(NOWHERE), xtracta_target(NOWHERE)))
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "pol: {interval: 15m}\n"
+        "poll: {interval: 15}\n"
+        "targets:\n"
+        "  - {name: a, vendor: afinda, api_key: made-up-key}\n"
+        "  - {name: a, vendor: xtracta}\n"
+    )
+    return path
+
+
+def problems_of(path: Path) -> str:
+    return f"""\
+the configuration cannot be used:
+{path}:1: pol: unknown key; did you mean "poll"?
+{path}:2: poll.interval: must be a duration such as 90s, 15m, 6h or 1d
+{path}:4: targets[0].vendor: unknown vendor; did you mean "affinda"?
+{path}:5: targets[1]: needs exactly one of api_key_file, api_key_env, api_key
+{path}:5: targets[1].name: is the name of targets[0] already
+"""
+
+
+# check
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "{}"],
+        ["check", "--config.file={}"],
+        ["--config.check", "--config.file={}"],
+        ["serve", "--config.check", "--config.file={}"],
+    ],
+)
+def test_a_good_file_is_said_to_be_valid(said: Said, good: Path, arguments: list[str]) -> None:
+    told = said(*(argument.format(good) for argument in arguments))
+    assert told == (0, f"{good} is valid: 2 targets\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["--config.check"], ["serve"], [], ["probe"]])
+def test_a_bad_file_is_refused_with_every_problem_and_its_line(
+    said: Said, bad: Path, arguments: list[str]
+) -> None:
+    assert said(*arguments, f"--config.file={bad}") == (1, "", problems_of(bad))
+
+
+@pytest.mark.e2e
+def test_a_bad_file_ends_the_program_in_words(bad: Path) -> None:
+    assert done(f"--config.file={bad}") == (1, "", problems_of(bad))
+
+
+def test_nothing_listens_when_the_file_is_bad(said: Said, bad: Path) -> None:
+    # The address is not even looked at.
+    status, _, words = said(f"--config.file={bad}", "--web.listen-address=nonsense")
+    assert (status, words) == (1, problems_of(bad))
+
+
+def test_a_missing_file_is_said_in_words(said: Said, tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    words = (
+        f"the configuration cannot be used:\n{path}: cannot be read: No such file or directory\n"
+    )
+    assert said("check", str(path)) == (1, "", words)
+
+
+# Flags and variables
+
+
+def test_an_address_that_is_none_or_in_use_is_said_in_words(said: Said, good: Path) -> None:
+    (taken,) = bound_sockets(["127.0.0.1:0"])
+    address = f"127.0.0.1:{taken.getsockname()[1]}"
+    for given, words in [
+        ("nonsense", "'nonsense' is no address to serve on; write HOST:PORT or :PORT"),
+        (address, f"cannot serve on {address}: Address already in use"),
+    ]:
+        told = said(f"--config.file={good}", f"--web.listen-address={given}")
+        assert told == (1, "", f"{words}\n")
+    taken.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["prob"], "unrecognized arguments: prob"),
+        (["--config.fil=x"], "unrecognized arguments: --config.fil=x"),
+        (["check", "--log.level=loud"], "argument --log.level: invalid choice: 'loud'"),
+        (["probe", "--config.file={}", "nobody"], "no such target: nobody"),
+    ],
+)
+def test_misuse_is_said_in_words_and_has_a_status_of_its_own(
+    said: Said, good: Path, arguments: list[str], words: str
+) -> None:
+    status, output, errors = said(*(argument.format(good) for argument in arguments))
+    assert (status, output) == (2, "")
+    assert words in errors
+
+
+@pytest.mark.parametrize("variable", ["DOCUSAGE_LOG_LEVEL", "DOCUSAGE_LOG_FORMAT"])
+def test_a_variable_is_held_to_the_choices_of_its_flag(
+    said: Said, good: Path, variable: str
+) -> None:
+    status, _, errors = said("check", str(good), environ={variable: "loud"})
+    assert status == 2
+    assert "must be one of " in errors
+
+
+def test_a_file_can_be_named_and_checked_by_variables(said: Said, good: Path, bad: Path) -> None:
+    environ = {"DOCUSAGE_CONFIG_FILE": str(good), "DOCUSAGE_CONFIG_CHECK": "true"}
+    assert said(environ=environ) == (0, f"{good} is valid: 2 targets\n", "")
+    assert said(f"--config.file={bad}", environ=environ)[0] == 1
+    assert said("check", environ=environ | {"DOCUSAGE_CONFIG_FILE": ""})[2].startswith(
+        "the configuration cannot be used:\nconfig.yaml: "
+    )
+
+
+def test_the_version_is_told(said: Said) -> None:
+    assert said("--version") == (0, f"docusage-exporter {VERSION}\n", "")
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", VERSION)
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "check", "probe", "backfill", "demo", "schema", "healthcheck"]
+)
+def test_every_command_has_help_and_is_named_in_the_help_of_all(said: Said, command: str) -> None:
+    status, words, errors = said(command, "--help")
+    assert (status, errors) == (0, "")
+    assert words.startswith("usage: docusage-exporter ")
+    assert "--log.level {debug,info,warning,error}" in words
+    assert re.search(rf"^  {command} +[a-z]", said("--help")[1], re.MULTILINE)
+
+
+def flags_of(words: str) -> set[str]:
+    return set(re.findall(r"^  --([a-z.-]+)", words, re.MULTILINE))
+
+
+def test_the_flags_are_those_of_a_prometheus_exporter(said: Said) -> None:
+    assert flags_of(said("--help")[1]) >= {
+        "config.file",
+        "config.check",
+        "web.listen-address",
+        "web.telemetry-path",
+        "web.external-url",
+        "web.route-prefix",
+        "log.level",
+        "log.format",
+        "version",
+    }
