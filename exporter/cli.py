@@ -27,6 +27,7 @@ from exporter.service import USER_AGENT, VERSION, Options, connect, load_config,
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.web.config import LiveWebConfig, WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +83,8 @@ def _with_config(parser: Parser) -> None:
 def _with_web(parser: Parser, default: str = DEFAULT_ADDRESS) -> None:
     parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
+    words = "TLS, passwords and headers, in the file that Prometheus exporters take"
+    parser.flag("web.config.file", "", words)
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
     parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
 
@@ -94,6 +97,7 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser.flag("storage.path", "", "a folder in which to keep state across restarts")
     parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
     parser.switch("config.check", "as `check`")
+    parser.switch("config.enable-auto-reload", "read the configuration again when it changes")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
@@ -106,12 +110,15 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
+    web_file = flags["web.config.file"]
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(flags["web.listen-address"]),
         prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        web=LiveWebConfig(Path(web_file)).current if web_file else WebConfig,
+        reloads_by_itself=flags.get("config.enable-auto-reload", False),
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 

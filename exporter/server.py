@@ -1,91 +1,32 @@
-"""The pages: an ASGI application without a framework, and the server that carries it."""
+"""The pages: what is at which path. Nothing here asks a vendor or waits for one."""
 
 from __future__ import annotations
 
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import metadata
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import uvicorn
-
-from exporter.exposition import Format
 from exporter.status import described
-from exporter.status_page import Site, status_page
+from exporter.status_page import status_page
 from exporter.status_style import headers as page_headers
+from exporter.web.negotiation import chosen_format, takes_gzip
+from exporter.web.response import HTML, JSON, PLAIN, Response, said
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from exporter.exposition import Page
     from exporter.snapshot import Snapshot
-
-Headers: TypeAlias = list[tuple[bytes, bytes]]
-
-
-class Response(NamedTuple):
-    """What a page answers."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-_PLAIN: Final = "text/plain; charset=utf-8"
-_HTML: Final = "text/html; charset=utf-8"
-_JSON: Final = "application/json"
-
-
-def said(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
-    """A short answer in words."""
-    return Response(status, _PLAIN, f"{text}\n".encode(), headers)
-
-
-def qualities(headers: Headers, name: bytes) -> dict[str, float]:
-    """The alternatives of an `Accept` or `Accept-Encoding` header by quality, 0 to 1.
-
-    Nonsense counts as not said: no header makes an answer fail.
-    """
-    found: dict[str, float] = {}
-    for key, value in headers:
-        if key.lower() == name:
-            for alternative in value.decode("latin-1").split(","):
-                what, *parameters = (part.strip().lower() for part in alternative.split(";"))
-                found[what] = max(found.get(what, 0.0), _quality(parameters))
-    return found
-
-
-def _quality(parameters: Iterable[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return min(max(float(parameter[2:]), 0.0), 1.0)
-            except ValueError:
-                return 1.0
-    return 1.0
-
-
-def chosen_format(headers: Headers) -> Format:
-    """OpenMetrics where it is asked for no less than text."""
-    accepted = qualities(headers, b"accept")
-    openmetrics = accepted.get("application/openmetrics-text", 0.0)
-    text = accepted.get("text/plain", 0.0)
-    return Format.OPENMETRICS if openmetrics > 0 and openmetrics >= text else Format.TEXT
-
-
-def takes_gzip(headers: Headers) -> bool:
-    """Whether the client reads gzip."""
-    accepted = qualities(headers, b"accept-encoding")
-    return accepted.get("gzip", accepted.get("*", 0.0)) > 0
+    from exporter.status_page import Site
+    from exporter.web.response import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Answers every request; asks no vendor, and renders nothing that was rendered before.
+    """Answers every request, and renders nothing that was rendered before.
 
     Args:
         page: the metrics.
@@ -103,35 +44,28 @@ class Application:
     site: Site
     prefix: str = ""
 
-    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's own
-        """One request, as ASGI has it."""
-        response = await self.answer(
-            scope["method"], scope["path"], scope["headers"], scope["query_string"]
-        )
-        headers = [
-            (b"content-type", response.content_type.encode()),
-            (b"content-length", str(len(response.body)).encode()),
-            *response.headers,
-        ]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else response.body
-        await send({"type": "http.response.body", "body": body})
-
-    async def answer(
-        self, method: str, path: str, headers: Headers, query: bytes = b""
-    ) -> Response:
-        """The answer to a request without a body."""
-        path = path.removeprefix(self.prefix)
-        if path == "/-/reload":
-            return await self._reloaded() if method == "POST" else _not_allowed(b"POST")
-        page = self._found(path, query)
+    async def answer(self, request: Request) -> Response:
+        """The answer to a request; for HEAD it is that to GET."""
+        inside = request.path.removeprefix(self.prefix)
+        if not request.path.startswith(self.prefix) or not inside.startswith("/"):
+            return self._outside(request.path)
+        if inside == "/-/reload":
+            return await self._reloaded() if request.method == "POST" else _not_allowed(b"POST")
+        page = self._found(inside)
         if page is None:
             return said(404, "There is no such page.")
-        return page(headers) if method in {"GET", "HEAD"} else _not_allowed(b"GET, HEAD")
+        return page(request) if request.method in {"GET", "HEAD"} else _not_allowed(b"GET, HEAD")
 
-    def _found(self, path: str, query: bytes) -> Callable[[Headers], Response] | None:
-        pages: dict[str, Callable[[Headers], Response]] = {
-            "/": partial(self._status, query),
+    def _outside(self, path: str) -> Response:
+        """Nothing; but who forgot the slash behind the prefix is shown the way."""
+        if not path or path != self.prefix:
+            return said(404, "There is no such page.")
+        location = quote(path.rpartition("/")[2]) + "/"
+        return said(308, "The page is one slash further.", (b"location", location.encode()))
+
+    def _found(self, path: str) -> Callable[[Request], Response] | None:
+        pages = {
+            "/": self._status,
             "/documentation": self._documentation,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
@@ -141,69 +75,42 @@ class Application:
         }
         return pages.get(path)
 
-    def _metrics(self, headers: Headers) -> Response:
-        form, gzipped = chosen_format(headers), takes_gzip(headers)
+    def _metrics(self, request: Request) -> Response:
+        form, gzipped = chosen_format(request.headers), takes_gzip(request.headers)
         extra = [(b"vary", b"Accept, Accept-Encoding")]
         if gzipped:
             extra.append((b"content-encoding", b"gzip"))
         return Response(200, form.value, self.page.body(form, gzipped=gzipped), tuple(extra))
 
-    def _healthy(self, _: Headers) -> Response:
+    def _healthy(self, _: Request) -> Response:
         return said(200, "Healthy.")
 
-    def _ready(self, _: Headers) -> Response:
+    def _ready(self, _: Request) -> Response:
         if self.snapshot.is_ready:
             return said(200, "Ready.")
         return said(503, "Not ready: some targets have not been polled yet.")
 
-    def _config(self, _: Headers) -> Response:
-        return Response(200, _PLAIN, self.public_config().encode())
+    def _config(self, _: Request) -> Response:
+        return Response(200, PLAIN, self.public_config().encode())
 
     async def _reloaded(self) -> Response:
         reason = await self.reload()
         return said(200, "Reloaded.") if reason is None else said(500, reason)
 
-    def _targets(self, _: Headers) -> Response:
+    def _targets(self, _: Request) -> Response:
         listed = [described(entry) for entry in self.snapshot.entries()]
         body = json.dumps({"status": "success", "data": {"targets": listed}}, ensure_ascii=False)
-        return Response(200, _JSON, body.encode())
+        return Response(200, JSON, body.encode())
 
-    def _status(self, query: bytes, _: Headers) -> Response:
-        body = status_page(self.snapshot.entries(), query, self.site, time.time())
-        return Response(200, _HTML, body, page_headers())
+    def _status(self, request: Request) -> Response:
+        body = status_page(self.snapshot.entries(), request.query, self.site, time.time())
+        return Response(200, HTML, body, page_headers())
 
-    def _documentation(self, _: Headers) -> Response:
+    def _documentation(self, _: Request) -> Response:
         # The README of this very version, as the package carries it.
         text = metadata("docusage-exporter").json.get("description", "")
-        return Response(200, _PLAIN, str(text).encode())
+        return Response(200, PLAIN, str(text).encode())
 
 
 def _not_allowed(methods: bytes) -> Response:
     return said(405, "This method is not allowed here.", (b"allow", methods))
-
-
-class Server(uvicorn.Server):
-    """uvicorn, with signals left to whoever started it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
-        yield
-
-
-def server(application: Application) -> Server:
-    """What serves the application on sockets that are bound already."""
-    return Server(
-        uvicorn.Config(
-            application,
-            loop="asyncio",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,
-        )
-    )
