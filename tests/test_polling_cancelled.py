@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from virtual_time import in_virtual_time
+
 from exporter.config.models import Target
 from exporter.polling import Fleet, Limits, Source
 from exporter.records import PollError, Reason
+from exporter.vendors._together import together
 
 if TYPE_CHECKING:
     from exporter.records import Reading
@@ -42,3 +45,25 @@ def test_a_failure_in_the_moment_of_a_stop_does_not_keep_a_target_alive() -> Non
 
     nobody_expects: dict[str, None] = {}
     asyncio.run(main())
+
+
+def test_a_failed_group_of_requests_does_not_end_a_target() -> None:
+    """Before Python 3.13 the task counts as cancelled for ever after such a failure."""
+
+    async def main() -> list[str]:
+        async def refused() -> Reading:
+            raise PollError(Reason.CONNECT, "refused")
+
+        async def asks_together(_send: Send, _now: float) -> Reading:
+            return (await together([refused(), refused()]))[0]
+
+        async def unused(_: Request) -> bytes:
+            return b""
+
+        polled: list[str] = []
+        async with Fleet(lambda name, _: polled.append(name), Limits(1, 1)) as fleet:
+            fleet.start([Source(TARGET, asks_together, unused)])
+            await asyncio.sleep(1)
+        return polled
+
+    assert len(in_virtual_time(main())) > 1
