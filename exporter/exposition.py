@@ -47,7 +47,7 @@ def head(metric: Metric, form: Format) -> bytes:
 
 def number(value: float) -> str:
     """A value as both formats write it: whole numbers without a fraction, nothing rounded."""
-    return str(int(value)) if value == int(value) else repr(float(value))
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def line(sample: Sample, target: str | None = None) -> str:

@@ -58,7 +58,9 @@ LAST_SUCCESS: Final = _of_target(
 )
 NEXT_POLL: Final = _of_target("gauge", "next_poll_timestamp_seconds", "When the next poll is due.")
 DURATION: Final = _of_target(
-    "gauge", "poll_duration_seconds", "How long the last poll took, waiting for limits included."
+    "gauge",
+    "poll_duration_seconds",
+    "How long the last poll took, waiting for the rate limit included.",
 )
 POLLS: Final = _of_target("counter", "polls_total", "Polls that ended, well or not.")
 FAILURES: Final = _of_target(
@@ -100,10 +102,10 @@ def target_samples(entry: Entry) -> Iterator[Sample]:
     for allowance in entry.allowances:
         yield from _allowance_samples(target, allowance)
     vendor = (target.vendor,)
-    yield Sample(UP, vendor, state.is_up)
     yield Sample(INTERVAL, vendor, target.poll.interval)
     yield Sample(STALE_AFTER, vendor, target.poll.stale_after)
     if state.last:
+        yield Sample(UP, vendor, state.is_up)
         yield Sample(LAST_POLL, vendor, state.last.at)
         yield Sample(NEXT_POLL, vendor, state.last.next_at)
         yield Sample(DURATION, vendor, state.last.took)

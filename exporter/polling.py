@@ -6,7 +6,9 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from exporter.records import Failure, Outcome, PollError, Reading, Reason
@@ -80,20 +82,11 @@ class Limits:
     async def slot(self) -> AsyncIterator[None]:
         """Hold one of the slots, until the end or for `PATIENCE`."""
         await self._slots.acquire()
-        is_held = True
-
-        def release() -> None:
-            nonlocal is_held
-            if is_held:
-                is_held = False
-                self._slots.release()
-
-        timer = asyncio.get_running_loop().call_later(PATIENCE, release)
-        try:
+        with ExitStack() as held:  # closed twice, it releases once
+            held.callback(self._slots.release)
+            timer = asyncio.get_running_loop().call_later(PATIENCE, held.close)
+            held.callback(timer.cancel)
             yield
-        finally:
-            timer.cancel()
-            release()
 
     def turn(self, host: str, now: float) -> float:
         """When the next request to `host` may start, by the loop's clock; each call is a turn."""
@@ -121,16 +114,21 @@ class Attempt(NamedTuple):
 async def poll_once(source: Source, limits: Limits, now: Callable[[], float]) -> Attempt:
     """Poll a target, within its timeout whatever the vendor does.
 
-    Waiting for the rate limit does not count: the timeout runs from the last request's turn.
+    The timeout is for all requests together. Time spent waiting for the rate limit does not count.
     """
     loop = asyncio.get_running_loop()
     timeout = source.target.poll.timeout
-    started, requests = loop.time(), 0
+    started = waits_until = loop.time()
+    ends, requests = started + timeout, 0
 
     async def paced(request: Request) -> bytes:
-        nonlocal requests
+        nonlocal ends, requests, waits_until
         turn = limits.turn(request.host, loop.time())
-        deadline.reschedule(max(deadline.when() or turn, turn + timeout))
+        # Requests made together wait together: no second of waiting counts twice.
+        more = turn - max(waits_until, loop.time())
+        if more > 0 and not deadline.expired():
+            waits_until, ends = turn, ends + more
+            deadline.reschedule(ends)
         await asyncio.sleep(turn - loop.time())
         requests += 1
         return await source.send(request)
@@ -144,9 +142,14 @@ async def poll_once(source: Source, limits: Limits, now: Callable[[], float]) ->
     except TimeoutError:
         result = Failure(Reason.TIMEOUT, f"not complete within {timeout:g} seconds")
     except Exception as error:  # noqa: BLE001  whatever a reply can provoke ends this poll alone
-        # Never its text, which may quote what was sent.
-        result = Failure(Reason.INTERNAL, f"unexpected {type(error).__name__}")
+        result = Failure(Reason.INTERNAL, _kind_and_place(error))
     return Attempt(result, loop.time() - started, requests)
+
+
+def _kind_and_place(error: Exception) -> str:
+    """What is told of an error nobody foresaw: never its text, which may quote what was sent."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"unexpected {type(error).__name__} ({Path(frame.f_code.co_filename).name}:{line})"
 
 
 class Fleet:
@@ -156,6 +159,7 @@ class Fleet:
         publish: takes a target's name and the outcome of each of its polls.
         limits: what all polls may use.
         now: the time, Unix seconds.
+        draw: a random number from 0 to 1.
     """
 
     def __init__(
@@ -163,10 +167,12 @@ class Fleet:
         publish: Callable[[str, Outcome], None],
         limits: Limits,
         now: Callable[[], float] = time.time,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._publish = publish
         self._limits = limits
         self._now = now
+        self._draw = draw
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
 
@@ -208,7 +214,8 @@ class Fleet:
                 key = source.target.key.fingerprint()
                 attempt = await poll_once(source, self._limits, self._now)
             failures = failures + 1 if isinstance(attempt.result, Failure) else 0
-            delay = delay_after(attempt.result, failures, attempt.took, source.target.poll)
+            pace = source.target.poll
+            delay = delay_after(attempt.result, failures, attempt.took, pace, self._draw)
             _report(source.target, attempt, last)
             last, at = attempt.result, self._now()
             self._publish(source.target.name, Outcome(*attempt, at=at, next_at=at + delay))

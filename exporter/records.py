@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from math import isfinite
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Reason(StrEnum):
@@ -139,7 +143,8 @@ class Reading:
     """What a successful poll found out.
 
     Raises:
-        PollError: malformed, when two samples or two allowances would be the same series.
+        PollError: malformed, when two samples or two allowances would be the same series, or a
+            figure is too large to be one.
     """
 
     samples: tuple[Sample, ...]
@@ -151,6 +156,14 @@ class Reading:
         accounts = {(allowance.account, allowance.name) for allowance in self.allowances}
         if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
             raise malformed("the reply names the same thing twice")
+        if not all(isfinite(figure) for figure in self._figures()):
+            raise malformed("a figure of the reply is out of all bounds")
+
+    def _figures(self) -> Iterator[float]:
+        yield from (sample.value for sample in self.samples)
+        for each in self.allowances:
+            yield from (each.allowed, each.used, each.available)
+            yield from (each.burn_per_day or 0, each.exhaustion or 0, each.end or 0)
 
 
 class Outcome(NamedTuple):

@@ -49,16 +49,14 @@ class State:
             self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
         )
         if isinstance(outcome.result, Failure):
-            return replace(known, failures=_counted(self.failures, _REASONS, outcome.result[:1]))
-        anomalies = outcome.result.anomalies
+            seen = (outcome.result.reason,)
+            return replace(known, failures=_counted(self.failures, _REASONS, seen))
         return replace(
             known,
             reading=outcome.result,
             succeeded_at=outcome.at,
             stale_at=stale_at,
-            anomalies=_counted(self.anomalies, _ANOMALIES, anomalies)
-            if anomalies
-            else self.anomalies,
+            anomalies=_counted(self.anomalies, _ANOMALIES, outcome.result.anomalies),
         )
 
     @property
@@ -74,10 +72,9 @@ class State:
 
 
 def _counted(
-    counts: tuple[int, ...], names: tuple[str, ...], seen: Iterable[str]
+    counts: tuple[int, ...], names: tuple[str, ...], seen: tuple[str, ...]
 ) -> tuple[int, ...]:
-    found = list(seen)
-    return tuple(count + found.count(name) for count, name in zip(counts, names, strict=True))
+    return tuple(count + seen.count(name) for count, name in zip(counts, names, strict=True))
 
 
 class Entry(NamedTuple):
@@ -123,9 +120,7 @@ class Snapshot:
         """Take in how a poll ended."""
         entry = self._entries[name]
         stale_at = self._clock() + entry.target.poll.stale_after
-        self._entries[name] = Entry(
-            entry.target, entry.state.after(outcome, stale_at), entry.is_stale
-        )
+        self._entries[name] = entry._replace(state=entry.state.after(outcome, stale_at))
 
     def entries(self) -> Iterator[Entry]:
         """Every target with its state, in the configuration's order."""

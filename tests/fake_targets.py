@@ -1,0 +1,31 @@
+"""Targets, readings and outcomes for tests that need no vendor."""
+
+from __future__ import annotations
+
+from exporter.config.models import Target
+from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
+from exporter.vendors.affinda import AVAILABLE, CREDITS
+
+AVAILABLE_CREDITS = Sample(AVAILABLE, ("org",), 300)
+CREDITS_TODAY = Sample(CREDITS["organization"]["daily"], ("org",), 12)
+ALLOWANCE = Allowance(
+    account="org",
+    name="credits",
+    unit="credits",
+    allowed=1000,
+    used=700,
+    available=300,
+    burn_per_day=50,
+    exhaustion=1_790_000_000,
+    end=1_800_000_000,
+)
+READING = Reading((CREDITS_TODAY, AVAILABLE_CREDITS), (ALLOWANCE,))
+TIMEOUT = Failure(Reason.TIMEOUT, "not complete within 20 seconds")
+
+
+def target(name: str = "one", **keys: object) -> Target:
+    return Target.model_validate({"name": name, "vendor": "acme", "api_key": "k1"} | keys)
+
+
+def outcome(result: Reading | Failure = READING, at: float = 1_780_000_000) -> Outcome:
+    return Outcome(result, took=0.25, requests=2, at=at, next_at=at + 900)
