@@ -16,7 +16,7 @@ from exporter.status import described, words_of_allowance, words_of_state
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from exporter.exposition import Page
+    from exporter.page import Page
     from exporter.snapshot import Entry, Snapshot
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]

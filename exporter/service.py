@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
-from exporter.exposition import Page
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.page import Page
 from exporter.polling import Fleet, Limits, Source
 from exporter.records import Sample
 from exporter.server import Application, server
@@ -87,8 +87,9 @@ class Service:
 
     async def run(self, stop: asyncio.Event, hang_up: asyncio.Event) -> None:
         """Serve until `stop` is set; read the configuration again whenever `hang_up` is."""
+        page = Page(self._snapshot, self._program_samples)
         application = Application(
-            Page(self._snapshot, self._program_samples),
+            page,
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
@@ -100,10 +101,12 @@ class Service:
             self._put_in_force(self._config)
             serving = group.create_task(web.serve(self._options.sockets))
             reloading = group.create_task(self._reload_on(hang_up))
+            refreshing = group.create_task(page.keep_fresh())
             await stop.wait()
             web.should_exit = True
             await serving
             reloading.cancel()
+            refreshing.cancel()
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
