@@ -25,6 +25,8 @@ from exporter.vendors._http import Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.config.models import Config
+
 _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
   check        validate the configuration
@@ -38,14 +40,20 @@ Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FIL
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run a command; the exit status: 0 well, 1 not, 2 misused."""
+    """Run a command; the exit status: 0 well, 1 not.
+
+    Raises:
+        SystemExit: by argparse: with 2 for misuse, with 0 after `--help` or `--version`.
+    """
     name, *rest = arguments if arguments and arguments[0] in _COMMANDS else ("serve", *arguments)
     try:
-        return _COMMANDS[name](rest, environ)
+        return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
     except AddressError as error:
         print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         pass
     return 1
@@ -65,24 +73,36 @@ class _Parser(argparse.ArgumentParser):
             description=words,
             epilog=None if command else _EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
         self._environ = environ
+        self._otherwise: dict[str, Any] = {}
 
     def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
         """A flag with a value; an empty environment variable is none."""
-        variable = "DOCUSAGE_" + name.upper().replace(".", "_").replace("-", "_")
-        self.add_argument(
-            f"--{name}",
-            dest=name,
-            default=self._environ.get(variable) or default,
-            help=f"{words} (default: {default or 'none'})",
-            **({"metavar": "VALUE"} | more),
-        )
+        self._otherwise[name] = self._said(name) or default
+        words = f"{words} (default: {default or 'none'})"
+        self.add_argument(f"--{name}", dest=name, help=words, **({"metavar": "VALUE"} | more))
+
+    def repeated_flag(self, name: str, default: str, words: str) -> None:
+        """A flag that may be given several times; its variable has commas between the values."""
+        self.flag(name, default, f"{words}; may be repeated", action="append")
+        self._otherwise[name] = (self._said(name) or default).split(",")
+
+    def switch(self, name: str, words: str) -> None:
+        """A flag without a value; its variable is `true`."""
+        self._otherwise[name] = self._said(name) == "true"
+        self.add_argument(f"--{name}", dest=name, help=words, action="store_true")
+
+    def _said(self, name: str) -> str:
+        """What the flag's environment variable says."""
+        variable = name.upper().replace(".", "_").replace("-", "_")
+        return self._environ.get(f"DOCUSAGE_{variable}", "")
 
     def values(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Every flag's value, by its name; logging is set up on the way."""
-        found = vars(self.parse_args(arguments))
+        found = self._otherwise | vars(self.parse_args(arguments))
         for action in self._actions:
             # argparse holds what is given to `choices`, but not what the environment says.
             if action.choices and found[action.dest] not in action.choices:
@@ -103,51 +123,49 @@ def _with_config(parser: _Parser) -> None:
 
 
 def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
-    parser.flag("web.listen-address", default, "where to serve; may be repeated", action="append")
+    parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
     parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
 
 
-def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
     _with_config(parser)
     _with_web(parser)
-    parser.add_argument("--config.check", dest="check", action="store_true", help="as `check`")
+    parser.switch("config.check", "as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
-    if flags["check"]:
-        return _checked(path, environ)
     config = load_config(path, environ)
-    asyncio.run(serve(_options(path, flags, environ), config))
-    return 0
+    if flags["config.check"]:
+        _say_valid(path, config)
+    else:
+        asyncio.run(serve(_options(path, flags, environ), config))
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
-    addresses = flags["web.listen-address"]
     prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     return Options(
         config_file=path,
         environ=environ,
-        sockets=bound_sockets(addresses.split(",") if isinstance(addresses, str) else addresses),
+        sockets=bound_sockets(flags["web.listen-address"]),
         prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
     )
 
 
-def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("check", "Validate the configuration, with every problem at once.", environ)
     _with_config(parser)
     parser.add_argument("file", nargs="?", help="instead of --config.file")
     flags = parser.values(arguments)
-    return _checked(Path(flags["file"] or flags["config.file"]), environ)
+    path = Path(flags.get("file") or flags["config.file"])
+    _say_valid(path, load_config(path, environ))
 
 
-def _checked(path: Path, environ: Mapping[str, str]) -> int:
-    config = load_config(path, environ)
-    print(f"{path} is valid: {len(config.targets)} targets")
-    return 0
+def _say_valid(path: Path, config: Config) -> None:
+    _say(f"{path} is valid: {len(config.targets)} targets")
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -163,31 +181,43 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     network = Network(USER_AGENT)
     sources = [connect(target, network) for target in config.targets if target.name in wanted]
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
-    entries = asyncio.run(probe(sources, limits))
-    print(written(entries, flags["format"]))
-    return 0 if all(entry.state.is_up for entry in entries) else 1
+
+    async def answer() -> int:
+        entries = await probe(sources, limits)
+        _say(written(entries, flags["format"]))
+        return 0 if all(entry.state.is_up for entry in entries) else 1
+
+    return asyncio.run(answer())
 
 
-def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
-    parser.add_argument("--keep-config", metavar="FILE", type=Path, help="write the config there")
+    parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
     flags = parser.values(arguments)
-    asyncio.run(run_demo(lambda path: _options(path, flags, environ), flags["keep_config"]))
-    return 0
+    keep = Path(flags["keep-config"]) if flags["keep-config"] else None
+    asyncio.run(run_demo(lambda path: _options(path, flags, environ), keep))
 
 
-def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
-    print(json.dumps(schema(settings), indent=2))
-    return 0
+    _say(json.dumps(schema(settings), indent=2))
 
 
-_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int]]] = {
+def _say(text: str) -> None:
+    """Print; a reader who has seen enough, such as `head`, is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int | None]]] = {
     "serve": _serve,
     "check": _check,
     "probe": _probe,
     "demo": _demo,
     "schema": _schema,
 }
+"""Each takes its arguments and the environment; the exit status, where that is not 0."""

@@ -7,10 +7,11 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 DEFAULT_ADDRESS: Final = ":10086"
 _ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:\[\]]*)):([0-9]{1,5})")
+_STREAM: Final = socket.SOCK_STREAM
 _BACKLOG: Final = 1024  # a thousand scrapes at once are let in, not refused
 
 
@@ -18,16 +19,23 @@ class AddressError(Exception):
     """An address that cannot be served on, in words for the user."""
 
 
-def bound_sockets(addresses: Iterable[str]) -> list[socket.socket]:
+def bound_sockets(
+    addresses: Iterable[str], has_both_families: Callable[[], bool] = socket.has_dualstack_ipv6
+) -> list[socket.socket]:
     """A listening socket for each `HOST:PORT`, `[IPv6]:PORT` or `:PORT` (every interface).
+
+    Args:
+        addresses: as written by people.
+        has_both_families: whether one socket can serve IPv4 and IPv6.
 
     Raises:
         AddressError: for the first that cannot be; the others are closed.
     """
+    everywhere = "::" if has_both_families() else "0.0.0.0"  # noqa: S104  asked for
     sockets: list[socket.socket] = []
     try:
         for address in addresses:
-            sockets.append(_bound(address.strip()))  # noqa: PERF401  those before a failure are closed
+            sockets.append(_bound(address.strip(), everywhere))  # noqa: PERF401  those before a failure are closed
     except AddressError:
         for bound in sockets:
             bound.close()
@@ -35,20 +43,21 @@ def bound_sockets(addresses: Iterable[str]) -> list[socket.socket]:
     return sockets
 
 
-def _bound(address: str) -> socket.socket:
+def _bound(address: str, everywhere: str) -> socket.socket:
     match = _ADDRESS.fullmatch(address)
     if not match or int(match[3]) > 65_535:  # noqa: PLR2004  the largest port
         raise AddressError(f"{address!r} is no address to serve on; write HOST:PORT or :PORT")
     host, port = match[1] or match[2], int(match[3])
     try:
-        if not host and socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
-            )
-        found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104  asked for
-        return socket.create_server(found[0][4][:2], family=found[0][0], backlog=_BACKLOG)
+        family, *_, place = socket.getaddrinfo(host or everywhere, port, type=_STREAM)[0]
+        is_both = not host and family == socket.AF_INET6
+        return socket.create_server(place, family=family, dualstack_ipv6=is_both, backlog=_BACKLOG)
     except OSError as error:
-        raise AddressError(f"cannot serve on {address}: {error.strerror}") from None
+        # Python adds the address, which is said already.
+        words = str(error.strerror).partition(" (while ")[0]
+        raise AddressError(f"cannot serve on {address}: {words}") from None
+    except UnicodeError:
+        raise AddressError(f"cannot serve on {address}: that is no host's name") from None
 
 
 def url_of(bound: socket.socket) -> str:

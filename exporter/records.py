@@ -88,7 +88,7 @@ class Metric:
     Args:
         name: as exposed, with `_total` for a counter and `_info` for an info.
         kind: `counter`, `gauge`, or `info` (a gauge that is always 1).
-        help: one sentence, naming the source field where a vendor reports the value.
+        help: one sentence in one line, naming the source field where a vendor reports the value.
         labels: label names in the order in which samples give their values.
     """
 

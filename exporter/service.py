@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
+from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.page import Page
 from exporter.polling import Fleet, Limits, Source
@@ -24,7 +25,7 @@ from exporter.vendors._http import Network
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from exporter.config.models import Config, Target
@@ -79,6 +80,7 @@ class Service:
         self._options = options
         self._config = config
         self._snapshot = Snapshot()
+        self._page = Page(self._snapshot, self._program_samples)
         self._network = Network(USER_AGENT)
         self._fleet = Fleet(self._snapshot.publish, _limits(config))
         self._one_reload = asyncio.Lock()
@@ -86,10 +88,13 @@ class Service:
         self._read_at = time.time()
 
     async def run(self, stop: asyncio.Event, hang_up: asyncio.Event) -> None:
-        """Serve until `stop` is set; read the configuration again whenever `hang_up` is."""
-        page = Page(self._snapshot, self._program_samples)
+        """Serve until `stop` is set; read the configuration again whenever `hang_up` is.
+
+        Raises:
+            OSError: a file that the configuration names cannot be read any more.
+        """
         application = Application(
-            page,
+            self._page,
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
@@ -97,16 +102,17 @@ class Service:
             self._options.telemetry_path,
         )
         web = server(application)
-        async with self._fleet, asyncio.TaskGroup() as group:
+        async with self._fleet:
             self._put_in_force(self._config)
-            serving = group.create_task(web.serve(self._options.sockets))
-            reloading = group.create_task(self._reload_on(hang_up))
-            refreshing = group.create_task(page.keep_fresh())
-            await stop.wait()
-            web.should_exit = True
-            await serving
-            reloading.cancel()
-            refreshing.cancel()
+            async with asyncio.TaskGroup() as group:
+                serving = group.create_task(web.serve(self._options.sockets))
+                reloading = group.create_task(self._reload_on(hang_up))
+                renewing = group.create_task(self._page.keep_fresh())
+                await stop.wait()
+                web.should_exit = True
+                await serving
+                reloading.cancel()
+                renewing.cancel()
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
@@ -115,31 +121,42 @@ class Service:
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
-        options = self._options
         async with self._one_reload:
-            try:
-                config = await asyncio.to_thread(load_config, options.config_file, options.environ)
-            except ConfigError as error:
-                self._is_good = False
-                _log.error("configuration not reloaded", extra={"detail": str(error)})
-                return str(error)
+            reason = await self._read_again()
+            self._is_good = reason is None
+            self._page.renew()
+            return reason
+
+    async def _read_again(self) -> str | None:
+        options = self._options
+        try:
+            config = await asyncio.to_thread(load_config, options.config_file, options.environ)
             self._put_in_force(config)
-            self._is_good, self._read_at = True, time.time()
-            _log.info("configuration reloaded", extra={"targets": len(config.targets)})
-            return None
+        except (ConfigError, OSError) as error:
+            _log.error("configuration not reloaded", extra={"detail": str(error)})
+            return str(error)
+        self._read_at = time.time()
+        _log.info("configuration reloaded", extra={"targets": len(config.targets)})
+        return None
 
     def _put_in_force(self, config: Config) -> None:
-        """Poll the targets of `config`; those that run unchanged already are left alone."""
-        wanted = {target.name: target for target in config.targets}
+        """Poll the targets of `config`; those that run unchanged already are left alone.
+
+        Raises:
+            OSError: a file it names cannot be read any more; nothing has changed then.
+        """
         running = {
             target.name: target for target in self._config.targets if target.name in self._fleet
         }
-        self._fleet.stop(name for name, target in running.items() if wanted.get(name) != target)
-        self._fleet.limit(_limits(config))
+        kept = {target.name for target in config.targets if running.get(target.name) == target}
+        new = [target for target in config.targets if target.name not in kept]
+        sources = [connect(target, self._network) for target in new]
+        self._fleet.stop(running.keys() - kept)
+        if config.poll != self._config.poll:  # whose turn it is would be forgotten
+            self._fleet.limit(_limits(config))
         self._snapshot.adopt(config.targets)
         self._config = config
-        new = [target for name, target in wanted.items() if name not in self._fleet]
-        self._fleet.start([connect(target, self._network) for target in new])
+        self._fleet.start(sources)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
@@ -151,12 +168,24 @@ def _limits(config: Config) -> Limits:
     return Limits(config.poll.max_concurrent, config.poll.requests_per_second)
 
 
-async def serve(options: Options, config: Config) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads."""
+async def serve(options: Options, config: Config, greet: Callable[[], None] = lambda: None) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Args:
+        options: how to run.
+        config: the configuration to begin with.
+        greet: called once signals are heeded and clients can connect.
+
+    Raises:
+        OSError: a file that the configuration names cannot be read any more.
+    """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    greet()
+    for bound in options.sockets:
+        _log.info("serving", extra={"url": url_of(bound) + options.prefix})
     await Service(options, config).run(stop, hang_up)
     _log.info("stopped")

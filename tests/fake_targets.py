@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from exporter.config.models import Target
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
 from exporter.vendors.affinda import AVAILABLE, CREDITS
@@ -25,6 +28,11 @@ TIMEOUT = Failure(Reason.TIMEOUT, "not complete within 20 seconds")
 
 def target(name: str = "one", **keys: object) -> Target:
     return Target.model_validate({"name": name, "vendor": "acme", "api_key": "k1"} | keys)
+
+
+def allowance(fields: dict[str, Any]) -> Allowance:
+    """The allowance above with some fields changed."""
+    return replace(ALLOWANCE, **fields)
 
 
 def outcome(result: Reading | Failure = READING, at: float = 1_780_000_000) -> Outcome:

@@ -43,5 +43,6 @@ async def run_demo(options: Callable[[Path], Options], keep: Path | None) -> Non
             chosen = options(path)
             exporter = url_of(chosen.sockets[0]) + chosen.prefix
             shown = path if keep else f"{exporter}/config"
-            print(_WELCOME.format(vendors=vendors, exporter=exporter, config=shown), flush=True)
-            await serve(chosen, load_config(path, chosen.environ))
+            welcome = _WELCOME.format(vendors=vendors, exporter=exporter, config=shown)
+            config = load_config(path, chosen.environ)
+            await serve(chosen, config, lambda: print(welcome, flush=True))

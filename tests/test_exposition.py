@@ -1,0 +1,157 @@
+"""The page parses back to what went in, as the client library would have written it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import prometheus_client
+import pytest
+from fake_targets import outcome, target
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parsed_page import parsed
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric as Family
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from exporter.exposition import Format, document, target_lines
+from exporter.metrics import CATALOGUE, target_samples
+from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
+from exporter.snapshot import Entry, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WRITERS: dict[Format, Callable[[Collector], bytes]] = {
+    Format.TEXT: prometheus_client.generate_latest,
+    Format.OPENMETRICS: openmetrics.generate_latest,
+}
+# Any UTF-8; surrogates are none.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+NAMES = st.text(min_size=1, max_size=30).filter(str.isprintable)
+FIGURES = st.integers(0, 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+OF_VENDORS = st.sampled_from([each for each in CATALOGUE if not each.name.startswith("docusage")])
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> Sample:
+    metric = draw(OF_VENDORS)
+    labels = tuple(draw(TEXT) for _ in metric.labels[1:])
+    return Sample(metric, labels, 1 if metric.kind == "info" else draw(FIGURES))
+
+
+ALLOWANCES = st.builds(
+    Allowance,
+    account=TEXT,
+    name=TEXT,
+    unit=st.just("credits"),
+    allowed=st.integers(0, 2**53),
+    used=st.integers(0, 2**53),
+    available=st.integers(0, 2**53),
+    burn_per_day=st.none() | st.floats(0, 1e12),
+    exhaustion=st.none() | st.floats(0, 1e12),
+    end=st.none() | st.floats(0, 1e12),
+)
+READINGS = st.builds(
+    Reading,
+    st.lists(samples(), max_size=8, unique_by=lambda sample: sample[:2]).map(tuple),
+    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.name)).map(tuple),
+)
+OUTCOMES = st.builds(
+    Outcome,
+    READINGS | st.builds(Failure, st.sampled_from(Reason), TEXT),
+    took=st.floats(0, 1000),
+    requests=st.integers(0, 1000),
+    at=st.floats(0, 2**33),
+    next_at=st.floats(0, 2**33),
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> list[Entry]:
+    names = draw(st.lists(NAMES, max_size=3, unique=True))
+    found = []
+    for name in names:
+        state = State()
+        for each in draw(st.lists(OUTCOMES, max_size=3)):
+            state = state.after(each, 0)
+        found.append(Entry(target(name), state, draw(st.booleans())))
+    return found
+
+
+def ours(found: list[Entry], form: Format) -> str:
+    page = document(map(target_lines, found), form).decode()
+    return page + "# EOF\n" * (form is Format.OPENMETRICS)
+
+
+def families(found: list[Entry]) -> list[Family]:
+    """The samples of all targets in the client library's own classes."""
+    known = {
+        metric.name: Family(
+            metric.name.removesuffix("_total").removesuffix("_info"), metric.help, metric.kind
+        )
+        for metric in CATALOGUE
+    }
+    for entry in found:
+        for metric, values, value in target_samples(entry):
+            labels = dict(zip(metric.labels, (entry.target.name, *values), strict=True))
+            known[metric.name].add_sample(metric.name, labels, value)
+    return [family for family in known.values() if family.samples]
+
+
+class Told(Collector):
+    def __init__(self, told: list[Family]) -> None:
+        self._told = told
+
+    def collect(self) -> list[Family]:
+        return self._told
+
+
+def theirs(found: list[Entry], form: Format) -> str:
+    registry = CollectorRegistry()
+    registry.register(Told(families(found)))
+    return WRITERS[form](registry).decode()
+
+
+@pytest.mark.parametrize("form", Format)
+@given(entries())
+@settings(max_examples=50)
+def test_any_state_is_written_as_the_client_library_would_and_reads_as_it_was(
+    form: Format, found: list[Entry]
+) -> None:
+    page = parsed(ours(found, form), form)
+    assert page == parsed(theirs(found, form), form)
+    read = [sample for *_, of_family in page for sample in of_family]
+    assert read == [
+        (sample.name, sample.labels, float(sample.value))
+        for family in families(found)
+        for sample in family.samples
+    ]
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_page_reads_as_the_formats_say(form: Format) -> None:
+    page = ours([Entry(target('a "b" \\ é'), State().after(outcome(), 0), is_stale=False)], form)
+    heads = {
+        Format.TEXT: "# HELP docusage_polls_total Polls that ended, well or not.\n"
+        "# TYPE docusage_polls_total counter\n",
+        Format.OPENMETRICS: "# HELP docusage_polls Polls that ended, well or not.\n"
+        "# TYPE docusage_polls counter\n",
+    }
+    line = 'docusage_polls_total{target="a \\"b\\" \\\\ é",vendor="acme"} 1\n'
+    assert heads[form] + line in page
+    assert 'docusage_poll_duration_seconds{target="a \\"b\\" \\\\ é",vendor="acme"} 0.25\n' in page
+
+
+@pytest.mark.parametrize("form", Format)
+def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) -> None:
+    found = [Entry(target(name), State().after(outcome(), 0), is_stale=False) for name in "ab"]
+    lines = ours(found, form).splitlines()
+    heads = [line for line in lines if line.startswith("# ")]
+    assert len(heads) == len(set(heads))
+    at = lines.index("# TYPE affinda_credits_available gauge")
+    assert lines[at + 1 : at + 3] == [
+        'affinda_credits_available{target="a",organization="org"} 300',
+        'affinda_credits_available{target="b",organization="org"} 300',
+    ]
