@@ -56,10 +56,15 @@ def run_out_by_weekdays(
     return today + DAY * (WEEK * weeks + days + left / week[days % WEEK])
 
 
-def day_of_run_out(days: Sequence[int], allowed: int) -> int:
-    """On which of `days` an allowance that they have used up was used up: 0 for the first."""
+def day_of_run_out(days: Sequence[int], allowed: int) -> int | None:
+    """On which of `days` an allowance that they have used up was used up for good: 0 for the first.
+
+    None where nothing was used. Where a refund gave something back, what came after it counts.
+    """
     total = list(accumulate(days))
-    return next(day for day, used in enumerate(total) if used >= allowed)
+    if total[-1] <= 0:
+        return None
+    return 1 + max((day for day, used in enumerate(total) if used < allowed), default=-1)
 
 
 def run_out_by_mean(burn_per_day: float, now: float, available: float) -> float | None:

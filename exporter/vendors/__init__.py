@@ -1,4 +1,4 @@
-"""The vendors by name. A new one is a file like its neighbours, and one line here."""
+"""The vendors by name. A new one is a folder like its neighbours, and one line here."""
 
 from __future__ import annotations
 

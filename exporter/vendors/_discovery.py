@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import Field
 
 from exporter.config.fields import Duration
 from exporter.config.models import Model
-from exporter.records import PollError
+from exporter.records import PollError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 _log = logging.getLogger(__name__)
 _SOONER: Final = 1 / 24  # of the interval, after a failure
+_PATIENCE: Final = 1 / 4  # of the poll's timeout, for a list that the poll can do without
+_GONE: Final = frozenset({Reason.CLIENT_ERROR, Reason.AUTH, Reason.VENDOR_ERROR})
 T = TypeVar("T")
 
 
@@ -36,56 +37,97 @@ class DiscoverySettings(Model):
     max_scopes: int = Field(100, ge=1, le=10_000)
     """At most so many of a kind for `all`, since each is a request per poll."""
 
-    def chosen(self, names: Mapping[str, str], kind: str, target: str) -> tuple[str, ...]:
+    def chosen(self, names: Mapping[str, str]) -> tuple[str, ...]:
         """The identifiers to poll out of `names` (identifier to name), in a stable order."""
-        wanted = sorted(
+        return tuple(self._wanted(names)[: self.max_scopes])
+
+    def warn_of_more(self, names: Mapping[str, str], kind: str, target: str) -> None:
+        """Say so where `names` has more than will be polled."""
+        wanted = len(self._wanted(names))
+        if wanted > self.max_scopes:
+            _log.warning(
+                "more %s than discovery.max_scopes: only the first %d of %d are polled",
+                kind,
+                self.max_scopes,
+                wanted,
+                extra={"target": target},
+            )
+
+    def _wanted(self, names: Mapping[str, str]) -> list[str]:
+        return sorted(
             identifier
             for identifier, name in names.items()
             if (not self.include or _matches(name, self.include))
             and not _matches(name, self.exclude)
         )
-        if len(wanted) > self.max_scopes:
-            _log.warning(
-                "more %s than discovery.max_scopes: only the first %d of %d are polled",
-                kind,
-                self.max_scopes,
-                len(wanted),
-                extra={"target": target},
-            )
-        return tuple(wanted[: self.max_scopes])
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
-class Remembered(Generic[T]):
-    """Something asked for once an interval; where that fails, what was last found is kept."""
+class Rhythm(NamedTuple):
+    """When lists are asked for.
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
+    Args:
+        interval: seconds between two looks.
+        patience: seconds that the reply may take where the poll can do without it.
+        clock: monotonic seconds.
+    """
+
+    interval: float
+    patience: float
+    clock: Callable[[], float]
+
+    @classmethod
+    def of(cls, discovery: DiscoverySettings, timeout: float, clock: Callable[[], float]) -> Rhythm:
+        """The rhythm for a target whose polls have this timeout."""
+        return cls(discovery.interval, timeout * _PATIENCE, clock)
+
+
+class Listing(Generic[T]):
+    """A vendor's list, asked for once an interval; where that fails, the last one is kept.
+
+    Args:
+        rhythm: when to ask.
+        target: whose list it is, for the log.
+        otherwise: what serves until the list was read for the first time, if anything does.
+    """
+
+    def __init__(self, rhythm: Rhythm, target: str, otherwise: T | None = None) -> None:
+        self._rhythm = rhythm
+        self._target = target
+        self._known = otherwise
         self._due = float("-inf")
-        self._found: T | None = None
 
-    async def get(self, ask: Callable[[], Awaitable[T]], otherwise: T | None = None) -> T:
-        """What was found, asked for anew where that is due.
+    async def get(self, ask: Callable[[float | None], Awaitable[T]]) -> T:
+        """The list, asked for anew where that is due.
+
+        Args:
+            ask: asks for it, with the patience that it deserves.
 
         Raises:
-            PollError: as `ask` does, while nothing was ever found and there is no `otherwise`.
+            PollError: as `ask` does, while there is nothing to fall back on.
         """
-        now = asyncio.get_running_loop().time()
-        if self._found is None or now >= self._due:
-            try:
-                self._found = await ask()
-                self._due = now + self._interval
-            except PollError as error:
-                self._found = otherwise if self._found is None else self._found
-                if self._found is None:
-                    raise
-                self._due = now + self._interval * _SOONER
-                _log.warning("a list cannot be read, the last one is kept: %s", error)
-        return self._found
+        now = self._rhythm.clock()
+        if self._known is not None and now < self._due:
+            return self._known
+        if self._known is None:
+            self._known = await ask(None)
+            self._due = now + self._rhythm.interval
+            return self._known
+        try:
+            self._known = await ask(self._rhythm.patience)
+            self._due = now + self._rhythm.interval
+        except PollError as error:
+            self._due = now + self._rhythm.interval * _SOONER
+            _log.warning(
+                "a list cannot be read, the last one is kept",
+                extra={"target": self._target, "reason": error.reason, "detail": error.detail},
+            )
+        return self._known
 
-    def expire(self) -> None:
-        """Ask at the next chance: what was found no longer fits."""
-        self._due = float("-inf")
+    def doubt(self, error: PollError) -> None:
+        """Ask at the next chance if `error` is what a vendor answers about a scope that is gone."""
+        if error.reason in _GONE:
+            self._due = float("-inf")

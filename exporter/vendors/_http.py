@@ -2,7 +2,7 @@
 
 What the layers below let through, and what each becomes:
 
-    httpx.TimeoutException .......................... timeout
+    httpx.TimeoutException, TimeoutError ............ timeout
     httpx.ProtocolError ............................. malformed
     any other httpx.TransportError, OSError
         caused by socket.gaierror, UnicodeError ..... dns
@@ -18,39 +18,36 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import re
 import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from socket import gaierror
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # missing in typeshed
 
 import httpx
 
 from exporter.records import PollError, Reason, malformed
+from exporter.vendors._status import reason_of_status, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from exporter.config.models import Http
 
-MAX_REPLY_BYTES: Final = 8 * 1024 * 1024
+# Parsed, a hostile reply of this size takes up to 25 times as much memory for a moment.
+MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
+MAX_LIST_BYTES: Final = 4 * 1024 * 1024  # thousands of scopes
 _MAX_ERROR_BYTES: Final = 4096
 _ERROR_PATIENCE: Final = 1.0  # seconds for the words of a refusal; its status is known already
-_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,10}")
 # One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
 _NO_TIMEOUTS: Final = {"timeout": {"connect": None, "read": None, "write": None, "pool": None}}
 # A connection serves one call: a second reply glued behind the first is never believed.
 _ONE_CALL: Final = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-
-T = TypeVar("T")
 
 
 def _no_words(_: bytes) -> str:
@@ -67,6 +64,8 @@ class Request:
         headers: beside those every call has.
         body: bytes to send, or None.
         explain: finds the vendor's own words in the beginning of a refusal, safe to show.
+        limit: bytes of a reply that are read at most.
+        patience: seconds for the call, if the poll can do without it; else its deadline counts.
     """
 
     method: str
@@ -74,6 +73,8 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     explain: Callable[[bytes], str] = field(default=_no_words, repr=False)
+    limit: int = MAX_REPLY_BYTES
+    patience: float | None = None
 
     @property
     def host(self) -> str:
@@ -98,7 +99,7 @@ class Network:
         self._contexts[settings.tls_ca_file] = context
 
         async def send(request: Request) -> bytes:
-            proxy = _proxy(settings, request.url)
+            proxy = _proxy(settings, request.url, context)
             return await _send(request, context, proxy, self._user_agent)
 
         return send
@@ -110,18 +111,32 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
 
 
-def _proxy(settings: Http, url: str) -> str | None:
-    if not settings.proxy_from_environment:
-        return settings.proxy_url.reveal() if settings.proxy_url else None
+def _proxy(settings: Http, url: str, context: ssl.SSLContext) -> httpx.Proxy | None:
+    """The proxy to use, spoken to with the same trust as the vendor."""
+    if settings.proxy_from_environment:
+        address = _proxy_of_environment(url)
+    else:
+        address = settings.proxy_url.reveal() if settings.proxy_url else None
+    if not address:
+        return None
+    scheme = urlsplit(address).scheme.lower()
+    if scheme in {"http", "https"}:
+        with suppress(ValueError, httpx.InvalidURL):
+            return httpx.Proxy(address, ssl_context=context if scheme == "https" else None)
+    raise PollError(Reason.CONNECT, "the proxy's URL is not an HTTP proxy's")
+
+
+def _proxy_of_environment(url: str) -> str | None:
     parts = urlsplit(url)
     proxies = getproxies_environment()
     if proxy_bypass_environment(parts.netloc, proxies):
         return None
-    return proxies.get(parts.scheme) or proxies.get("all")
+    address = proxies.get(parts.scheme) or proxies.get("all")
+    return address if not address or "://" in address else f"http://{address}"
 
 
 async def _send(
-    request: Request, context: ssl.SSLContext, proxy: str | None, user_agent: str
+    request: Request, context: ssl.SSLContext, proxy: httpx.Proxy | None, user_agent: str
 ) -> bytes:
     """The body of a 200 reply.
 
@@ -138,9 +153,12 @@ async def _send(
         **request.headers,
     }
     try:
-        async with httpx.AsyncHTTPTransport(
-            verify=context, trust_env=False, proxy=proxy, limits=_ONE_CALL
-        ) as transport:
+        async with (
+            asyncio.timeout(request.patience),
+            httpx.AsyncHTTPTransport(
+                verify=context, trust_env=False, proxy=proxy, limits=_ONE_CALL
+            ) as transport,
+        ):
             response = await transport.handle_async_request(
                 httpx.Request(
                     request.method,
@@ -152,19 +170,19 @@ async def _send(
             )
             if response.status_code != HTTPStatus.OK:
                 raise await _refusal(request, response)
-            return await _body(response)
+            return await _body(response, request.limit)
     except (httpx.TransportError, OSError, UnicodeError) as error:
         raise _translated(error) from None
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _body(response: httpx.Response, limit: int) -> bytes:
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise malformed("the reply is encoded although plain was asked for")
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > MAX_REPLY_BYTES:
-            raise PollError(Reason.TOO_LARGE, f"the reply is over {MAX_REPLY_BYTES} bytes")
+        if len(body) > limit:
+            raise PollError(Reason.TOO_LARGE, f"the reply is over {limit} bytes")
     return bytes(body)
 
 
@@ -190,31 +208,11 @@ async def _words(request: Request, response: httpx.Response) -> str:
     return request.explain(bytes(start[:_MAX_ERROR_BYTES]))
 
 
-def reason_of_status(status: int) -> Reason:
-    """The reason for a status other than 200."""
-    exact = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
-    classes = {3: Reason.REDIRECT, 4: Reason.CLIENT_ERROR, 5: Reason.SERVER_ERROR}
-    return exact.get(status) or classes.get(status // 100, Reason.MALFORMED)
-
-
-def retry_after(value: str, now: float) -> float | None:
-    """Seconds that a `Retry-After` asks for, at least 0; None where it is missing or nonsense."""
-    value = value.strip()
-    if _WHOLE_NUMBER.fullmatch(value):
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, zoned.timestamp() - now)
-    except (ValueError, OverflowError):
-        return None
-
-
 _MEANINGS: Final = (
-    (httpx.TimeoutException, Reason.TIMEOUT, "the vendor did not answer in time"),
+    ((httpx.TimeoutException, TimeoutError), Reason.TIMEOUT, "the vendor did not answer in time"),
     (httpx.ProtocolError, Reason.MALFORMED, "the reply is not HTTP, or was cut off"),
-    (gaierror, Reason.DNS, "the vendor's host name cannot be resolved"),
-    (UnicodeError, Reason.DNS, "the vendor's host name cannot be resolved"),
+    (gaierror, Reason.DNS, "the host name cannot be resolved"),
+    (UnicodeError, Reason.DNS, "the host name cannot be resolved"),
     (ssl.SSLCertVerificationError, Reason.TLS, "the vendor's certificate is not trusted"),
     (ssl.SSLError, Reason.TLS, "no TLS connection with the vendor"),
 )
@@ -240,26 +238,7 @@ def _tls_words(cause: BaseException) -> str:
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
-
-
-async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of calls made at the same time, in their order; the first failure ends all.
-
-    Raises:
-        PollError: that failure.
-    """
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-async def naming(what: str, call: Coroutine[Any, Any, T]) -> T:
-    """The result of `call`, whose failure says what it is about."""
-    try:
-        return await call
-    except PollError as error:
-        raise PollError(error.reason, f"{what}: {error.detail}", error.retry_after) from None
+        if isinstance(error, BaseExceptionGroup):  # several addresses: the first stands for all
+            error = error.exceptions[0]
+        else:
+            error = error.__cause__ or error.__context__

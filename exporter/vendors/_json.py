@@ -9,8 +9,10 @@ from typing import Final, NoReturn, cast
 
 from exporter.records import malformed
 
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LARGEST: Final = 2**53  # beyond it a float64, which is what Prometheus keeps, is no longer exact
+# Years in which sums of days and years stay dates.
+_DAY: Final = re.compile(r"(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}")
+# A float64, which is what Prometheus keeps, is exact up to 2**53: also sums over a century are.
+_LARGEST: Final = 10**11
 
 
 def parse(body: bytes) -> object:
@@ -60,7 +62,7 @@ def a_text(value: object, what: str) -> str:
 
 
 def a_count(value: object, what: str) -> int:
-    """`value` as a whole number that a float64 holds exactly, or PollError."""
+    """`value` as a whole number of a plausible size, or PollError."""
     if type(value) is not int or not -_LARGEST <= value <= _LARGEST:
         raise malformed(f"{what} is not a whole number")
     return value

@@ -16,6 +16,7 @@ def fit_to_show(text: str, key: Secret) -> str:
     Lone surrogates, which UTF-8 cannot hold, and control characters become U+FFFD; a text that
     holds a telling part of the key becomes a placeholder.
     """
-    safe = key.redact(text)
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in safe)
-    return shown if len(shown) <= MAX_CHARACTERS else shown[: MAX_CHARACTERS - 1] + "…"
+    # Cut first: what is not shown needs no look, and a vendor may send a megabyte.
+    seen = text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"
+    safe = key.redact(seen)
+    return "".join(character if character.isprintable() else "\ufffd" for character in safe)

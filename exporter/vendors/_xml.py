@@ -10,6 +10,7 @@ from lxml import etree
 from exporter.records import malformed
 
 Element = etree._Element  # noqa: SLF001  lxml has no public name for the type of its elements
+_BLANKS: Final = " \t\r\n"  # as XML has it; Python's own are many more
 _WHOLE: Final = re.compile(r"[0-9]{1,15}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")
 
@@ -45,6 +46,18 @@ def children(element: Element) -> dict[str, Element]:
     return named
 
 
+def only(element: Element, name: str) -> Element | None:
+    """The one child of that name, if there is one.
+
+    Raises:
+        PollError: malformed, when there are several.
+    """
+    found = element.findall(name)
+    if len(found) > 1:
+        raise malformed(f"{name} occurs twice")
+    return found[0] if found else None
+
+
 def text(element: Element | None) -> str:
     """The text of an element without surrounding blanks; empty where it is missing.
 
@@ -55,7 +68,7 @@ def text(element: Element | None) -> str:
         return ""
     if len(element):
         raise malformed("an element holds more than text")
-    return (element.text or "").strip()
+    return (element.text or "").strip(_BLANKS)
 
 
 def whole_number(element: Element | None, what: str) -> int:

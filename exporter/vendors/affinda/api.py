@@ -1,0 +1,174 @@
+"""What is asked of Affinda, and what its replies say: pure functions from and to bytes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlencode
+
+from exporter.records import Anomaly, PollError, malformed
+from exporter.vendors import _json
+from exporter.vendors._http import MAX_LIST_BYTES, Request
+from exporter.vendors._text import fit_to_show
+from exporter.vendors.affinda.metrics import AXES, Axis
+from exporter.vendors.affinda.settings import IDENTIFIER
+
+if TYPE_CHECKING:
+    from exporter.keys import Secret
+    from exporter.vendors.affinda.settings import Settings
+
+_DAY: Final = timedelta(days=1)
+_LONGEST_WINDOW: Final = timedelta(days=366 * 100)  # no allowance began before 2000
+_IDENTIFIER: Final = re.compile(IDENTIFIER)
+
+
+class Scope(NamedTuple):
+    """What usage is asked for: the reply's `scope` and `scopeIdentifier`."""
+
+    axis: Axis
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The daily figures of one scope.
+
+    Args:
+        start: the first day of the window that came back.
+        counts: credits of each day from `start` on; days the vendor left out are 0.
+        anomalies: what was odd about the reply.
+    """
+
+    start: date
+    counts: tuple[int, ...]
+    anomalies: tuple[Anomaly, ...] = ()
+
+    @property
+    def today(self) -> date:
+        """The vendor's current day: the window's last."""
+        return self.start + (len(self.counts) - 1) * _DAY
+
+    def days(self, first: date, last: date) -> tuple[int, ...] | None:
+        """The figures from `first` to `last`; None where the window does not hold them all."""
+        begin, end = (first - self.start).days, (last - self.start).days + 1
+        return self.counts[begin:end] if 0 <= begin < end <= len(self.counts) else None
+
+
+def usage_request(
+    settings: Settings,
+    key: Secret,
+    scope: Scope,
+    start: date | None = None,
+    end: date | None = None,
+) -> Request:
+    """Ask for the daily figures of `scope`; without dates, of 365 days up to the vendor's today."""
+    query = {"organization": settings.organization}
+    if scope.axis != "organization":
+        query[AXES[scope.axis].label] = scope.identifier
+    query |= {name: day.isoformat() for name, day in (("start", start), ("end", end)) if day}
+    return _get(settings, key, "usage", query)
+
+
+def list_request(
+    settings: Settings, key: Secret, axis: Axis, patience: float | None = None
+) -> Request:
+    """Ask for the list that names the scopes of an axis."""
+    query = {} if axis == "organization" else {"organization": settings.organization}
+    request = _get(settings, key, AXES[axis].listed, query)
+    return replace(request, limit=MAX_LIST_BYTES, patience=patience)
+
+
+def _get(settings: Settings, key: Secret, path: str, query: dict[str, str]) -> Request:
+    return Request(
+        "GET",
+        f"{settings.address}/v3/{path}" + (f"?{urlencode(query)}" if query else ""),
+        {"Authorization": f"Bearer {key.reveal()}", "Accept": "application/json"},
+        explain=partial(explain, key=key),
+    )
+
+
+def explain(body: bytes, key: Secret) -> str:
+    """The vendor's own words in an error reply: `{type, errors: [{attr, code, detail}]}`."""
+    try:
+        errors = _json.a_list(_json.an_object(_json.parse(body), "reply").get("errors"), "errors")
+        detail = _json.an_object(errors[0], "error").get("detail") if errors else ""
+        return fit_to_show(_json.a_text(detail, "detail"), key)
+    except PollError:
+        return ""
+
+
+_USAGE_FIELDS: Final = frozenset({"scope", "scopeIdentifier", "start", "end", "total", "items"})
+_ITEM_FIELDS: Final = frozenset({"date", "count"})
+
+
+class _Item(NamedTuple):
+    day: date
+    credits: int
+    is_odd: bool
+
+
+def parse_usage(
+    body: bytes, scope: Scope, start: date | None = None, end: date | None = None
+) -> Usage:
+    """The daily figures in a reply about `scope`, for the window that was asked for.
+
+    The window that came back counts, also where it is another one; that is an anomaly.
+
+    Raises:
+        PollError: malformed, when the reply is not what the reference says or not about `scope`.
+    """
+    reply = _json.an_object(_json.parse(body), "the reply")
+    if (reply.get("scope"), reply.get("scopeIdentifier")) != scope:
+        raise malformed("the reply is about another scope than the one asked for")
+    first, last = _window(reply)
+    items = [_item(value) for value in _json.a_list(reply.get("items"), "items")]
+    total = _json.a_count(reply.get("total"), "total")
+    counts = [0] * ((last - first).days + 1)
+    within = [item for item in items if first <= item.day <= last]
+    for item in within:
+        counts[(item.day - first).days] += item.credits
+    odd = {
+        Anomaly.UNKNOWN_FIELD: bool(reply.keys() - _USAGE_FIELDS)
+        or any(item.is_odd for item in items),
+        Anomaly.TOTAL_MISMATCH: total != sum(counts),
+        Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * _DAY)
+        or last != (end or last)
+        or len(within) < len(items),
+        Anomaly.DUPLICATE_DAY: len({item.day for item in items}) < len(items),
+    }
+    return Usage(first, tuple(counts), tuple(anomaly for anomaly, is_so in odd.items() if is_so))
+
+
+def _window(reply: dict[str, object]) -> tuple[date, date]:
+    first, last = _json.a_day(reply.get("start"), "start"), _json.a_day(reply.get("end"), "end")
+    if not first <= last <= first + _LONGEST_WINDOW:
+        raise malformed("the reply's window ends before it starts, or is longer than a century")
+    return first, last
+
+
+def _item(value: object) -> _Item:
+    item = _json.an_object(value, "an item")
+    return _Item(
+        _json.a_day(item.get("date"), "an item's date"),
+        _json.a_count(item.get("count"), "an item's count"),
+        bool(item.keys() - _ITEM_FIELDS),
+    )
+
+
+def parse_names(body: bytes, key: Secret) -> dict[str, str]:
+    """Identifier to name, from a list of organizations, workspaces or document types.
+
+    Raises:
+        PollError: malformed.
+    """
+    names = {}
+    for value in _json.a_list(_json.parse(body), "the list"):
+        entry = _json.an_object(value, "an entry")
+        identifier = _json.a_text(entry.get("identifier"), "an identifier")
+        if not _IDENTIFIER.fullmatch(key.redact(identifier)):
+            raise malformed("an identifier in the list cannot be one")
+        names[identifier] = fit_to_show(_json.a_text(entry.get("name"), "a name"), key)
+    return names

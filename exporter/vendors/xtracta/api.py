@@ -1,0 +1,210 @@
+"""What is asked of Xtracta, and what its replies say: pure functions from and to bytes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from urllib.parse import urlencode
+
+from exporter.records import Anomaly, PollError, Reason, malformed
+from exporter.vendors import _xml
+from exporter.vendors._http import MAX_LIST_BYTES, Request
+from exporter.vendors._text import fit_to_show
+from exporter.vendors.xtracta.metrics import FIGURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.keys import Secret
+    from exporter.vendors._xml import Element
+    from exporter.vendors.xtracta.settings import Settings
+
+
+class Plan(NamedTuple):
+    """A plan or a pack, as reported; what the vendor leaves out is None or empty."""
+
+    kind: Literal["plan", "pack"]
+    group: str
+    identifier: str
+    name: str
+    figures: dict[str, int]
+    price: float | None
+    currency: str
+    start: float | None
+    expiry: float | None
+
+
+class Usage(NamedTuple):
+    """What a reply about one group holds."""
+
+    plans: tuple[Plan, ...]
+    anomalies: tuple[Anomaly, ...]
+
+
+class Group(NamedTuple):
+    """A group's place in the tree; the topmost has no parent."""
+
+    name: str
+    parent: str
+
+
+def usage_request(settings: Settings, key: Secret, group: int | None) -> Request:
+    """Ask for the plans and packs of a group; None means the key's own."""
+    form = {} if group is None else {"group_id": str(group)}
+    return api_request(settings, key, "billings/usage", form)
+
+
+def groups_request(settings: Settings, key: Secret, patience: float | None = None) -> Request:
+    """Ask for the tree of groups below the key's own."""
+    request = api_request(settings, key, "group/list", {})
+    return replace(request, limit=MAX_LIST_BYTES, patience=patience)
+
+
+def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
+    """Any question to the API; the key travels in the body."""
+    return Request(
+        "POST",
+        f"{settings.address}/v1/{path}",
+        {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/xml"},
+        urlencode({"api_key": key.reveal(), **form}).encode(),
+        partial(explain, key=key),
+    )
+
+
+def explain(body: bytes, key: Secret) -> str:
+    """The vendor's own words in an error reply: its `message`."""
+    try:
+        return fit_to_show(_xml.text(_xml.only(_xml.parse(body), "message")), key)
+    except PollError:
+        return ""
+
+
+_OK: Final = 200
+_REFUSED: Final = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
+
+
+def accepted(body: bytes, root: str, key: Secret) -> Element:
+    """The root element of a reply that does not report a failure inside its body.
+
+    Raises:
+        PollError: auth, rate_limited or vendor_error, when the body reports a failure; malformed,
+            when it is not XML or has another root element.
+    """
+    element = _xml.parse(body)
+    if element.tag != root:
+        raise malformed(f"the reply's root element is not {root}")
+    status = _xml.only(element, "status")
+    code = _OK if status is None else _xml.whole_number(status, "status")
+    if code != _OK:
+        words = explain(body, key)
+        reason = _REFUSED.get(code, Reason.VENDOR_ERROR)
+        raise PollError(reason, f"status {code} in the reply" + (f": {words}" if words else ""))
+    return element
+
+
+_REPLY_FIELDS: Final = frozenset({"status", "message", "plan", "pack"})
+_PLAN_FIELDS: Final = frozenset(
+    {"id", "plan_name", "pack_name", "price", "price_currency", "start_date", "expiry_date"}
+    | {"group_id", *(f"{figure}_documents" for figure in FIGURES)}
+)
+
+
+def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
+    """The plans and packs in a reply about `group`.
+
+    Raises:
+        PollError: as `accepted` does; malformed, when the reply is not what the reference says or
+            not about `group`.
+    """
+    root = accepted(body, "billings_response", key)
+    found = [child for child in root if child.tag in ("plan", "pack")]
+    plans = tuple(_plan(child, key, group) for child in found)
+    unknown = any(_unknown(child, _PLAN_FIELDS) for child in found) or _unknown(root, _REPLY_FIELDS)
+    odd = {
+        Anomaly.UNKNOWN_FIELD: unknown,
+        Anomaly.AVAILABLE_MISMATCH: any(_is_off(plan.figures) for plan in plans),
+        Anomaly.SCOPE_MISMATCH: len({plan.group for plan in plans}) > 1,
+    }
+    return Usage(plans, tuple(anomaly for anomaly, is_so in odd.items() if is_so))
+
+
+def _unknown(element: Element, known: frozenset[str]) -> bool:
+    return any(child.tag not in known for child in element if isinstance(child.tag, str))
+
+
+def _is_off(figures: Mapping[str, int]) -> bool:
+    return figures["available"] != max(0, figures["allowed"] - figures["used"])
+
+
+def _plan(element: Element, key: Secret, group: int | None) -> Plan:
+    fields = _xml.children(element)
+    reported = fields.get("group_id")
+    owner = None if reported is None else _xml.whole_number(reported, "group_id")
+    if group is not None and owner not in (None, group):
+        raise malformed("the reply is about another group than the one asked for")
+    currency = _xml.text(fields.get("price_currency"))
+    if currency and not _CURRENCY.fullmatch(currency):
+        raise malformed("price_currency is not a currency's code")
+    name = fields.get("plan_name", fields.get("pack_name"))
+    return Plan(
+        kind="plan" if element.tag == "plan" else "pack",
+        group=str(group or owner or ""),
+        identifier=str(_xml.whole_number(fields.get("id"), "id")),
+        name=fit_to_show(_xml.text(name), key),
+        figures={
+            figure: _xml.whole_number(fields.get(f"{figure}_documents"), f"{figure}_documents")
+            for figure in FIGURES
+        },
+        price=_xml.decimal_number(fields.get("price"), "price"),
+        currency=currency,
+        start=moment(fields.get("start_date"), "start_date"),
+        expiry=moment(fields.get("expiry_date"), "expiry_date"),
+    )
+
+
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_DATE_AND_TIME: Final = r"(20[0-9]{2}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})"
+_ZONE: Final = r" ?(?:\((?:GMT|UTC)\)|Z|([+-][0-9]{2}:[0-9]{2}))"
+_MOMENT: Final = re.compile(_DATE_AND_TIME + _ZONE)
+
+
+def moment(element: Element | None, what: str) -> float | None:
+    """Unix seconds of `2015-02-27 12:10:04 (GMT)` or `2017-08-21T02:16:49+00:00`.
+
+    None where the element is missing or empty.
+
+    Raises:
+        PollError: malformed, when there is anything else in it.
+    """
+    found = _xml.text(element)
+    if not found:
+        return None
+    try:
+        if match := _MOMENT.fullmatch(found):
+            day, time, offset = match.groups()
+            return datetime.fromisoformat(f"{day}T{time}{offset or '+00:00'}").timestamp()
+    except ValueError:
+        pass
+    raise malformed(f"{what} is not a date")
+
+
+def parse_groups(body: bytes, key: Secret) -> dict[str, Group]:
+    """Every group of the tree in a reply to `group/list`, by its id.
+
+    Raises:
+        PollError: as `accepted` does; malformed, when an id is none.
+    """
+    groups: dict[str, Group] = {}
+    for element in accepted(body, "group_response", key).iter("group", "Group", "Subgroup"):
+        identifier = _xml.only(element, "Id")
+        if identifier is None:  # a container around the groups
+            continue
+        parent = _xml.only(element, "ParentId")
+        groups[str(_xml.whole_number(identifier, "a group's Id"))] = Group(
+            fit_to_show(_xml.text(_xml.only(element, "Name")), key),
+            str(_xml.whole_number(parent, "ParentId")) if _xml.text(parent) else "",
+        )
+    return groups

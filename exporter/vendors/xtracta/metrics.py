@@ -1,0 +1,57 @@
+"""What Xtracta's figures are called."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from exporter.vendors._metrics import gauge, info
+
+FIGURES: Final = ("allowed", "used", "available")
+PLAN: Final = {
+    figure: gauge(
+        f"xtracta_documents_{figure}",
+        f"Documents {figure} by the plan (plan/{figure}_documents)",
+        "group_id",
+        "plan_id",
+    )
+    for figure in FIGURES
+}
+PACK: Final = {
+    figure: gauge(
+        f"xtracta_pack_documents_{figure}",
+        f"Documents {figure} by a booster pack (pack/{figure}_documents)",
+        "group_id",
+        "pack_id",
+    )
+    for figure in FIGURES
+}
+PRICE: Final = gauge(
+    "xtracta_plan_price", "Price of the plan (plan/price)", "group_id", "plan_id", "currency"
+)
+START: Final = gauge(
+    "xtracta_plan_start_timestamp_seconds",
+    "When the plan began (plan/start_date)",
+    "group_id",
+    "plan_id",
+)
+EXPIRY: Final = gauge(
+    "xtracta_plan_expiry_timestamp_seconds",
+    "When the plan ends (plan/expiry_date)",
+    "group_id",
+    "plan_id",
+)
+PLAN_INFO: Final = info(
+    "xtracta_plan_info",
+    "The name of the plan (plan/plan_name)",
+    "group_id",
+    "plan_id",
+    "plan_name",
+)
+GROUP_INFO: Final = info(
+    "xtracta_group_info",
+    "The name of the group and the group above it (group/list: Name, ParentId)",
+    "group_id",
+    "group_name",
+    "parent_id",
+)
+METRICS: Final = (*PLAN.values(), *PACK.values(), PRICE, START, EXPIRY, PLAN_INFO, GROUP_INFO)

@@ -1,0 +1,34 @@
+"""What the configuration says of a target at Xtracta."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
+
+from exporter.config.models import Target
+from exporter.vendors._discovery import DiscoverySettings
+from exporter.vendors._settings import in_one_message
+
+GroupId: TypeAlias = Annotated[int, Field(ge=1, le=2**53)]
+Groups: TypeAlias = Annotated[
+    Literal["own", "all"] | Annotated[tuple[GroupId, ...], Field(min_length=1)],
+    in_one_message("must be own, all, or a list of group ids"),
+]
+
+
+class Settings(Target):
+    """A target at Xtracta."""
+
+    vendor: Literal["xtracta"]
+
+    groups: Groups = "own"
+    """own (the key's group), all (the tree below it too), or a list of ids: a request each."""
+
+    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
+    """How `all` is found, and the names of groups."""
+
+    @property
+    def address(self) -> str:
+        """Where the API answers, without a trailing slash."""
+        return self.base_url or "https://api-app.xtracta.com"

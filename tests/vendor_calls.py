@@ -1,0 +1,80 @@
+"""What tests of the vendors share: settings, and calls that reach simulated vendors directly."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from exporter.demo.vendors import Request as Asked
+from exporter.records import PollError
+from exporter.vendors import affinda, xtracta
+from exporter.vendors._status import reason_of_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.demo.vendors import Vendors
+    from exporter.records import Metric, Reading
+    from exporter.vendors import Fetch, Send
+    from exporter.vendors._http import Request
+
+KEY = "k-3141592653"
+
+
+def affinda_settings(**keys: object) -> affinda.Settings:
+    known = {"name": "acme", "vendor": "affinda", "organization": "oRg1", "api_key": KEY}
+    return affinda.Settings.model_validate(known | keys)
+
+
+def xtracta_settings(**keys: object) -> xtracta.Settings:
+    known = {"name": "acme", "vendor": "xtracta", "api_key": KEY}
+    return xtracta.Settings.model_validate(known | keys)
+
+
+def directly(vendors: Vendors) -> Send:
+    """Calls that ask `vendors` without any network."""
+
+    async def send(request: Request) -> bytes:
+        parts = urlsplit(request.url)
+        reply = vendors.answer(
+            Asked(
+                request.method,
+                parts.path,
+                dict(parse_qsl(parts.query)),
+                {name.lower(): value for name, value in request.headers.items()},
+                dict(parse_qsl((request.body or b"").decode())),
+            )
+        )
+        if reply.status != 200:
+            words = request.explain(reply.body)
+            raise PollError(reason_of_status(reply.status), f"HTTP status {reply.status}: {words}")
+        return reply.body
+
+    return send
+
+
+def poll(fetch: Fetch, vendors: Vendors, now: float = 0.0) -> Reading:
+    """One poll, in an event loop of its own."""
+
+    async def main() -> Reading:
+        return await fetch(directly(vendors), now)
+
+    return asyncio.run(main())
+
+
+def values(reading: Reading, metrics: Iterable[Metric]) -> dict[str, float]:
+    """The reading's values of `metrics` by name; each is there once at most."""
+    names = {metric.name for metric in metrics}
+    found = [(sample.metric.name, sample.value) for sample in reading.samples]
+    chosen = [(name, value) for name, value in found if name in names]
+    assert len(dict(chosen)) == len(chosen)
+    return dict(chosen)
+
+
+def series(reading: Reading) -> dict[str, float]:
+    """Every sample as `name{value,value}`, without the target."""
+    return {
+        f"{sample.metric.name}{{{','.join(sample.labels)}}}": sample.value
+        for sample in reading.samples
+    }
