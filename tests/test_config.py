@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import Field
 
+from exporter.config.fields import Duration
 from exporter.config.loading import load
-from exporter.config.models import Config, Model, Target
+from exporter.config.models import Config, Model, Pace, Target
 from exporter.config.problems import ConfigError, Problem
 from exporter.config.views import public_yaml, schema
 from exporter.keys import FixedKey, KeyFile, Secret
@@ -105,9 +106,16 @@ def test_defaults_hold_where_the_file_is_silent(tmp_path: Path) -> None:
 def test_targets_without_settings_of_their_own_share_the_defaults(tmp_path: Path) -> None:
     config = loaded(tmp_path, "poll: {interval: 1h}\n" + ONE)
     target = config.targets[0]
-    assert target.poll is config.poll
+    assert target.poll == Pace(interval=Duration(3600))
     assert target.http is config.http
     assert target.alerts is config.alerts
+
+
+def test_a_target_stays_the_same_when_a_limit_of_all_polls_changes(tmp_path: Path) -> None:
+    before = loaded(tmp_path, "poll: {interval: 1h}\n" + ONE)
+    after = loaded(tmp_path, "poll: {interval: 1h, max_concurrent: 2}\n" + ONE)
+    assert after.targets == before.targets
+    assert after.poll != before.poll
 
 
 def test_a_target_overrides_the_defaults_key_by_key(tmp_path: Path) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.logs import FORMATS, Json, Logfmt, set_up
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def record(message: str = "target is down", **fields: object) -> logging.LogRecord:
@@ -80,25 +76,12 @@ def test_of_an_exception_only_the_type_is_told(form: logging.Formatter) -> None:
     assert "exception" not in form.format(record(exc_info=(None, None, None)))
 
 
-@contextmanager
-def as_before() -> Iterator[None]:
-    """Whatever is set up within, logging is as it was afterwards."""
-    names = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio", "uvicorn")
-    levels = {name: logging.getLogger(name).level for name in names}
-    handlers = list(logging.getLogger().handlers)
-    yield
-    logging.getLogger().handlers[:] = handlers
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-
-
 def logged(level: str, form: Literal["logfmt", "json"]) -> list[str]:
     stream = io.StringIO()
-    with as_before():
-        set_up(level, form, stream)
-        for name in ("exporter.polling", "httpx", "httpcore.http11", "uvicorn.error", "another"):
-            for said in (logging.DEBUG, logging.INFO, logging.WARNING):
-                logging.getLogger(name).log(said, "%s says", name)
+    set_up(level, form, stream)
+    for name in ("exporter.polling", "httpx", "httpcore.http11", "uvicorn.error", "another"):
+        for said in (logging.DEBUG, logging.INFO, logging.WARNING):
+            logging.getLogger(name).log(said, "%s says", name)
     return stream.getvalue().splitlines()
 
 
@@ -130,9 +113,8 @@ def test_the_form_is_chosen_by_its_name() -> None:
 def test_lines_go_to_standard_error_unless_told_otherwise(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with as_before():
-        set_up("info", "logfmt")
-        logging.getLogger("exporter").info("here")
+    set_up("info", "logfmt")
+    logging.getLogger("exporter").info("here")
     captured = capsys.readouterr()
     assert captured.err.endswith(" level=info msg=here\n")
     assert captured.out == ""

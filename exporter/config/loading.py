@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import Field, ValidationError
 
 from exporter.config.fields import Surroundings
-from exporter.config.models import Alerts, Config, Http, Model, Pace, Sections, Target
+from exporter.config.models import Config, Model, Pace, Sections, Target
 from exporter.config.problems import (
     UNKNOWN_KEY,
     ConfigError,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _M = TypeVar("_M", bound=Model)
-_SECTIONS: Final[dict[str, type[Model]]] = {"poll": Pace, "http": Http, "alerts": Alerts}
 
 
 class _File(Sections):
@@ -73,7 +72,7 @@ class _Loading:
         data = self.root.plain()
         file = self._valid(_File, data, ())
         # Where the defaults are wrong, the targets are looked at with built-in ones.
-        defaults = file or _File(targets=({},))
+        defaults = _defaults(file or _File(targets=({},)))
         raw = data.get("targets") if isinstance(data, dict) else None
         numbered = [
             (index, target)
@@ -87,7 +86,9 @@ class _Loading:
         valid = tuple(target for target in targets if target is not None)
         return Config(file.poll, file.http, file.alerts, valid, tuple(self._warnings(valid)))
 
-    def _target(self, index: int, raw: dict[str, Plain], defaults: _File) -> Target | None:
+    def _target(
+        self, index: int, raw: dict[str, Plain], defaults: Mapping[str, Model]
+    ) -> Target | None:
         steps: Steps = ("targets", index)
         vendor = raw.get("vendor")
         model = self.vendors.get(vendor) if isinstance(vendor, str) else None
@@ -131,19 +132,24 @@ class _Loading:
                 yield Problem(line, written(steps), "every user of the machine can read the key")
 
 
-def _with_defaults(raw: dict[str, Plain], defaults: _File) -> dict[str, object]:
+def _defaults(file: _File) -> dict[str, Model]:
+    """The sections that targets have too, without what all polls share.
+
+    So a target stays the same target when only a limit of all polls changes.
+    """
+    kept = {key: getattr(file.poll, key) for key in Pace.model_fields}
+    pace = Pace.model_construct(file.poll.model_fields_set & kept.keys(), **kept)
+    return {"poll": pace, "http": file.http, "alerts": file.alerts}
+
+
+def _with_defaults(raw: dict[str, Plain], defaults: Mapping[str, Model]) -> dict[str, object]:
     """A target's data with the defaults' very objects, or their keys under the target's own."""
     merged: dict[str, object] = dict(raw)
-    for name, kind in _SECTIONS.items():
-        section: Model = getattr(defaults, name)
+    for name, section in defaults.items():
         own = raw.get(name)
         if name not in raw:
             merged[name] = section
         elif isinstance(own, dict):
-            # `max_concurrent` and its like are no target's.
-            given = {
-                key: getattr(section, key)
-                for key in section.model_fields_set & kind.model_fields.keys()
-            }
+            given = {key: getattr(section, key) for key in section.model_fields_set}
             merged[name] = {**given, **own}
     return merged

@@ -57,13 +57,24 @@ def _target(target: Target, config: Config) -> dict[str, object]:
     return {
         name: _plain(value)
         for name, value in fields
-        if value is not None and value is not getattr(config, name, None)
+        if value is not None and not _is_default(value, getattr(config, name, None))
     }
+
+
+def _is_default(value: object, default: object) -> bool:
+    """Whether a target's section says what the file's own one says."""
+    if not isinstance(value, BaseModel) or not isinstance(default, BaseModel):
+        return False
+    return _keys(value).items() <= _keys(default).items()
+
+
+def _keys(section: BaseModel) -> dict[str, object]:
+    return {name: _plain(getattr(section, name)) for name in type(section).model_fields}
 
 
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return _keys(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return _scalar(value)
