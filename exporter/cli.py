@@ -13,11 +13,8 @@ from urllib.parse import urlsplit
 
 from exporter import logs
 from exporter.config.problems import ConfigError
-from exporter.config.views import schema
-from exporter.demo.run import run_demo
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
-from exporter.probe import FORMATS, probe, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
@@ -169,6 +166,8 @@ def _say_valid(path: Path, config: Config) -> None:
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.probe import FORMATS, probe, written  # noqa: PLC0415  serving does without
+
     parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
@@ -191,6 +190,8 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from exporter.demo.run import run_demo  # noqa: PLC0415  serving does without
+
     parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
     parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
@@ -200,6 +201,8 @@ def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from exporter.config.views import schema  # noqa: PLC0415  serving does without
+
     _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
     _say(json.dumps(schema(settings), indent=2))

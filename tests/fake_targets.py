@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.config.models import Target
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
-from exporter.vendors.affinda import AVAILABLE, CREDITS
+from exporter.vendors.affinda.metrics import AVAILABLE, CREDITS
 
 AVAILABLE_CREDITS = Sample(AVAILABLE, ("org",), 300)
 CREDITS_TODAY = Sample(CREDITS["organization"]["daily"], ("org",), 12)

@@ -18,7 +18,7 @@ from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.page import Page
 from exporter.records import Reading, Sample
 from exporter.snapshot import Snapshot
-from exporter.vendors.affinda import CREDITS
+from exporter.vendors.affinda.metrics import CREDITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
