@@ -17,7 +17,7 @@ ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
     records < keys < config < forecast < vendors < polling < snapshot < metrics < exposition
-    < status < server < logs < listen < service < demo.run < probe < cli < __main__
+    < deflate < page < status < server < logs < listen < service < demo.run < probe < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()
 
