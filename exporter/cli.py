@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from exporter.config.models import Config
+    from exporter.snapshot import Entry
 
 _EPILOG: Final = """commands:
   serve        poll and serve /metrics (the default)
   check        validate the configuration
   probe        poll once, for real, and say what is left
+  backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
 """
+
+_LABELS: Final = "a label that Prometheus gives to scraped series, such as job=docusage"
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -130,6 +135,7 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
     _with_config(parser)
     _with_web(parser)
+    parser.flag("storage.path", "", "a folder in which to keep state across restarts")
     parser.switch("config.check", "as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
@@ -149,6 +155,7 @@ def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -
         sockets=bound_sockets(flags["web.listen-address"]),
         prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 
@@ -166,15 +173,17 @@ def _say_valid(path: Path, config: Config) -> None:
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    from exporter.probe import FORMATS, probe, written  # noqa: PLC0415  serving does without
+    from exporter.probe import FORMATS, probe  # noqa: PLC0415  serving does without
 
     parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
+    words = "write the metrics to this file at once, for the textfile collector, and print failures"
+    parser.flag("textfile", "", words, metavar="FILE")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
     flags = parser.values(arguments)
     config = load_config(Path(flags["config.file"]), environ)
-    wanted = flags["targets"] or [target.name for target in config.targets]
+    wanted = flags.get("targets") or [target.name for target in config.targets]
     if unknown := set(wanted) - {target.name for target in config.targets}:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     network = Network(USER_AGENT)
@@ -182,11 +191,58 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
 
     async def answer() -> int:
-        entries = await probe(sources, limits)
-        _say(written(entries, flags["format"]))
-        return 0 if all(entry.state.is_up for entry in entries) else 1
+        return _answer(await probe(sources, limits), flags, environ)
 
     return asyncio.run(answer())
+
+
+def _answer(entries: Sequence[Entry], flags: Mapping[str, Any], environ: Mapping[str, str]) -> int:
+    """Say what a probe found; the exit status."""
+    from exporter.probe import failures, prometheus_text, write_textfile, written  # noqa: PLC0415  serving does without
+
+    if flags["textfile"]:
+        write_textfile(Path(flags["textfile"]), prometheus_text(entries))
+        for line in failures(entries):
+            print(line, file=sys.stderr)
+    else:
+        _say(written(entries, flags["format"], is_coloured=_shows_colours(environ)))
+    return 0 if all(entry.state.is_up for entry in entries) else 1
+
+
+def _shows_colours(environ: Mapping[str, str]) -> bool:
+    """Whether people look at standard output, and want colours there (https://no-color.org)."""
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered  # noqa: PLC0415  serving does without
+    from exporter.backfill.progress import Progress  # noqa: PLC0415  serving does without
+    from exporter.backfill.run import backfill, report  # noqa: PLC0415  serving does without
+
+    parser = _parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    _with_config(parser)
+    parser.flag("start", "", "the first day, such as 2026-01-31")
+    parser.flag("end", "", "the last day; without one, yesterday (UTC)")
+    parser.flag("step", DEFAULT_STEP, "time from one sample of a series to the next")
+    parser.flag("output", "docusage.om", "the file to write", metavar="FILE")
+    parser.repeated_flag("label", "", _LABELS)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+    flags = parser.values(arguments)
+    config = load_config(Path(flags["config.file"]), environ)
+    now = datetime.now(UTC)
+    try:
+        order = ordered(flags, config.targets, now)
+    except OrderError as error:
+        parser.error(str(error))
+    network = Network(USER_AGENT)
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    progress = Progress(len(order.targets), sys.stderr)
+    result = asyncio.run(backfill(order, network, limits, progress))
+    if result.failures:
+        print(report(result, order, now), file=sys.stderr)
+        return 1
+    _say(report(result, order, now))
+    return 0
 
 
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -220,6 +276,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int |
     "serve": _serve,
     "check": _check,
     "probe": _probe,
+    "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
 }

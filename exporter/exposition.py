@@ -42,24 +42,34 @@ def number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-@lru_cache(maxsize=1000)
-def escaped(value: str) -> str:
-    """A label's value, as both formats escape it."""
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
 def line(sample: Sample, target: str | None = None) -> str:
     """The line of a sample; `target`, where given, is its first label's value."""
     metric, labels, value = sample
     values = labels if target is None else (target, *labels)
-    return _template(metric) % (*map(escaped, values), number(value))
+    return f"{series(metric, values)} {number(value)}\n"
+
+
+def series(metric: Metric, values: Iterable[str]) -> str:
+    """A metric with the values of all its labels."""
+    return _template(metric) % tuple(map(escaped, values))
 
 
 @cache
 def _template(metric: Metric) -> str:
-    """A line of the metric with `%s` for each label's value and for its own."""
-    labels = ",".join([f'{name}="%s"' for name in metric.labels])
-    return f"{metric.name}{{{labels}}} %s\n" if labels else f"{metric.name} %s\n"
+    """A metric with `%s` for the value of each label."""
+    labels = labels_text((name, "%s") for name in metric.labels)
+    return f"{metric.name}{{{labels}}}" if labels else metric.name
+
+
+def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
+    """Names and values of labels, as they stand between the braces."""
+    return ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
+
+
+@lru_cache(maxsize=1000)
+def escaped(value: str) -> str:
+    """A label's value, as both formats escape it."""
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 Lines = dict[str, str]

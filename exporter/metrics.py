@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exporter.config.models import Target
+    from exporter.records import Reading
     from exporter.snapshot import Entry
 
 _AS_OF: Final = "as of the last successful poll."
@@ -104,9 +105,8 @@ def target_samples(entry: Entry) -> Iterator[Sample]:
 def polled_samples(entry: Entry) -> Iterator[Sample]:
     """What its vendor reports, unless withdrawn, and how polling goes: new with every poll."""
     target, state, _ = entry
-    yield from entry.reading.samples if entry.reading else ()
-    for allowance in entry.allowances:
-        yield from _allowance_samples(target, allowance)
+    if entry.reading:
+        yield from reading_samples(target, entry.reading)
     vendor = (target.vendor,)
     yield Sample(INTERVAL, vendor, target.poll.interval)
     yield Sample(STALE_AFTER, vendor, target.poll.stale_after)
@@ -135,6 +135,13 @@ def counted_samples(
         yield Sample(FAILURES, (vendor, reason), count)
     for kind, count in zip(Anomaly, anomalies, strict=True):
         yield Sample(ANOMALIES, (vendor, kind), count)
+
+
+def reading_samples(target: Target, reading: Reading) -> Iterator[Sample]:
+    """What a vendor reports of a target, and what that makes of its allowances."""
+    yield from reading.samples
+    for allowance in reading.allowances:
+        yield from _allowance_samples(target, allowance)
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from exporter.records import Failure, Outcome, PollError, Reading, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from exporter.config.models import Pace, Target
-    from exporter.keys import KeySource
     from exporter.vendors import Fetch, Send
     from exporter.vendors._http import Request
 
@@ -27,6 +26,7 @@ JITTER: Final = 0.05  # an interval is drawn from 0.95 to 1.05 of its length
 FIRST_BACK_OFF: Final = 30.0  # seconds, or an eighth of the interval where that is shorter
 LONGEST_RETRY_AFTER: Final = 3600.0  # seconds a vendor can ask for, beyond the usual rhythm
 SLOWEST_AUTH: Final = 8  # intervals between polls while the key is refused
+KEY_TROUBLE: Final = (Reason.AUTH, Reason.SECRET)
 KEY_WATCH: Final = 5.0  # seconds between looks at the key's file while the key is refused
 PATIENCE: Final = 1.0  # seconds after which a poll that still waits lets another one start
 SPREAD: Final = 30.0  # seconds, at most, over which the first polls are spread
@@ -103,6 +103,17 @@ class Source(NamedTuple):
     send: Send
 
 
+class Rhythm(NamedTuple):
+    """Where the polling of a target goes on: its last poll, and how many have failed in a row."""
+
+    last: Outcome | None = None
+    failures: int = 0
+
+    def delay(self, now: Callable[[], float]) -> float:
+        """Seconds until the next poll is due."""
+        return max(0.0, self.last.next_at - now()) if self.last else 0.0
+
+
 class Attempt(NamedTuple):
     """One poll: how it ended, the seconds it took, the requests it made."""
 
@@ -164,7 +175,7 @@ class Fleet:
 
     def __init__(
         self,
-        publish: Callable[[str, Outcome], None],
+        publish: Callable[[str, Outcome], object],
         limits: Limits,
         now: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
@@ -196,19 +207,24 @@ class Fleet:
         """Hold all polls from now on to these limits."""
         self._limits = limits
 
-    def start(self, sources: Sequence[Source]) -> None:
-        """Poll these targets: at once, but not all in the same moment."""
+    def start(self, sources: Sequence[Source], rhythms: Mapping[str, Rhythm] | None = None) -> None:
+        """Poll these targets: at once, but not all in the same moment.
+
+        Args:
+            sources: the targets.
+            rhythms: by name, of targets that were polled before: their next poll keeps its time.
+        """
         for index, source in enumerate(sources):
             interval = source.target.poll.interval
             gap = min(FIRST_GAP, min(SPREAD, interval / 4) / len(sources))
-            task = self._poll_forever(source, index * gap)
             name = source.target.name
+            task = self._poll_forever(source, index * gap, (rhythms or {}).get(name, Rhythm()))
             self._tasks[name] = self._group.create_task(task, name=f"poll {name}")
 
-    async def _poll_forever(self, source: Source, delay: float) -> None:
-        await asyncio.sleep(delay)
-        failures = 0
-        last: Reading | Failure | None = None
+    async def _poll_forever(self, source: Source, delay: float, rhythm: Rhythm) -> None:
+        failures, last = rhythm.failures, rhythm.last and rhythm.last.result
+        delay = max(delay, rhythm.delay(self._now))
+        await _rest(source.target, delay, last, source.target.key.fingerprint())
         while True:
             async with self._limits.slot():
                 key = source.target.key.fingerprint()
@@ -219,15 +235,17 @@ class Fleet:
             _report(source.target, attempt, last)
             last, at = attempt.result, self._now()
             self._publish(source.target.name, Outcome(*attempt, at=at, next_at=at + delay))
-            if isinstance(last, Failure) and last.reason in (Reason.AUTH, Reason.SECRET):
-                await _sleep_unless_changed(delay, source.target.key, key)
-            else:
-                await asyncio.sleep(delay)
+            await _rest(source.target, delay, last, key)
 
 
-async def _sleep_unless_changed(delay: float, key: KeySource, fingerprint: object) -> None:
-    """Wait, but not longer than until the key's file changes: the new key is tried at once."""
-    while delay > 0 and key.fingerprint() == fingerprint:
+async def _rest(
+    target: Target, delay: float, last: Reading | Failure | None, fingerprint: object
+) -> None:
+    """Wait; while the key is refused only until its file changes: a new key is tried at once."""
+    if not isinstance(last, Failure) or last.reason not in KEY_TROUBLE:
+        await asyncio.sleep(delay)
+        return
+    while delay > 0 and target.key.fingerprint() == fingerprint:
         await asyncio.sleep(min(delay, KEY_WATCH))
         delay -= KEY_WATCH
 

@@ -119,6 +119,7 @@ class Allowance:
         end: when the period, plan or prepayment ends, Unix seconds, if it does.
         label: a name for people, as far as the vendor gives one.
         unit: what is counted, plural: `credits` or `documents`.
+        only_total: whether the vendor tells no use by day, so that the exporter is to keep its own.
     """
 
     account: str
@@ -131,6 +132,7 @@ class Allowance:
     burn_per_day: float | None = None
     exhaustion: float | None = None
     end: float | None = None
+    only_total: bool = False
 
     @property
     def ratio(self) -> float:
@@ -164,6 +166,14 @@ class Reading:
         for each in self.allowances:
             yield from (each.allowed, each.used, each.available)
             yield from (each.burn_per_day or 0, each.exhaustion or 0, each.end or 0)
+
+
+class Stretch(NamedTuple):
+    """What was so for some time: a reading from `begin` until before `end`, Unix seconds."""
+
+    begin: float
+    end: float
+    reading: Reading
 
 
 class Outcome(NamedTuple):

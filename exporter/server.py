@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import html
 import json
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import metadata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import uvicorn
 
 from exporter.exposition import Format
-from exporter.status import described, words_of_allowance, words_of_state
+from exporter.status import described
+from exporter.status_page import Site, status_page
+from exporter.status_style import headers as page_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from exporter.page import Page
-    from exporter.snapshot import Entry, Snapshot
+    from exporter.snapshot import Snapshot
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -88,20 +92,22 @@ class Application:
         snapshot: the targets.
         reload: reads the configuration again; the reason where it is bad, else None.
         public_config: the running configuration without its secrets, as YAML.
+        site: what the status page shows beside the targets.
         prefix: path before every path, such as `/docusage`, or nothing.
-        telemetry_path: where the metrics are.
     """
 
     page: Page
     snapshot: Snapshot
     reload: Callable[[], Awaitable[str | None]]
     public_config: Callable[[], str]
+    site: Site
     prefix: str = ""
-    telemetry_path: str = "/metrics"
 
     async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401  ASGI's own
         """One request, as ASGI has it."""
-        response = await self.answer(scope["method"], scope["path"], scope["headers"])
+        response = await self.answer(
+            scope["method"], scope["path"], scope["headers"], scope["query_string"]
+        )
         headers = [
             (b"content-type", response.content_type.encode()),
             (b"content-length", str(len(response.body)).encode()),
@@ -111,24 +117,27 @@ class Application:
         body = b"" if scope["method"] == "HEAD" else response.body
         await send({"type": "http.response.body", "body": body})
 
-    async def answer(self, method: str, path: str, headers: Headers) -> Response:
+    async def answer(
+        self, method: str, path: str, headers: Headers, query: bytes = b""
+    ) -> Response:
         """The answer to a request without a body."""
         path = path.removeprefix(self.prefix)
         if path == "/-/reload":
             return await self._reloaded() if method == "POST" else _not_allowed(b"POST")
-        page = self._found(path)
+        page = self._found(path, query)
         if page is None:
             return said(404, "There is no such page.")
         return page(headers) if method in {"GET", "HEAD"} else _not_allowed(b"GET, HEAD")
 
-    def _found(self, path: str) -> Callable[[Headers], Response] | None:
-        pages = {
-            "/": self._landing,
+    def _found(self, path: str, query: bytes) -> Callable[[Headers], Response] | None:
+        pages: dict[str, Callable[[Headers], Response]] = {
+            "/": partial(self._status, query),
+            "/documentation": self._documentation,
             "/-/healthy": self._healthy,
             "/-/ready": self._ready,
             "/config": self._config,
             "/api/v1/targets": self._targets,
-            self.telemetry_path: self._metrics,
+            self.site.telemetry_path: self._metrics,
         }
         return pages.get(path)
 
@@ -159,46 +168,18 @@ class Application:
         body = json.dumps({"status": "success", "data": {"targets": listed}}, ensure_ascii=False)
         return Response(200, _JSON, body.encode())
 
-    def _landing(self, _: Headers) -> Response:
-        links = "".join(
-            f'<li><a href="{self.prefix}{path}">{words}</a></li>'
-            for path, words in (
-                (self.telemetry_path, "Metrics"),
-                ("/api/v1/targets", "Targets (JSON)"),
-                ("/config", "Configuration"),
-                ("/-/healthy", "Healthy?"),
-                ("/-/ready", "Ready?"),
-            )
-        )
-        rows = "".join(map(_row, self.snapshot.entries()))
-        return Response(200, _HTML, _LANDING.format(links=links, rows=rows).encode())
+    def _status(self, query: bytes, _: Headers) -> Response:
+        body = status_page(self.snapshot.entries(), query, self.site, time.time())
+        return Response(200, _HTML, body, page_headers())
+
+    def _documentation(self, _: Headers) -> Response:
+        # The README of this very version, as the package carries it.
+        text = metadata("docusage-exporter").json.get("description", "")
+        return Response(200, _PLAIN, str(text).encode())
 
 
 def _not_allowed(methods: bytes) -> Response:
     return said(405, "This method is not allowed here.", (b"allow", methods))
-
-
-_LANDING: Final = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>docusage-exporter</title></head>
-<body>
-<h1>docusage-exporter</h1>
-<p>Prometheus exporter for document-AI usage: Affinda credits and Xtracta plan allowances.</p>
-<ul>{links}</ul>
-<table>
-<thead><tr><th>Target</th><th>Vendor</th><th>State</th><th>What is left</th></tr></thead>
-<tbody>{rows}</tbody>
-</table>
-</body>
-</html>
-"""
-
-
-def _row(entry: Entry) -> str:
-    left = "; ".join(map(words_of_allowance, entry.allowances))
-    cells = (entry.target.name, entry.target.vendor, words_of_state(entry), left)
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
 class Server(uvicorn.Server):

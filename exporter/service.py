@@ -16,12 +16,15 @@ from exporter.config.views import public_yaml
 from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.page import Page
-from exporter.polling import Fleet, Limits, Source
+from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.server import Application, server
 from exporter.snapshot import Snapshot
+from exporter.status_page import Site
+from exporter.storage import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.vendors._resolver import Lookups
 
 if TYPE_CHECKING:
     import socket
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.models import Config, Target
+    from exporter.records import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +68,7 @@ class Options:
         sockets: bound sockets to serve on.
         prefix: path before every path.
         telemetry_path: where the metrics are.
+        storage_path: the folder in which state is kept across restarts, or None.
     """
 
     config_file: Path
@@ -71,6 +76,7 @@ class Options:
     sockets: list[socket.socket]
     prefix: str = ""
     telemetry_path: str = "/metrics"
+    storage_path: Path | None = None
 
 
 class Service:
@@ -82,7 +88,8 @@ class Service:
         self._snapshot = Snapshot()
         self._page = Page(self._snapshot, self._program_samples)
         self._network = Network(USER_AGENT)
-        self._fleet = Fleet(self._snapshot.publish, _limits(config))
+        self._keeper = keeper(options.storage_path)
+        self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
         self._is_good = True
         self._read_at = time.time()
@@ -98,13 +105,14 @@ class Service:
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
+            Site(VERSION, self._options.telemetry_path),
             self._options.prefix,
-            self._options.telemetry_path,
         )
         web = server(application)
         async with self._fleet:
-            self._put_in_force(self._config)
+            await self._put_in_force(self._config)
             async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
                 reloading = group.create_task(self._reload_on(hang_up))
                 renewing = group.create_task(self._page.keep_fresh())
@@ -113,6 +121,10 @@ class Service:
                 await serving
                 reloading.cancel()
                 renewing.cancel()
+                keeping.cancel()
+
+    def _publish(self, name: str, outcome: Outcome) -> None:
+        self._keeper.keep(self._snapshot.publish(name, outcome))
 
     async def _reload_on(self, hang_up: asyncio.Event) -> None:
         while await hang_up.wait():
@@ -131,7 +143,7 @@ class Service:
         options = self._options
         try:
             config = await asyncio.to_thread(load_config, options.config_file, options.environ)
-            self._put_in_force(config)
+            await self._put_in_force(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})
             return str(error)
@@ -139,7 +151,7 @@ class Service:
         _log.info("configuration reloaded", extra={"targets": len(config.targets)})
         return None
 
-    def _put_in_force(self, config: Config) -> None:
+    async def _put_in_force(self, config: Config) -> None:
         """Poll the targets of `config`; those that run unchanged already are left alone.
 
         Raises:
@@ -148,15 +160,17 @@ class Service:
         running = {
             target.name: target for target in self._config.targets if target.name in self._fleet
         }
-        kept = {target.name for target in config.targets if running.get(target.name) == target}
-        new = [target for target in config.targets if target.name not in kept]
+        same = {target.name for target in config.targets if running.get(target.name) == target}
+        new = [target for target in config.targets if target.name not in same]
         sources = [connect(target, self._network) for target in new]
-        self._fleet.stop(running.keys() - kept)
+        kept = await self._keeper.load(new)
+        self._fleet.stop(running.keys() - same)
         if config.poll != self._config.poll:  # whose turn it is would be forgotten
             self._fleet.limit(_limits(config))
-        self._snapshot.adopt(config.targets)
+        self._snapshot.adopt(config.targets, kept)
         self._config = config
-        self._fleet.start(sources)
+        rhythms = {name: Rhythm(state.last, state.failed_in_row) for name, state in kept.items()}
+        self._fleet.start(sources, rhythms)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
@@ -181,6 +195,7 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     """
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups())
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from exporter.observed import observe, with_run_out
 from exporter.records import Anomaly, Failure, Outcome, Reading, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from exporter.config.models import Target
+    from exporter.observed import Seen
     from exporter.records import Allowance
 
 _REASONS: Final = tuple(Reason)
@@ -32,6 +34,8 @@ class State:
         polls, requests: how many there were.
         failures: how many for each `Reason`, in their order.
         anomalies: how many of each `Anomaly`, in their order.
+        failed_in_row: polls that have failed since the last success.
+        seen: use by day, of allowances whose vendor tells only totals.
     """
 
     last: Outcome | None = None
@@ -42,6 +46,8 @@ class State:
     requests: int = 0
     failures: tuple[int, ...] = _NO_FAILURES
     anomalies: tuple[int, ...] = _NO_ANOMALIES
+    failed_in_row: int = 0
+    seen: Seen = field(default_factory=dict)
 
     def after(self, outcome: Outcome, stale_at: float) -> Self:
         """The state once a poll has ended; a failed one leaves the last good reading as it is."""
@@ -49,11 +55,20 @@ class State:
             self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
         )
         if isinstance(outcome.result, Failure):
-            seen = (outcome.result.reason,)
-            return replace(known, failures=_counted(self.failures, _REASONS, seen))
+            failed = (outcome.result.reason,)
+            return replace(
+                known,
+                failures=_counted(self.failures, _REASONS, failed),
+                failed_in_row=self.failed_in_row + 1,
+            )
+        seen = observe(self.seen, outcome.result, outcome.at)
+        reading = with_run_out(outcome.result, seen)
         return replace(
             known,
-            reading=outcome.result,
+            last=outcome._replace(result=reading),
+            reading=reading,
+            failed_in_row=0,
+            seen=seen,
             succeeded_at=outcome.at,
             stale_at=stale_at,
             anomalies=_counted(self.anomalies, _ANOMALIES, outcome.result.anomalies),
@@ -106,21 +121,28 @@ class Snapshot:
         self._clock = clock
         self._entries: dict[str, Entry] = {}
 
-    def adopt(self, targets: Iterable[Target]) -> None:
-        """Have exactly these targets; one that was there unchanged keeps its state."""
+    def adopt(self, targets: Iterable[Target], kept: Mapping[str, State] | None = None) -> None:
+        """Have exactly these targets; one that was there unchanged keeps its state.
+
+        Args:
+            targets: in the order in which they are to be shown.
+            kept: by name, the states of those that were known before the program began.
+        """
         known = self._entries
+        kept = kept or {}
         self._entries = {
             target.name: known[target.name]
             if target.name in known and known[target.name].target == target
-            else Entry(target, State(), is_stale=False)
+            else Entry(target, kept.get(target.name, State()), is_stale=False)
             for target in targets
         }
 
-    def publish(self, name: str, outcome: Outcome) -> None:
-        """Take in how a poll ended."""
+    def publish(self, name: str, outcome: Outcome) -> Entry:
+        """Take in how a poll ended; the target as it is then."""
         entry = self._entries[name]
         stale_at = self._clock() + entry.target.poll.stale_after
         self._entries[name] = entry._replace(state=entry.state.after(outcome, stale_at))
+        return self._entries[name]
 
     def entries(self) -> Iterator[Entry]:
         """Every target with its state, in the configuration's order."""

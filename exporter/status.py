@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from exporter.config.models import Alerts
     from exporter.records import Allowance
     from exporter.snapshot import Entry
 
@@ -22,6 +23,13 @@ def words_of_state(entry: Entry) -> str:
 def words_of_allowance(allowance: Allowance) -> str:
     """What is left of how much."""
     return f"{amount(allowance.available)} of {amount(allowance.allowed)} {allowance.unit}"
+
+
+def severity(allowance: Allowance, alerts: Alerts) -> Literal["critical", "warning", "fine"]:
+    """How bad it is, by the target's own thresholds."""
+    if allowance.ratio < alerts.critical_ratio:
+        return "critical"
+    return "warning" if allowance.ratio < alerts.warning_ratio else "fine"
 
 
 def amount(value: float) -> str:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
-    records < keys < config < forecast < vendors < polling < snapshot < metrics < exposition
-    < deflate < page < status < server < logs < listen < service < demo.run < probe < cli < __main__
+    records < keys < config < forecast < observed < vendors < polling < snapshot < metrics
+    < exposition < deflate < page < kept < storage < status < status_style < status_rows
+    < status_page < server < logs < listen < service < demo.run < backfill < probe < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()
 

@@ -86,6 +86,7 @@ def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
         burn_per_day=10.0,
         exhaustion=START + 100 * DAY,
         end=START + 365 * DAY,
+        only_total=True,
     )
 
 

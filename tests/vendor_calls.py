@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.demo.vendors import Request as Asked
-from exporter.records import PollError
-from exporter.vendors import affinda, xtracta
+from exporter.polling import Attempt, Limits, Source, poll_once
+from exporter.records import Failure, PollError, Reading
+from exporter.vendors import VENDORS, affinda, xtracta
+from exporter.vendors._http import Network
 from exporter.vendors._status import reason_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exporter.config.models import Target
     from exporter.demo.vendors import Vendors
-    from exporter.records import Metric, Reading
+    from exporter.records import Metric
     from exporter.vendors import Fetch, Send
     from exporter.vendors._http import Request
 
 KEY = "k-3141592653"
+TIMEOUT = 0.3
+NETWORK = Network("test/1")
 
 
 def affinda_settings(**keys: object) -> affinda.Settings:
@@ -78,3 +84,32 @@ def series(reading: Reading) -> dict[str, float]:
         f"{sample.metric.name}{{{','.join(sample.labels)}}}": sample.value
         for sample in reading.samples
     }
+
+
+def source(base_url: str, **keys: object) -> Source:
+    """An Affinda target that asks over the network, with little time."""
+    known = {"base_url": base_url, "poll": {"timeout": f"{TIMEOUT}s"}}
+    return connected(affinda_settings(**(known | keys)))
+
+
+def connected(target: Target) -> Source:
+    """A target with its vendor and its way out."""
+    fetch = VENDORS[target.vendor].connect(target)
+    return Source(target, fetch, NETWORK.way_out(target.http))
+
+
+async def polled(asking: Source) -> Attempt:
+    """One poll, as the exporter makes it."""
+    return await poll_once(asking, Limits(1000, 1000.0), time.time)
+
+
+def credits_today(attempt: Attempt) -> float:
+    """What a successful poll found."""
+    assert isinstance(attempt.result, Reading), attempt.result
+    return series(attempt.result)["affinda_credits_daily{oRg1}"]
+
+
+def failure(attempt: Attempt) -> Failure:
+    """How a failed poll failed."""
+    assert isinstance(attempt.result, Failure), attempt.result
+    return attempt.result

@@ -45,7 +45,7 @@ def schema(vendors: Mapping[str, type[Target]]) -> dict[str, Any]:
 def public_yaml(config: Config) -> str:
     """The running configuration, with every effective value and without any secret."""
     document = {
-        **{name: _plain(getattr(config, name)) for name in _SECTIONS},
+        **{name: plain(getattr(config, name)) for name in _SECTIONS},
         "targets": [_target(target, config) for target in config.targets],
     }
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
@@ -55,7 +55,7 @@ def _target(target: Target, config: Config) -> dict[str, object]:
     """A target's keys; those of its sections that are the defaults' are left out."""
     fields = ((name, getattr(target, name)) for name in type(target).model_fields)
     return {
-        name: _plain(value)
+        name: plain(value)
         for name, value in fields
         if value is not None and not _is_default(value, getattr(config, name, None))
     }
@@ -69,14 +69,15 @@ def _is_default(value: object, default: object) -> bool:
 
 
 def _keys(section: BaseModel) -> dict[str, object]:
-    return {name: _plain(getattr(section, name)) for name in type(section).model_fields}
+    return {name: plain(getattr(section, name)) for name in type(section).model_fields}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A setting, or a whole section or target, as lists, mappings and scalars; no secret."""
     if isinstance(value, BaseModel):
         return _keys(value)
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return _scalar(value)
 
 

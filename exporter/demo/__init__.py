@@ -211,7 +211,13 @@ targets:
     base_url: {base_url}
     organization: lOgIaCm3
     api_key: demo-key-3-not-real
-    allowance: {{credits: {prepaid_credits}, period: prepaid, starts: {starts}, ends: {ends}}}
+    allowance:
+      credits: {prepaid_credits}
+      period: prepaid
+      starts: {starts}
+      ends: {ends}
+      price_per_credit: 0.09
+      currency: EUR
 
   # Two groups, billed in NZD and AUD: the first has a booster pack beside its plan,
   # the plan of the second expires in three days.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from exporter.records import Metric, Reading
+from exporter.records import Metric, Reading, Stretch
 from exporter.vendors import affinda, xtracta
 from exporter.vendors._http import Request
 
@@ -19,6 +20,13 @@ Fetch: TypeAlias = Callable[[Send, float], Awaitable[Reading]]
 """Polls a target once, given the way out and the time (Unix seconds): a Reading, or PollError."""
 
 
+History: TypeAlias = Callable[[Any, Send, date, date], AsyncIterator[Sequence[Stretch]]]
+"""Asks for a target's past, given its settings, the way out, and the first and the last day.
+
+Each item is the whole past of some series in order of time, so that no series is in two of them.
+Only complete days of the vendor are told. Raises PollError."""
+
+
 class Vendor(NamedTuple):
     """What the rest of the program knows of a vendor.
 
@@ -26,14 +34,16 @@ class Vendor(NamedTuple):
         settings: the model of its targets in the configuration.
         metrics: what it reports.
         connect: makes what polls a target out of that target's settings.
+        history: asks for a target's past.
     """
 
     settings: type[Target]
     metrics: tuple[Metric, ...]
     connect: Callable[[Any], Fetch]
+    history: History
 
 
 VENDORS: Final = {
-    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.connect),
-    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.connect),
+    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.connect, affinda.history),
+    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.connect, xtracta.history),
 }

@@ -20,11 +20,11 @@ import asyncio
 import errno
 import ssl
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from socket import gaierror
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]  # missing in typeshed
 
@@ -34,7 +34,7 @@ from exporter.records import PollError, Reason, malformed
 from exporter.vendors._status import reason_of_status, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from exporter.config.models import Http
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
 MAX_LIST_BYTES: Final = 4 * 1024 * 1024  # thousands of scopes
 _MAX_ERROR_BYTES: Final = 4096
-_ERROR_PATIENCE: Final = 1.0  # seconds for the words of a refusal; its status is known already
+_ERROR_PATIENCE: Final = 0.25  # seconds for the words of a refusal; its status is known already
 # One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
-_NO_TIMEOUTS: Final = {"timeout": {"connect": None, "read": None, "write": None, "pool": None}}
+_NO_TIMEOUTS: Final = {"connect": None, "read": None, "write": None, "pool": None}
 # A connection serves one call: a second reply glued behind the first is never believed.
 _ONE_CALL: Final = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 
@@ -119,7 +119,7 @@ def _proxy(settings: Http, url: str, context: ssl.SSLContext) -> httpx.Proxy | N
         address = settings.proxy_url.reveal() if settings.proxy_url else None
     if not address:
         return None
-    scheme = urlsplit(address).scheme.lower()
+    scheme = address.partition("://")[0].lower()
     if scheme in {"http", "https"}:
         with suppress(ValueError, httpx.InvalidURL):
             return httpx.Proxy(address, ssl_context=context if scheme == "https" else None)
@@ -146,33 +146,43 @@ async def _send(
     Raises:
         PollError: for everything else, except what only the poll's deadline can end.
     """
-    headers = {
-        "User-Agent": user_agent,
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-        **request.headers,
-    }
     try:
         async with (
             asyncio.timeout(request.patience),
+            AsyncExitStack() as closing,
             httpx.AsyncHTTPTransport(
                 verify=context, trust_env=False, proxy=proxy, limits=_ONE_CALL
             ) as transport,
         ):
-            response = await transport.handle_async_request(
-                httpx.Request(
-                    request.method,
-                    request.url,
-                    headers=headers,
-                    content=request.body,
-                    extensions=_NO_TIMEOUTS,
-                )
-            )
+            call = _call(request, user_agent, closing)
+            response = await transport.handle_async_request(call)
             if response.status_code != HTTPStatus.OK:
                 raise await _refusal(request, response)
             return await _body(response, request.limit)
     except (httpx.TransportError, OSError, UnicodeError) as error:
         raise _translated(error) from None
+
+
+def _call(request: Request, user_agent: str, closing: AsyncExitStack) -> httpx.Request:
+    """The request as httpx has it; its connection will be closed by `closing`, come what may."""
+
+    async def note(event: str, info: Mapping[str, Any]) -> None:
+        # httpcore forgets to close a connection that is given up during its TLS handshake.
+        if event == "connection.connect_tcp.complete":
+            closing.push_async_callback(info["return_value"].aclose)
+
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers={
+            "User-Agent": user_agent,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            **request.headers,
+        },
+        content=request.body,
+        extensions={"timeout": _NO_TIMEOUTS, "trace": note},
+    )
 
 
 async def _body(response: httpx.Response, limit: int) -> bytes:

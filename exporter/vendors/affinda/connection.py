@@ -38,6 +38,21 @@ def connect(settings: Settings, clock: Callable[[], float] = time.monotonic) -> 
     return _Connection(settings, clock).fetch
 
 
+class ThereIs(NamedTuple):
+    """What there is at the vendor: its current day, names by axis, scopes beside the whole."""
+
+    today: date
+    names: dict[Axis, Names]
+    scopes: list[Scope]
+
+
+async def there_is(settings: Settings, send: Send) -> ThereIs:
+    """What there is at the vendor, asked for now: the scopes are those a poll would ask about."""
+    connection = _Connection(settings, time.monotonic)
+    _, found = await connection.found(_Api(settings, settings.key.read(), send))
+    return found
+
+
 class _Api(NamedTuple):
     """The API, with the key as it is at one poll."""
 
@@ -74,12 +89,10 @@ class _Connection:
     async def fetch(self, send: Send, _now: float) -> Reading:
         """Poll once; the vendor's clock is the only one that counts."""
         api = _Api(self._settings, self._settings.key.read(), send)
-        whole = await self._usage_of_all(api)
-        names = await self._names(api)
-        scopes = list(self._scopes(names))
+        whole, (today, names, scopes) = await self.found(api)
         try:
             usages = await together(
-                naming(_in_words(scope), api.usage(scope, end=whole.today)) for scope in scopes
+                naming(_in_words(scope), api.usage(scope, end=today)) for scope in scopes
             )
         except PollError as error:
             for listing in self._lists.values():
@@ -87,6 +100,12 @@ class _Connection:
             raise
         figures = {self._whole: whole} | dict(zip(scopes, usages, strict=True))
         return reading(self._settings, figures, names)
+
+    async def found(self, api: _Api) -> tuple[Usage, ThereIs]:
+        """The organization's figures, and what there is beside them."""
+        whole = await self._usage_of_all(api)
+        names = await self._names(api)
+        return whole, ThereIs(whole.today, names, list(self._scopes(names)))
 
     async def _usage_of_all(self, api: _Api) -> Usage:
         """The organization's figures, back to where its allowance began.

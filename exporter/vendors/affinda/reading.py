@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from exporter import forecast
 from exporter.records import Allowance, Anomaly, Reading, Sample
+from exporter.vendors._days import DAY, midnight
 from exporter.vendors.affinda.metrics import (
     ALLOWED,
     AVAILABLE,
@@ -21,13 +21,12 @@ from exporter.vendors.affinda.metrics import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date
 
     from exporter.vendors._allowance import AllowanceSettings
     from exporter.vendors.affinda.api import Scope, Usage
     from exporter.vendors.affinda.metrics import Axis
     from exporter.vendors.affinda.settings import Settings
-
-_DAY: Final = timedelta(days=1)
 
 
 def reading(
@@ -41,7 +40,7 @@ def reading(
         names: by axis, identifier to name, as far as known.
     """
     whole = next(iter(usages.values()))
-    samples = [Sample(USAGE_DAY, (settings.organization,), _midnight(whole.today))]
+    samples = [Sample(USAGE_DAY, (settings.organization,), midnight(whole.today))]
     for scope, usage in usages.items():
         labels = _labels(settings.organization, scope)
         samples += _credit_samples(labels, scope, usage, whole.today)
@@ -86,7 +85,7 @@ def _exceeds(part: Usage, whole: Usage) -> bool:
 
 def _history(usage: Usage, today: date) -> tuple[int, ...] | None:
     """The complete days from which a forecast is made."""
-    return usage.days(today - forecast.HISTORY * _DAY, today - _DAY)
+    return usage.days(today - forecast.HISTORY * DAY, today - DAY)
 
 
 def allowance_left(bought: AllowanceSettings, organization: str, usage: Usage) -> Allowance | None:
@@ -99,7 +98,7 @@ def allowance_left(bought: AllowanceSettings, organization: str, usage: Usage) -
     """
     first, after = bought.bounds(usage.today)
     is_over = after is not None and after <= usage.today
-    days = usage.days(first, after - _DAY if after and is_over else usage.today)
+    days = usage.days(first, after - DAY if after and is_over else usage.today)
     if days is None:
         return None
     history = _history(usage, usage.today)
@@ -111,13 +110,13 @@ def allowance_left(bought: AllowanceSettings, organization: str, usage: Usage) -
         used=sum(days),
         available=max(0, bought.credits - sum(days)),
         burn_per_day=forecast.mean_per_day(history) if history else None,
-        end=_midnight(after) if after else None,
+        end=midnight(after) if after else None,
     )
     if not left.available:
         return replace(left, exhaustion=_ran_out(days, first, bought.credits))
     if is_over or not history:
         return left
-    today = _midnight(usage.today)
+    today = midnight(usage.today)
     out = forecast.run_out_by_weekdays(history, today, days[-1], bought.credits - sum(days))
     return replace(left, exhaustion=out)
 
@@ -125,7 +124,7 @@ def allowance_left(bought: AllowanceSettings, organization: str, usage: Usage) -
 def _ran_out(days: tuple[int, ...], first: date, allowed: int) -> float | None:
     """Midnight of the day on which the last credit went; None where nothing was used."""
     day = forecast.day_of_run_out(days, allowed)
-    return None if day is None else _midnight(first + day * _DAY)
+    return None if day is None else midnight(first + day * DAY)
 
 
 def _allowance_samples(bought: AllowanceSettings, left: Allowance) -> Iterator[Sample]:
@@ -135,7 +134,3 @@ def _allowance_samples(bought: AllowanceSettings, left: Allowance) -> Iterator[S
     yield Sample(AVAILABLE, labels, left.available)
     if bought.price_per_credit is not None and bought.currency:
         yield Sample(PRICE, (*labels, bought.currency), bought.price_per_credit)
-
-
-def _midnight(day: date) -> float:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()

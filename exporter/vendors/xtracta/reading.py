@@ -84,6 +84,7 @@ def _allowance(plan: Plan, name: str, now: float) -> Allowance:
         available=plan.figures["available"],
         burn_per_day=_burn(plan, now),
         end=plan.expiry,
+        only_total=True,
     )
     is_over = plan.expiry is not None and plan.expiry <= now
     if left.burn_per_day is None or is_over:

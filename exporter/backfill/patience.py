@@ -1,0 +1,60 @@
+"""Asking a vendor many questions: at its pace, and again where one fails for a passing reason."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from exporter.records import PollError, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from exporter.polling import Limits
+    from exporter.vendors import Send
+    from exporter.vendors._http import Request
+
+WAITS: Final = (2.0, 8.0, 30.0)  # seconds before the second, third and fourth try
+LONGEST_WAIT: Final = 300.0  # seconds; a vendor that asks for more is left alone
+_PASSING: Final = frozenset(
+    {Reason.CONNECT, Reason.DNS, Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.TIMEOUT}
+)
+
+
+def patient(
+    send: Send,
+    limits: Limits,
+    timeout: float,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> Send:
+    """A way out through `send` that keeps to the limits and tries up to four times.
+
+    Args:
+        send: makes one call.
+        limits: how many calls a second each host takes.
+        timeout: seconds for one call.
+        sleep: waits so many seconds.
+    """
+
+    async def ask(request: Request) -> bytes:
+        for wait in WAITS:
+            try:
+                return await once(request)
+            except PollError as error:
+                asked = error.retry_after or 0.0
+                if error.reason not in _PASSING or asked > LONGEST_WAIT:
+                    raise
+                await sleep(max(wait, asked))
+        return await once(request)
+
+    async def once(request: Request) -> bytes:
+        now = asyncio.get_running_loop().time()
+        await sleep(limits.turn(request.host, now) - now)
+        try:
+            async with asyncio.timeout(timeout):
+                return await send(request)
+        except TimeoutError:
+            words = f"no reply within {timeout:g} seconds"
+            raise PollError(Reason.TIMEOUT, words) from None
+
+    return ask

@@ -1,0 +1,101 @@
+"""Asks for the past of each target in turn, and writes it out once it is all there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.backfill.patience import patient
+from exporter.backfill.spool import Spool
+from exporter.records import Failure, PollError
+from exporter.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from exporter.backfill.order import Order
+    from exporter.backfill.progress import Progress
+    from exporter.backfill.spool import Past, Written
+    from exporter.config.models import Target
+    from exporter.polling import Limits
+    from exporter.vendors import Send
+    from exporter.vendors._http import Network
+
+
+_DONE: Final = """\
+{output}: {series:,} series, {samples:,} samples, {first} to {last}. Next, into the folder in which
+Prometheus keeps its data (its --storage.tsdb.path):
+  promtool tsdb create-blocks-from --max-block-duration=744h openmetrics {output} FOLDER"""
+_WAIT: Final = (
+    "\nNot before {until:%H:%M} UTC: Prometheus still writes the last three hours itself."
+)
+_FAILED: Final = """\
+{failures}
+{output} is not written: {failed} of {all} targets failed. What was read is kept beside it; the same
+command with --end={last} goes on from there."""
+_STILL_WRITTEN: Final = timedelta(hours=3)
+
+
+class Result(NamedTuple):
+    """How it went.
+
+    Args:
+        written: how much is in the output; None where there is none.
+        failures: by target.
+    """
+
+    written: Written | None
+    failures: dict[str, Failure]
+
+
+async def backfill(order: Order, network: Network, limits: Limits, progress: Progress) -> Result:
+    """Write the order's file, or keep what could be found out until it is run again.
+
+    Args:
+        order: what to write.
+        network: the ways out.
+        limits: how many calls a second each host takes.
+        progress: is shown.
+    """
+    spool = Spool(order)
+    failures: dict[str, Failure] = {}
+    for done, target in enumerate(order.targets):
+        progress.show(done, target.name)
+        if spool.has(target):
+            continue
+        send = patient(network.way_out(target.http), limits, target.poll.timeout)
+        try:
+            with spool.of(target) as past:
+                await _ask(target, order, past, send)
+        except PollError as error:
+            failures[target.name] = error.failure
+    progress.show(len(order.targets), "writing")
+    written = None if failures else spool.write_out()
+    progress.clear()
+    return Result(written, failures)
+
+
+async def _ask(target: Target, order: Order, past: Past, send: Send) -> None:
+    """Spool what the target's vendor tells of its past."""
+    history = VENDORS[target.vendor].history
+    async for stretches in history(target, send, order.first, order.last):
+        past.add(stretches)
+
+
+def report(result: Result, order: Order, now: datetime) -> str:
+    """What came of it and what to do next, in words."""
+    if result.written is None:
+        return _FAILED.format(
+            output=order.output,
+            failures="\n".join(
+                f"{name}: {failure.reason}: {failure.detail}"
+                for name, failure in result.failures.items()
+            ),
+            failed=len(result.failures),
+            all=len(order.targets),
+            last=order.last,
+        )
+    told = {"output": order.output, "first": order.first, "last": order.last}
+    midnight = datetime(order.last.year, order.last.month, order.last.day, tzinfo=UTC)
+    until = midnight + timedelta(days=1) + _STILL_WRITTEN
+    return _DONE.format(**told, **result.written._asdict()) + (
+        _WAIT.format(until=until) if now < until else ""
+    )

@@ -1,0 +1,185 @@
+"""One target on the status page: its state, its allowances and its last error, as HTML."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from exporter.records import Reason
+from exporter.status import amount, day, words_of_allowance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from exporter.config.models import Alerts
+    from exporter.records import Allowance, Failure
+    from exporter.snapshot import Entry
+
+CONDITIONS: Final[Mapping[str, str]] = {
+    "up": "up",
+    "down": "down",
+    "waiting": "not polled yet",
+    "stale": "values withdrawn",
+    "low": "running low",
+    "early": "runs out before it ends",
+}
+"""What can be said of a target, and the words for it. A target is one of the first three;
+any of the others may be true besides."""
+
+_WORDS: Final[Mapping[Reason, str]] = {
+    Reason.DNS: "The vendor's host name cannot be resolved",
+    Reason.CONNECT: "The vendor cannot be reached",
+    Reason.TLS: "No trusted connection to the vendor",
+    Reason.TIMEOUT: "The vendor did not answer in time",
+    Reason.AUTH: "The vendor refuses the key",
+    Reason.RATE_LIMITED: "The vendor asks for fewer requests",
+    Reason.CLIENT_ERROR: "The vendor refuses the request",
+    Reason.SERVER_ERROR: "The vendor has a problem of its own",
+    Reason.REDIRECT: "The vendor points elsewhere, which is not followed",
+    Reason.TOO_LARGE: "The vendor's reply is too large",
+    Reason.MALFORMED: "The vendor's reply is not what its reference says",
+    Reason.VENDOR_ERROR: "The vendor reports a failure",
+    Reason.SECRET: "The key cannot be read",
+    Reason.INTERNAL: "A fault of the exporter itself",
+}
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
+
+
+def conditions(entry: Entry) -> frozenset[str]:
+    """Those of `CONDITIONS` that are true of a target."""
+    return frozenset(_conditions(entry))
+
+
+def _conditions(entry: Entry) -> Iterator[str]:
+    yield "up" if entry.state.is_up else "down" if entry.state.failure else "waiting"
+    if entry.is_stale:
+        yield "stale"
+    for allowance in entry.allowances:
+        if allowance.ratio < entry.target.alerts.warning_ratio:
+            yield "low"
+        if is_early(allowance):
+            yield "early"
+
+
+def is_early(allowance: Allowance) -> bool:
+    """Whether it runs out before its period ends."""
+    exhaustion, end = allowance.exhaustion, allowance.end
+    return exhaustion is not None and end is not None and exhaustion < end
+
+
+def words_of_failure(failure: Failure) -> str:
+    """A failure as a sentence, with the detail that the poll left."""
+    return f"{_WORDS[failure.reason]}: {failure.detail}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit; what is below 0 is no time."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def target_row(entry: Entry, now: float) -> str:
+    """A target as an item of the list; `now` is in Unix seconds."""
+    state = next(_conditions(entry))
+    stale = ' <strong class="mark">values withdrawn</strong>' if entry.is_stale else ""
+    return (
+        f'<li class="target"><div class="who"><h2>{_foreign(entry.target.name)}</h2>'
+        f"<p>{escape(entry.target.vendor)} "
+        f'<strong class="state {state}">{CONDITIONS[state]}</strong>{stale}</p>'
+        f'<p class="quiet">{_rhythm(entry, now)}</p></div>'
+        f'<div class="what">{_error(entry)}{_allowances(entry, now)}</div></li>'
+    )
+
+
+def _rhythm(entry: Entry, now: float) -> str:
+    """How old the data is, and when the next poll is."""
+    last, succeeded_at = entry.state.last, entry.state.succeeded_at
+    if last is None:
+        return "first poll soon"
+    age = (
+        "no data yet"
+        if succeeded_at is None
+        else f"data {_time(succeeded_at, span(now - succeeded_at))} old"
+    )
+    return f"{age}, next poll {_time(last.next_at, 'in ' + span(last.next_at - now))}"
+
+
+def _error(entry: Entry) -> str:
+    failure = entry.state.failure
+    return f'<p class="error">{_foreign(words_of_failure(failure))}</p>' if failure else ""
+
+
+def _allowances(entry: Entry, now: float) -> str:
+    if entry.allowances:
+        alerts = entry.target.alerts
+        return "".join(_allowance(allowance, alerts, now) for allowance in entry.allowances)
+    if entry.reading:
+        return '<p class="quiet">No allowance is known: nothing to run out.</p>'
+    return ""
+
+
+def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
+    name = " ".join(filter(None, (allowance.account, allowance.name, allowance.label)))
+    level = _level(allowance, alerts)
+    return (
+        f'<div class="allowance"><h3>{_foreign(name)}</h3>{_bar(name, allowance, level)}'
+        f'<p><strong class="{level}">{_percent(allowance)} left</strong> '
+        f"{escape(words_of_allowance(allowance))}</p>"
+        f'<p class="quiet">{_outlook(allowance, now)}</p></div>'
+    )
+
+
+def _level(allowance: Allowance, alerts: Alerts) -> str:
+    if allowance.ratio < alerts.critical_ratio:
+        return "critical"
+    return "warning" if allowance.ratio < alerts.warning_ratio else "plenty"
+
+
+def _bar(name: str, allowance: Allowance, level: str) -> str:
+    """The share that is left; drawn, because Chromium fills a styled `<meter>` by half."""
+    share = f"{100 * allowance.ratio:.1f}"
+    return (
+        f'<svg class="{level}" role="meter" aria-label="{escape(name)}, share left" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}" '
+        f'aria-valuetext="{_percent(allowance)}" viewBox="0 0 100 1" preserveAspectRatio="none">'
+        f'<rect width="{share}" height="1"/></svg>'
+    )
+
+
+def _percent(allowance: Allowance) -> str:
+    """The share that is left, never rounded to what it is not: all or nothing."""
+    percent = 100 * allowance.ratio
+    if 0 < percent < 1:
+        return "under 1 %"
+    return f"{min(round(percent), 99) if percent < 100 else 100} %"  # noqa: PLR2004  all of it
+
+
+def _outlook(allowance: Allowance, now: float) -> str:
+    parts = []
+    if allowance.burn_per_day is not None:
+        parts.append(f"{amount(allowance.burn_per_day)} a day")
+    if allowance.exhaustion is not None:
+        early = ', <strong class="mark">before it ends</strong>' if is_early(allowance) else ""
+        parts.append(
+            f"runs out {_time(allowance.exhaustion, day(allowance.exhaustion, now))}{early}"
+        )
+    if allowance.end is not None:
+        parts.append(f"ends {_time(allowance.end, day(allowance.end, now))}")
+    return "; ".join(parts)
+
+
+def _time(moment: float, words: str) -> str:
+    """A moment for people, and exactly for programs as far as a date can say it."""
+    try:
+        exact = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return words
+    return f'<time datetime="{exact}">{words}</time>'
+
+
+def _foreign(text: str) -> str:
+    """Text from outside, escaped, and kept from turning the direction of what stands around it."""
+    return f"<bdi>{escape(text)}</bdi>"

@@ -1,0 +1,91 @@
+"""The status page's style sheet, and the headers that allow the page this and nothing else."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from typing import Final
+
+LIGHT: Final = {
+    "page": "#ffffff",
+    "panel": "#f4f6f8",
+    "text": "#1b2430",
+    "quiet": "#4d5967",
+    "line": "#7b8794",
+    "link": "#0b57b0",
+    "plenty": "#1a7f37",
+    "warning": "#8f5500",
+    "critical": "#b3261e",
+}
+DARK: Final = {
+    "page": "#11161d",
+    "panel": "#1a212b",
+    "text": "#e8edf2",
+    "quiet": "#aab5c1",
+    "line": "#6f7c8a",
+    "link": "#7db7ff",
+    "plenty": "#4cc26a",
+    "warning": "#f0b03f",
+    "critical": "#ff8a80",
+}
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return "".join(f"--{name}:{colour};" for name, colour in colours.items())
+
+
+STYLE: Final = f"""
+:root{{{_variables(LIGHT)}color-scheme:light dark}}
+@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}
+*{{box-sizing:border-box;margin:0;padding:0}}
+body{{font:1rem/1.5 system-ui,sans-serif;color:var(--text);background:var(--page);
+max-width:72rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}}
+header{{display:flex;flex-wrap:wrap;align-items:baseline;gap:.25rem 1rem}}
+h1{{font-size:1.4rem}}
+h2{{font-size:1.05rem}}
+h3{{font-size:.9rem;font-weight:600}}
+ul,ol{{list-style:none}}
+time{{white-space:nowrap}}
+nav ul{{display:flex;flex-wrap:wrap;gap:.25rem 1rem}}
+a{{color:var(--link)}}
+:focus-visible{{outline:3px solid var(--link);outline-offset:2px}}
+form{{display:flex;flex-wrap:wrap;align-items:end;gap:.75rem;margin:1rem 0;padding:.75rem;
+background:var(--panel);border-radius:.5rem}}
+label{{display:grid;font-size:.9rem;max-width:100%}}
+input,select,button{{font:inherit;color:inherit;background:var(--page);
+border:1px solid var(--line);border-radius:.3rem;padding:.35rem .6rem;min-height:2.5rem;
+max-width:100%}}
+form a{{padding:.5rem 0}}
+.summary{{margin:.5rem 0}}
+.quiet{{color:var(--quiet);font-size:.9rem}}
+.target{{display:grid;grid-template-columns:minmax(0,17rem) minmax(0,1fr);gap:.5rem 1.5rem;
+padding:.9rem 0;border-top:1px solid var(--line)}}
+.what{{display:grid;gap:.75rem;align-content:start}}
+.state{{border:1px solid;border-radius:1rem;padding:0 .6rem;font-size:.85rem}}
+.up,.plenty{{color:var(--plenty)}}
+.waiting{{color:var(--quiet)}}
+.warning,.mark{{color:var(--warning)}}
+.down,.error,.critical{{color:var(--critical)}}
+.error{{border-left:4px solid;padding-left:.6rem}}
+svg{{display:block;width:100%;height:.8rem;margin:.2rem 0;fill:currentColor;
+background:var(--panel);border:1px solid var(--line);border-radius:.4rem}}
+.pages{{border-top:1px solid var(--line);padding:1rem 0}}
+@media (max-width:40rem){{.target{{grid-template-columns:minmax(0,1fr)}}
+label{{flex:1 1 7rem}}
+input,select{{width:100%}}}}
+"""
+
+
+def headers() -> tuple[tuple[bytes, bytes], ...]:
+    """What goes with the page: this style sheet by its hash; no script, frame, or other origin."""
+    digest = b64encode(sha256(STYLE.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return (
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-store"),
+    )

@@ -1,0 +1,186 @@
+"""The optional state on disk: what is known of each target, kept across restarts.
+
+A JSON file for each target, replaced as a whole, so that a crash leaves the old or the new one.
+It is a cache: whatever is wrong with it costs a warning and a poll, never the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from contextlib import suppress
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from exporter.kept import restored, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from exporter.config.models import Target
+    from exporter.snapshot import Entry, State
+
+_log = logging.getLogger(__name__)
+
+REST: Final = 2.0  # seconds between two rounds of writing
+
+
+class Storage:
+    """The folder of files.
+
+    Args:
+        folder: made when it is missing. One program at a time is to use it.
+        now: Unix seconds.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._now = now
+        self._clock = clock
+
+    def load(self, targets: Iterable[Target]) -> dict[str, State]:
+        """What is kept of these targets, by name; never fails."""
+        states = ((target.name, self._load(target)) for target in targets)
+        return {name: state for name, state in states if state}
+
+    def _load(self, target: Target) -> State | None:
+        path = self._path(target.name)
+        try:
+            return restored(path.read_bytes(), target, self._now(), self._clock())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("kept state cannot be read: %s", error.strerror, extra=_about(target))
+        except ValueError:
+            self._set_aside(path, target)
+        return None
+
+    def _set_aside(self, path: Path, target: Target) -> None:
+        aside = path.with_suffix(".damaged")
+        with suppress(OSError):  # it is in nobody's way where it is
+            path.replace(aside)
+        _log.warning("kept state is damaged and not used; see %s", aside.name, extra=_about(target))
+
+    def save(self, entry: Entry) -> None:
+        """Write the file of a target that has been polled.
+
+        Raises:
+            OSError: the file is as it was before.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(entry.target.name)
+        new = path.with_suffix(".new")
+        with open(new, "wb", opener=_for_its_owner_alone) as file:
+            file.write(written(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        _settle(self._folder)
+
+    def _path(self, name: str) -> Path:
+        """The target's file: a digest, since a name may be too long for one or hold a slash."""
+        return self._folder / f"{blake2b(name.encode(), digest_size=16).hexdigest()}.json"
+
+
+def _for_its_owner_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _settle(folder: Path) -> None:
+    """Have a rename in `folder` survive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _about(target: Target) -> dict[str, str]:
+    return {"target": target.name, "vendor": target.vendor}
+
+
+def keeper(folder: Path | None) -> Keeper | Forgetful:
+    """What keeps state in `folder`; without one nothing is kept."""
+    return Keeper(Storage(folder)) if folder else Forgetful()
+
+
+class Forgetful:
+    """Keeps nothing, with the methods of a `Keeper`."""
+
+    async def load(self, targets: Iterable[Target]) -> dict[str, State]:  # noqa: ARG002  as there
+        """Nothing is known."""
+        return {}
+
+    def keep(self, entry: Entry) -> None:
+        """Nothing is kept."""
+
+    async def run(self) -> None:
+        """Nothing is to be done."""
+
+
+class Keeper:
+    """Reads and writes off the event loop; writes soon, but at a bounded rate.
+
+    Args:
+        storage: the files.
+        rest: seconds between two rounds of writing; each writes a changed target once.
+    """
+
+    def __init__(self, storage: Storage, rest: float = REST) -> None:
+        self._storage = storage
+        self._rest = rest
+        self._changed: dict[str, Entry] = {}
+        self._is_wanted = asyncio.Event()
+        self._is_failing = False
+
+    async def load(self, targets: Iterable[Target]) -> dict[str, State]:
+        """What is kept of these targets, by name."""
+        return await asyncio.to_thread(self._storage.load, targets)
+
+    def keep(self, entry: Entry) -> None:
+        """Have a target written as it is now."""
+        self._changed[entry.target.name] = entry
+        self._is_wanted.set()
+
+    async def run(self) -> None:
+        """Write until cancelled, and then what is left."""
+        try:
+            while await self._is_wanted.wait():
+                await self._write()
+                await asyncio.sleep(self._rest)
+        finally:
+            await self._write()
+
+    async def _write(self) -> None:
+        changed, self._changed = self._changed, {}
+        self._is_wanted.clear()
+        failure = await asyncio.to_thread(self._saved, changed)
+        if failure:
+            for entry in changed.values():  # what was not written yet
+                self._changed.setdefault(entry.target.name, entry)
+            self._is_wanted.set()
+        if failure and not self._is_failing:
+            _log.warning("state cannot be kept, serving goes on: %s", failure.strerror)
+        elif self._is_failing and not failure:
+            _log.info("state is kept again")
+        self._is_failing = failure is not None
+
+    def _saved(self, changed: dict[str, Entry]) -> OSError | None:
+        """Write and take out of `changed` one by one, up to the first failure."""
+        while changed:
+            name = next(iter(changed))
+            try:
+                self._storage.save(changed[name])
+            except OSError as error:
+                return error
+            del changed[name]
+        return None

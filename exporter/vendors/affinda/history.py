@@ -1,0 +1,90 @@
+"""Affinda's past: what a poll would have read at the end of each complete day.
+
+One request for each scope brings its daily figures; they are cut off after each day in turn and
+read by what reads the present.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.records import Reading, Stretch
+from exporter.vendors._days import DAY, days_between, midnight
+from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
+from exporter.vendors.affinda.connection import there_is
+from exporter.vendors.affinda.metrics import AXES
+from exporter.vendors.affinda.reading import reading
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import date
+
+    from exporter.vendors import Send
+    from exporter.vendors.affinda.connection import Names
+    from exporter.vendors.affinda.metrics import Axis
+    from exporter.vendors.affinda.settings import Settings
+
+_LEAD: Final = 365 * DAY  # what the longest window needs to reach back from the first day
+
+
+async def history(
+    settings: Settings, send: Send, first: date, last: date
+) -> AsyncIterator[Sequence[Stretch]]:
+    """The days from `first` to `last` that the vendor calls complete; see `vendors.History`.
+
+    Scopes and their names are those there are today.
+    """
+    today, names, scopes = await there_is(settings, send)
+    last = min(last, today - DAY)
+    if last < first:
+        return
+    past = _Past(settings, send, names, first, last)
+    organization = Scope("organization", settings.organization)
+    whole = await past.usage(organization)
+    yield past.stretches({organization: whole})
+    for scope in scopes:
+        usages = {organization: whole, scope: await past.usage(scope)}
+        yield past.stretches(usages, AXES[scope.axis].label)
+
+
+class _Past(NamedTuple):
+    """The past of a target, from a first to a last day."""
+
+    settings: Settings
+    send: Send
+    names: Mapping[Axis, Names]
+    first: date
+    last: date
+
+    async def usage(self, scope: Scope) -> Usage:
+        """The daily figures of a scope, back to what its windows and the allowance need."""
+        start = self.first - _LEAD
+        if self.settings.allowance:
+            start = min(start, self.settings.allowance.bounds(self.first)[0])
+        key = self.settings.key.read()
+        body = await self.send(usage_request(self.settings, key, scope, start, self.last))
+        return parse_usage(body, scope, start, self.last)
+
+    def stretches(self, usages: Mapping[Scope, Usage], label: str | None = None) -> list[Stretch]:
+        """What was read on each day; of the samples only those with `label`, where one is given.
+
+        Days that the figures do not cover are absent.
+        """
+        first = max(self.first, *(usage.start for usage in usages.values()))
+        last = min(self.last, *(usage.today for usage in usages.values()))
+        return [
+            Stretch(midnight(day), midnight(day + DAY), self._reading(usages, day, label))
+            for day in days_between(first, last)
+        ]
+
+    def _reading(self, usages: Mapping[Scope, Usage], day: date, label: str | None) -> Reading:
+        by_then = {scope: _until(usage, day) for scope, usage in usages.items()}
+        read = reading(self.settings, by_then, self.names)
+        if label is None:
+            return read
+        return Reading(tuple(sample for sample in read.samples if label in sample.metric.labels))
+
+
+def _until(usage: Usage, day: date) -> Usage:
+    """The figures as they were when the day ended."""
+    return Usage(usage.start, usage.counts[: (day - usage.start).days + 1])

@@ -1,0 +1,548 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import socket
+import sys
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.demo.vendors import Vendors
+from exporter.demo.world import Group, Plan, World
+from exporter.kept import restored, written
+from exporter.listen import bound_sockets, url_of
+from exporter.observed import Use
+from exporter.records import Allowance, Anomaly, Failure, Outcome, Reading, Reason, Sample
+from exporter.service import Options, Service, load_config
+from exporter.snapshot import Entry, Snapshot, State
+from exporter.storage import Forgetful, Keeper, Storage, keeper
+from exporter.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from exporter.config.models import Target
+
+NOW = 1_767_571_200.0  # 2026-01-05 00:00 UTC
+METRICS = {metric.name: metric for metric in VENDORS["xtracta"].metrics}
+READING = Reading(
+    (Sample(METRICS["xtracta_documents_used"], ("456", "7"), 40),),
+    (Allowance("456", "7", 100, 40, 60, "documents", "Yearly", 1.5, NOW + 9, only_total=True),),
+    (Anomaly.UNKNOWN_FIELD,),
+)
+STATE = State(
+    last=Outcome(READING, 0.25, 2, NOW - 60, NOW + 840),
+    reading=READING,
+    succeeded_at=NOW - 60,
+    stale_at=1000.0 + 45 * 60 - 60,
+    seen={("456", "7"): Use(NOW - 60, 40, (3, 4, 5))},
+)
+REFUSED = Outcome(Failure(Reason.AUTH, "HTTP status 401"), 0.5, 1, NOW - 30, NOW + 7000)
+CONFIG = """
+targets:
+  - {{name: nz, vendor: xtracta, base_url: "{url}", {key}, groups: {groups}{more}}}
+"""
+
+
+def configured(folder: Path, environ: Mapping[str, str] | None = None, **changes: str) -> Target:
+    """The target of CONFIG, with changes."""
+    usual = {"key": "api_key: demo-key-1-not-real", "groups": "own", "more": ""}
+    path = folder / "config.yaml"
+    path.write_text(CONFIG.format_map({"url": "http://127.0.0.1:1"} | usual | changes))
+    return load_config(path, environ or {}).targets[0]
+
+
+@pytest.fixture(name="target", scope="module")
+def fixture_target(tmp_path_factory: pytest.TempPathFactory) -> Target:
+    return configured(tmp_path_factory.mktemp("config"))
+
+
+def contents(target: Target, state: State = STATE) -> bytes:
+    return written(Entry(target, state, is_stale=False))
+
+
+# The contents of a file.
+
+
+def test_what_was_written_is_restored(target: Target) -> None:
+    assert restored(contents(target), target, NOW, 1000.0) == STATE
+
+
+def test_a_failure_is_kept_beside_the_last_good_reading(target: Target) -> None:
+    state = replace(STATE, last=REFUSED, failed_in_row=3)
+    assert restored(contents(target, state), target, NOW, 1000.0) == state
+
+
+def test_a_target_that_never_succeeded_keeps_its_failure(target: Target) -> None:
+    kept = restored(contents(target, State(last=REFUSED, failed_in_row=3)), target, NOW, 1000.0)
+    assert kept is not None
+    assert (kept.last, kept.reading, kept.succeeded_at) == (REFUSED, None, None)
+
+
+def test_counters_begin_anew(target: Target) -> None:
+    state = replace(STATE, polls=9, requests=18)
+    assert restored(contents(target, state), target, NOW, 1000.0) == STATE
+
+
+@pytest.mark.parametrize(("age", "is_stale"), [(45 * 60 - 1, False), (45 * 60, True)])
+def test_a_reading_older_than_stale_after_is_not_served(
+    target: Target, age: float, *, is_stale: bool
+) -> None:
+    state = replace(STATE, succeeded_at=NOW - age)
+    kept = restored(contents(target, state), target, NOW, 1000.0)
+    assert kept is not None
+    snapshot = Snapshot(clock=lambda: 1000.0)
+    snapshot.adopt([target], {"nz": kept})
+    assert [entry.is_stale for entry in snapshot.entries()] == [is_stale]
+    assert snapshot.is_ready
+
+
+def test_after_the_clock_was_put_back_nothing_is_restored(target: Target) -> None:
+    assert restored(contents(target), target, NOW - 60 - 15 * 60, 0.0) is not None
+    assert restored(contents(target), target, NOW - 61 - 15 * 60, 0.0) is None
+
+
+def test_a_success_ahead_of_the_clock_is_no_younger_than_new(target: Target) -> None:
+    kept = restored(contents(target), target, NOW - 300, 1000.0)
+    assert kept is not None
+    assert kept.stale_at == 1000.0 + 45 * 60
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"groups": "all"},
+        {"key": "api_key: demo-key-2-not-real"},
+        {"key": "api_key_env: KEY"},
+        {"more": ", alerts: {warning_ratio: 0.3}"},
+        {"more": ", poll: {interval: 5m}"},
+        {"url": "http://127.0.0.1:2"},
+    ],
+    ids=str,
+)
+def test_a_changed_target_does_not_inherit(
+    target: Target, tmp_path: Path, change: dict[str, str]
+) -> None:
+    changed = configured(tmp_path, {"KEY": "demo-key-1-not-real"}, **change)
+    assert restored(contents(target), changed, NOW, 0.0) is None
+
+
+def test_a_key_in_the_environment_that_changes_makes_another_target(tmp_path: Path) -> None:
+    first, second = (
+        configured(tmp_path, {"KEY": f"demo-key-{number}-not-real"}, key="api_key_env: KEY")
+        for number in (1, 2)
+    )
+    assert restored(contents(first), second, NOW, 0.0) is None
+    assert restored(contents(second), second, NOW, 0.0) is not None
+
+
+def test_no_file_holds_a_key(target: Target) -> None:
+    assert b"demo-key" not in contents(target)
+    assert json.loads(contents(target))["identity"] != json.loads(contents(target))["identity"]
+
+
+@pytest.mark.parametrize(
+    ("last", "rewritten", "due"),
+    [(REFUSED, True, NOW), (REFUSED, False, NOW + 7000), (STATE.last, True, NOW + 840)],
+    ids=["refused, new key", "refused, same key", "accepted, new key"],
+)
+def test_a_new_key_file_is_tried_at_once_after_a_refusal(
+    tmp_path: Path, last: Outcome, *, rewritten: bool, due: float
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("demo-key-1-not-real\n")
+    key.chmod(0o600)
+    target = configured(tmp_path, key=f"api_key_file: {key}")
+    kept = contents(target, replace(STATE, last=last))
+    if rewritten:
+        key.write_text("demo-key-3-also-not-real\n")
+    state = restored(kept, target, NOW, 1000.0)
+    assert state is not None
+    assert state.last == last._replace(next_at=due)
+
+
+def changed(document: bytes, **members: object) -> bytes:
+    return json.dumps(json.loads(document) | members).encode()
+
+
+SAMPLE = ["xtracta_documents_used", ["456", "7"], 40]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"version": 2},
+        {"salt": "no hexadecimal"},
+        {"salt": "00" * 17},
+        {"reading": None},
+        {"seen": [["456", "7", [NOW, 40, []]]]},
+        {"reading": {"samples": [["gone", [], 1]], "allowances": [], "anomalies": []}},
+        {"reading": {"samples": [[SAMPLE[0], [], 1]], "allowances": [], "anomalies": []}},
+        {"reading": {"samples": [SAMPLE, SAMPLE], "allowances": [], "anomalies": []}},
+        {"succeeded_at": "yesterday"},
+        {"surplus": 1},
+    ],
+    ids=str,
+)
+def test_contents_that_make_no_sense_are_damaged(
+    target: Target, members: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  its words are for nobody
+        restored(changed(contents(target), **members), target, NOW, 0.0)
+
+
+MOMENTS = st.floats(NOW - 1e8, NOW)
+FIGURES = st.integers(0, 2**53)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+FAILURES = st.builds(Failure, st.sampled_from(Reason), TEXTS, st.none() | st.floats(0, 1e6))
+ALLOWANCES = st.builds(
+    Allowance,
+    TEXTS,
+    TEXTS,
+    *(FIGURES, FIGURES, FIGURES),
+    TEXTS,
+    TEXTS,
+    *(st.none() | st.floats(0, 1e15), st.none() | MOMENTS, st.none() | MOMENTS),
+    st.booleans(),
+)
+SAMPLES = st.builds(
+    lambda metric, number, value: Sample(
+        metric, tuple(f"{number}{label}" for label in metric.labels[1:]), value
+    ),
+    st.sampled_from(list(METRICS.values())),
+    st.integers(),
+    FIGURES | st.floats(allow_nan=False, allow_infinity=False),
+)
+READINGS = st.builds(
+    Reading,
+    st.lists(SAMPLES, max_size=5, unique_by=lambda sample: sample[:2]).map(tuple),
+    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.name)).map(tuple),
+    st.lists(st.sampled_from(Anomaly), max_size=3).map(tuple),
+)
+USES = st.builds(Use, MOMENTS, FIGURES, st.lists(FIGURES, min_size=1, max_size=30).map(tuple))
+
+
+@st.composite
+def states(draw: st.DrawFn) -> State:
+    reading = draw(st.none() | READINGS)
+    succeeded_at = draw(MOMENTS) if reading else None
+    result = reading if reading and draw(st.booleans()) else draw(FAILURES)
+    requests = draw(st.integers(0, 1000))
+    last = Outcome(result, draw(st.floats(0, 1e4)), requests, draw(MOMENTS), draw(MOMENTS))
+    return State(
+        last=last,
+        reading=reading,
+        succeeded_at=succeeded_at,
+        stale_at=45 * 60 - (NOW - (succeeded_at or 0.0)),
+        failed_in_row=draw(st.integers(0, 1000)),
+        seen=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), USES, max_size=3)),
+    )
+
+
+@given(state=states())
+def test_whatever_is_written_is_restored(target: Target, state: State) -> None:
+    assert restored(contents(target, state), target, NOW, 0.0) == state
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_any_bytes_are_a_state_or_damaged(target: Target, junk: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  its words are for nobody
+        restored(junk, target, NOW, 0.0)
+
+
+@given(data=st.data())
+def test_a_byte_changed_anywhere_is_a_state_or_damaged(target: Target, data: st.DataObject) -> None:
+    whole = contents(target)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    broken = whole[:at] + data.draw(st.binary(max_size=2)) + whole[at + 1 :]
+    try:
+        state = restored(broken, target, NOW, 0.0)
+    except ValueError:
+        return
+    assert state is None or state.last is not None
+
+
+# The folder.
+
+
+def stored(folder: Path) -> Storage:
+    return Storage(folder, now=lambda: NOW, clock=lambda: 1000.0)
+
+
+def test_a_saved_target_is_loaded_and_an_unknown_one_is_not(target: Target, tmp_path: Path) -> None:
+    storage = stored(tmp_path / "new" / "folder")
+    assert storage.load([target]) == {}
+    storage.save(Entry(target, STATE, is_stale=False))
+    assert storage.load([target]) == {"nz": STATE}
+
+
+def test_only_its_owner_can_read_a_file_and_no_other_file_is_left(
+    target: Target, tmp_path: Path
+) -> None:
+    storage = stored(tmp_path)
+    storage.save(Entry(target, STATE, is_stale=False))
+    storage.save(Entry(target, STATE, is_stale=False))
+    [file] = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_file_is_set_aside_with_a_warning(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = stored(tmp_path)
+    storage.save(Entry(target, STATE, is_stale=False))
+    [file] = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    assert storage.load([target]) == {}
+    assert [path.suffix for path in tmp_path.iterdir()] == [".damaged"]
+    assert caplog.messages == [f"kept state is damaged and not used; see {file.stem}.damaged"]
+    assert storage.load([target]) == {}
+
+
+def test_a_file_that_cannot_be_read_is_a_warning(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = stored(tmp_path)
+    storage.save(Entry(target, STATE, is_stale=False))
+    [file] = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    assert storage.load([target]) == {}
+    assert caplog.messages == ["kept state cannot be read: Is a directory"]
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(target: Target, tmp_path: Path) -> None:
+    storage = stored(tmp_path)
+    storage.save(Entry(target, STATE, is_stale=False))
+    [file] = tmp_path.iterdir()
+    file.with_suffix(".new").mkdir()
+    with pytest.raises(IsADirectoryError):
+        storage.save(Entry(target, State(last=REFUSED), is_stale=False))
+    assert storage.load([target]) == {"nz": STATE}
+
+
+# Reading and writing beside the polls.
+
+
+class Disk(Storage):
+    """Notes what is written, and fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.saved: list[str] = []
+
+    def load(self, targets: Iterable[Target]) -> dict[str, State]:
+        return {target.name: STATE for target in targets}
+
+    def save(self, entry: Entry) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.saved.append(f"{entry.target.name} {entry.state.failed_in_row}")
+
+
+def entry_of(target: Target, name: str, failed: int = 0) -> Entry:
+    named = target.model_copy(update={"name": name})
+    return Entry(named, replace(STATE, failed_in_row=failed), is_stale=False)
+
+
+@asynccontextmanager
+async def keeping(disk: Disk, rest: float = 0.0) -> AsyncIterator[Keeper]:
+    """A keeper at work, stopped at the end."""
+    keeper = Keeper(disk, rest)
+    running = asyncio.create_task(keeper.run())
+    yield keeper
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  it is another thread that is waited for
+            await asyncio.sleep(0)
+
+
+def test_a_target_that_changes_often_is_written_once_a_round(target: Target) -> None:
+    disk = Disk()
+
+    async def main() -> None:
+        async with keeping(disk) as keeper:
+            for entry in (
+                entry_of(target, "a", 1),
+                entry_of(target, "b"),
+                entry_of(target, "a", 2),
+            ):
+                keeper.keep(entry)
+            await until(lambda: len(disk.saved) == 2)
+            keeper.keep(entry_of(target, "a", 3))
+            await until(lambda: len(disk.saved) == 3)
+
+    asyncio.run(main())
+    assert disk.saved == ["a 2", "b 0", "a 3"]
+
+
+def test_what_is_left_is_written_at_the_end(target: Target) -> None:
+    disk = Disk()
+
+    async def main() -> None:
+        async with keeping(disk, rest=3600.0) as keeper:
+            keeper.keep(entry_of(target, "a"))
+            await until(lambda: disk.saved)
+            keeper.keep(entry_of(target, "b"))
+
+    asyncio.run(main())
+    assert disk.saved == ["a 0", "b 0"]
+
+
+def test_a_full_disk_is_one_warning_and_what_could_not_be_written_is_later(
+    target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "exporter")
+    disk = Disk(failures=3)
+
+    async def main() -> None:
+        async with keeping(disk) as keeper:
+            keeper.keep(entry_of(target, "a"))
+            keeper.keep(entry_of(target, "b"))
+            await until(lambda: len(disk.saved) == 2)
+
+    asyncio.run(main())
+    assert disk.saved == ["a 0", "b 0"]
+    assert caplog.messages == [
+        "state cannot be kept, serving goes on: No space left on device",
+        "state is kept again",
+    ]
+
+
+def test_a_newer_state_takes_the_place_of_one_that_could_not_be_written(target: Target) -> None:
+    disk = Disk(failures=10**6)
+
+    async def main() -> None:
+        async with keeping(disk) as keeper:
+            keeper.keep(entry_of(target, "a", 1))
+            await until(lambda: disk.failures < 10**6)
+            keeper.keep(entry_of(target, "a", 2))
+            disk.failures = 0
+            await until(lambda: disk.saved)
+
+    asyncio.run(main())
+    assert disk.saved == ["a 2"]
+
+
+def test_a_keeper_loads_what_the_storage_has(target: Target) -> None:
+    assert asyncio.run(Keeper(Disk()).load([target])) == {"nz": STATE}
+
+
+def test_without_a_folder_nothing_is_kept(target: Target, tmp_path: Path) -> None:
+    forgetful = keeper(None)
+    forgetful.keep(Entry(target, STATE, is_stale=False))
+    asyncio.run(forgetful.run())
+    assert isinstance(forgetful, Forgetful)
+    assert asyncio.run(forgetful.load([target])) == {}
+    assert isinstance(keeper(tmp_path), Keeper)
+
+
+# The whole program.
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+PLAN = Plan(7, "Yearly", 100, "NZD", 100, 40, NEW_YEAR, NEW_YEAR.replace(year=2036))
+WORLD = World((), (Group(456, "Acme", "demo-key-1-not-real", (PLAN,)),))
+USED = 'xtracta_documents_used{target="nz",group_id="456",plan_id="7"} 40'
+
+
+async def page_once_ready(url: str) -> str:
+    """The page of an exporter that may not have started yet, once it is ready."""
+    async with asyncio.timeout(20), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        while True:
+            with suppress(httpx.TransportError):
+                if (await client.get("/-/ready")).status_code == 200:
+                    return (await client.get("/metrics")).text
+            await asyncio.sleep(0.02)
+
+
+async def run_until_ready(folder: Path) -> str:
+    """Run the service until it is ready and stop it: its page, as it was then."""
+    stop = asyncio.Event()
+    [bound] = sockets = bound_sockets(["127.0.0.1:0"])
+    path = folder / "config.yaml"
+    options = Options(path, {}, sockets, storage_path=folder / "state")
+    service = Service(options, load_config(path, {}))
+    running = asyncio.create_task(service.run(stop, asyncio.Event()))
+    page = await page_once_ready(url_of(bound))
+    stop.set()
+    await running
+    return page
+
+
+def calls_over_restarts(world: World, folder: Path) -> tuple[list[str], int]:
+    """The pages of two runs, and how often the vendor was asked."""
+    vendors = Vendors(world)
+
+    async def main() -> list[str]:
+        async with vendors.serve() as url:
+            configured(folder, url=url)
+            return [await run_until_ready(folder) for _ in range(2)]
+
+    pages = asyncio.run(main())
+    return pages, sum(
+        count for (path, _), count in vendors.calls.items() if path == "/v1/billings/usage"
+    )
+
+
+@pytest.mark.e2e
+def test_a_restart_leaves_no_hole_and_asks_for_nothing(tmp_path: Path) -> None:
+    pages, calls = calls_over_restarts(WORLD, tmp_path)
+    assert all(USED in page for page in pages)
+    assert calls == 1
+
+
+@pytest.mark.e2e
+def test_a_back_off_goes_on_after_a_restart(tmp_path: Path) -> None:
+    pages, calls = calls_over_restarts(World(), tmp_path)
+    assert all('docusage_target_up{target="nz",vendor="xtracta"} 0' in page for page in pages)
+    assert calls == 1
+
+
+@pytest.mark.e2e
+def test_a_crash_loop_makes_one_call(tmp_path: Path) -> None:
+    vendors = Vendors(WORLD)
+    state = tmp_path / "state"
+
+    async def main() -> None:
+        async with vendors.serve() as url:
+            configured(tmp_path, url=url)
+            for _ in range(3):
+                async with crashing(tmp_path, state) as exporter:
+                    assert USED in await page_once_ready(exporter)
+                    await until(lambda: list(state.glob("*.json")))
+
+    asyncio.run(main())
+    assert vendors.calls["/v1/billings/usage", "456"] == 1
+
+
+@asynccontextmanager
+async def crashing(folder: Path, state: Path) -> AsyncIterator[str]:
+    """The real program at a URL, killed at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", "--log.level=error"),
+        *(f"--config.file={folder / 'config.yaml'}", f"--storage.path={state}"),
+        env={**os.environ, "DOCUSAGE_WEB_LISTEN_ADDRESS": address},
+    )
+    try:
+        yield f"http://{address}"
+    finally:
+        process.kill()
+        await process.wait()
