@@ -52,10 +52,8 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-    except AddressError as error:
+    except (AddressError, OSError) as error:
         print(error, file=sys.stderr)
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         pass
     return 1

@@ -67,8 +67,11 @@ def ready(program: Program) -> Program:
     return program
 
 
-@pytest.mark.parametrize("start", [MODULE, COMMAND], ids=["module", "command"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("start", "number"),
+    [(MODULE, signal.SIGTERM), (COMMAND, signal.SIGINT)],
+    ids=["module", "command"],
+)
 def test_it_polls_serves_what_it_found_and_ends_well(
     tmp_path: Path, base_url: str, start: tuple[str, ...], number: signal.Signals
 ) -> None:

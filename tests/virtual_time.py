@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -35,11 +34,8 @@ class _Loop(asyncio.SelectorEventLoop):
 
 def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
     """The result of `main`, which has to end every task that it starts; the clock begins at 0."""
-    # In a thread of its own, for the measuring of coverage: in Python 3.11 a coroutine that goes
-    # on after another one swallowed an exception thrown into it has no event of its own, and
-    # from there on to the thread's end lines are taken for another file's.
-    with ThreadPoolExecutor(1) as thread, asyncio.Runner(loop_factory=_Loop) as runner:
-        result = thread.submit(runner.run, main).result()
+    with asyncio.Runner(loop_factory=_Loop) as runner:
+        result = runner.run(main)
         assert not asyncio.all_tasks(runner.get_loop())
         return result
 

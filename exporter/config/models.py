@@ -89,7 +89,8 @@ class Poll(Pace):
     """How often targets are polled, and what all polls together may use."""
 
     max_concurrent: int = Field(16, ge=1, le=10_000)
-    """Polls that may be under way at the same time, over all targets."""
+    """Polls that may be starting at the same time, over all targets. One that still waits for its
+    vendor after a second no longer counts: a hung vendor delays no other's targets."""
 
     requests_per_second: float = Field(5.0, ge=0.001, le=1000)
     """Requests that may be started in a second, for each API host."""
