@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help docs demo test check unit types lint format lock servers clean
+.PHONY: help bench docs demo test check unit types lint format lock servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,6 +40,15 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
+
+bench: $(VENV)/dev rivals ## measure speed and memory beside other programs; minutes
+	$(BIN)/python -m benchmarks
+
+# What the benchmarks compare with.
+rivals:
+	@test -x /usr/sbin/nginx -a -x /usr/bin/prometheus-pushgateway || (apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    nginx-light prometheus-pushgateway >/dev/null)
 
 # The end-to-end tests talk to the real Prometheus. Where it is missing and may not be installed
 # they say so and skip themselves; with CI set they fail instead.
