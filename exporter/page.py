@@ -79,12 +79,26 @@ def _rendered(entries: Sequence[Entry]) -> Block:
     return Block(entries, {metric.name: deflated(text) for metric, text in by_metric(lines)})
 
 
+class _Column(NamedTuple):
+    """The lines of a metric: those of each block, and joined."""
+
+    parts: Sequence[Part]
+    whole: Part
+
+    def after(self, parts: Sequence[Part]) -> _Column:
+        """The column of these parts; itself where they are the same."""
+        return self if parts == self.parts else _Column(parts, joined(parts))
+
+
+_EMPTY: Final = _Column((), joined(()))
+
+
 class _Known(NamedTuple):
     """What a page is made from, and when it was looked up, monotonic seconds."""
 
     at: float
     blocks: Sequence[Block] = ()
-    columns: Mapping[str, Part] = {}
+    columns: Mapping[str, _Column] = {}
 
     def after(self, at: float, entries: Sequence[Entry]) -> _Known:
         """The same for the entries as they are at another moment."""
@@ -94,13 +108,13 @@ class _Known(NamedTuple):
             block.after(entries[start : start + _BLOCK])
             for start, block in zip(starts, before, strict=False)
         ]
-        return _Known(
-            at, blocks, {metric.name: _column(metric.name, blocks) for metric in CATALOGUE}
-        )
-
-
-def _column(name: str, blocks: Sequence[Block]) -> Part:
-    return joined([block.parts[name] for block in blocks if name in block.parts])
+        columns = {
+            metric.name: self.columns.get(metric.name, _EMPTY).after(
+                [block.parts[metric.name] for block in blocks if metric.name in block.parts]
+            )
+            for metric in CATALOGUE
+        }
+        return _Known(at, blocks, columns)
 
 
 class Page:
@@ -168,8 +182,8 @@ class Page:
     def _file(self, form: Format) -> bytes:
         parts = [
             part
-            for name, column in self._known.columns.items()
-            if column.length
+            for name, (parts_of_blocks, column) in self._known.columns.items()
+            if parts_of_blocks
             for part in (self._heads[form][name], column)
         ]
         program = document([lines_of(self._program())], form)
