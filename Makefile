@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help bench docs demo test check unit types lint format lock rivals servers clean
+.PHONY: help bench docs demo test check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,8 +22,9 @@ test: lint types servers ## all checks, as continuous integration runs them
 unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -q
 
-docs: $(VENV)/dev ## write the tables of the README
+docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests $(BIN)/python -m readme_tables
+	@PYTHONPATH=tests $(BIN)/python -m kubernetes_rules
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
@@ -40,6 +41,8 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade pyproject.toml -o deploy/requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
+	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
 
 bench: $(VENV)/dev rivals ## measure speed and memory beside other programs; minutes
 	$(BIN)/python -m benchmarks
@@ -50,12 +53,32 @@ rivals:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    nginx-light prometheus-pushgateway >/dev/null)
 
-# The end-to-end tests talk to the real Prometheus. Where it is missing and may not be installed
-# they say so and skip themselves; with CI set they fail instead.
+dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
+	$(BIN)/python -m grafana.generate
+
+DIST ?= dist
+release: $(VENV)/dev ## build what is published into dist/, checked in a clean environment
+	@rm -rf $(DIST) build/release
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/hatchling build --target sdist --target wheel --directory $(DIST)
+	@$(PYTHON) -m venv build/release
+	build/release/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.lock
+	build/release/bin/pip install --quiet --disable-pip-version-check --no-index --no-deps $(DIST)/*.whl
+	build/release/bin/pip check --quiet
+	build/release/bin/docusage-exporter --version
+	build/release/bin/docusage-exporter check config.example.yaml
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python deploy/sbom.py > $(DIST)/docusage-exporter.cdx.json
+	cd $(DIST) && LC_ALL=C sha256sum -- * > SHA256SUMS
+
+# The moment of the last commit, so that the same commit gives the same files.
+EPOCH = $(shell git log -1 --format=%ct)
+
+# The end-to-end tests run real programs. Where one is missing and may not be installed they say
+# so and skip themselves; with CI set they fail instead.
+SERVERS := prometheus prometheus-alertmanager buildah chromium debootstrap openssl systemd
 servers:
-	@command -v prometheus promtool >/dev/null || [ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || \
+	@[ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || dpkg --status $(SERVERS) >/dev/null 2>&1 || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	     apt-get install -y -qq --no-install-recommends prometheus >/dev/null) || true
+	     apt-get install -y -qq --no-install-recommends $(SERVERS) >/dev/null) || true
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

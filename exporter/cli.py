@@ -1,28 +1,32 @@
-"""The command line: flags as Prometheus exporters have them, each also an environment variable."""
+"""The command line: each command, put together from the rooms that do the work."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from exporter import logs
 from exporter.config.problems import ConfigError
+from exporter.flags import Parser
+from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
+from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.backfill.order import Order
+    from exporter.backfill.run import Result
     from exporter.config.models import Config
     from exporter.snapshot import Entry
 
@@ -33,6 +37,7 @@ _EPILOG: Final = """commands:
   backfill     write the vendors' past for promtool to import
   demo         the exporter against simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
+  healthcheck  ask a running exporter whether it is healthy
 each with --help of its own
 
 Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FILE.
@@ -52,7 +57,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return _COMMANDS[name](rest, environ) or 0
     except ConfigError as error:
         print(f"the configuration cannot be used:\n{error}", file=sys.stderr)
-    except (AddressError, OSError) as error:
+    except (AddressError, ShardError, OSError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         pass
@@ -64,65 +69,11 @@ def main() -> int:
     return run(sys.argv[1:], os.environ)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Flags with dots in their names, whose defaults come from the environment."""
-
-    def __init__(self, command: str, words: str, environ: Mapping[str, str]) -> None:
-        super().__init__(
-            prog=f"docusage-exporter {command}".strip(),
-            description=words,
-            epilog=None if command else _EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            argument_default=argparse.SUPPRESS,
-            allow_abbrev=False,
-        )
-        self._environ = environ
-        self._otherwise: dict[str, Any] = {}
-
-    def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
-        """A flag with a value; an empty environment variable is none."""
-        self._otherwise[name] = self._said(name) or default
-        words = f"{words} (default: {default or 'none'})"
-        self.add_argument(f"--{name}", dest=name, help=words, **({"metavar": "VALUE"} | more))
-
-    def repeated_flag(self, name: str, default: str, words: str) -> None:
-        """A flag that may be given several times; its variable has commas between the values."""
-        self.flag(name, default, f"{words}; may be repeated", action="append")
-        self._otherwise[name] = (self._said(name) or default).split(",")
-
-    def switch(self, name: str, words: str) -> None:
-        """A flag without a value; its variable is `true`."""
-        self._otherwise[name] = self._said(name) == "true"
-        self.add_argument(f"--{name}", dest=name, help=words, action="store_true")
-
-    def _said(self, name: str) -> str:
-        """What the flag's environment variable says."""
-        variable = name.upper().replace(".", "_").replace("-", "_")
-        return self._environ.get(f"DOCUSAGE_{variable}", "")
-
-    def values(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Every flag's value, by its name; logging is set up on the way."""
-        found = self._otherwise | vars(self.parse_args(arguments))
-        for action in self._actions:
-            # argparse holds what is given to `choices`, but not what the environment says.
-            if action.choices and found[action.dest] not in action.choices:
-                self.error(f"{action.dest} must be one of {', '.join(action.choices)}")
-        logs.set_up(found["log.level"], found["log.format"])
-        return found
-
-
-def _parser(command: str, words: str, environ: Mapping[str, str]) -> _Parser:
-    parser = _Parser(command, words, environ)
-    parser.flag("log.level", "info", "log this level and above", choices=logs.LEVELS, metavar=None)
-    parser.flag("log.format", "logfmt", "form of log lines", choices=[*logs.FORMATS], metavar=None)
-    return parser
-
-
-def _with_config(parser: _Parser) -> None:
+def _with_config(parser: Parser) -> None:
     parser.flag("config.file", "config.yaml", "the configuration")
 
 
-def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
+def _with_web(parser: Parser, default: str = DEFAULT_ADDRESS) -> None:
     parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
@@ -130,35 +81,42 @@ def _with_web(parser: _Parser, default: str = DEFAULT_ADDRESS) -> None:
 
 
 def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    parser = _parser("", "Prometheus exporter for document-AI usage.", environ)
+    words = "Prometheus exporter for document-AI usage."
+    parser = Parser("", words, environ, epilog=_EPILOG)
     _with_config(parser)
     _with_web(parser)
     parser.flag("storage.path", "", "a folder in which to keep state across restarts")
+    parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
     parser.switch("config.check", "as `check`")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
-    config = load_config(path, environ)
+    shard = Shard.parse(flags["shard"])
+    config = load_config(path, environ, shard)
     if flags["config.check"]:
         _say_valid(path, config)
     else:
-        asyncio.run(serve(_options(path, flags, environ), config))
+        asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
-    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(flags["web.listen-address"]),
-        prefix="/" + prefix.strip("/") if prefix.strip("/") else "",
+        prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 
+def _prefix(flags: Mapping[str, Any]) -> str:
+    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+    return "/" + prefix.strip("/") if prefix.strip("/") else ""
+
+
 def _check(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    parser = _parser("check", "Validate the configuration, with every problem at once.", environ)
+    parser = Parser("check", "Validate the configuration, with every problem at once.", environ)
     _with_config(parser)
     parser.add_argument("file", nargs="?", help="instead of --config.file")
     flags = parser.values(arguments)
@@ -173,7 +131,7 @@ def _say_valid(path: Path, config: Config) -> None:
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     from exporter.probe import FORMATS, probe  # noqa: PLC0415  serving does without
 
-    parser = _parser("probe", "Poll once, for real, and say what is left.", environ)
+    parser = Parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
     words = "write the metrics to this file at once, for the textfile collector, and print failures"
@@ -215,9 +173,9 @@ def _shows_colours(environ: Mapping[str, str]) -> bool:
 def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered  # noqa: PLC0415  serving does without
     from exporter.backfill.progress import Progress  # noqa: PLC0415  serving does without
-    from exporter.backfill.run import backfill, report  # noqa: PLC0415  serving does without
+    from exporter.backfill.run import backfill  # noqa: PLC0415  serving does without
 
-    parser = _parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
+    parser = Parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
     _with_config(parser)
     parser.flag("start", "", "the first day, such as 2026-01-31")
     parser.flag("end", "", "the last day; without one, yesterday (UTC)")
@@ -235,18 +193,24 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     network = Network(USER_AGENT)
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
     progress = Progress(len(order.targets), sys.stderr)
-    result = asyncio.run(backfill(order, network, limits, progress))
+    return _say_result(asyncio.run(backfill(order, network, limits, progress)), order, now)
+
+
+def _say_result(result: Result, order: Order, now: datetime) -> int:
+    from exporter.backfill.run import report  # noqa: PLC0415  serving does without
+
+    words = report(result, order, now)
     if result.failures:
-        print(report(result, order, now), file=sys.stderr)
+        print(words, file=sys.stderr)
         return 1
-    _say(report(result, order, now))
+    _say(words)
     return 0
 
 
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     from exporter.demo.run import run_demo  # noqa: PLC0415  serving does without
 
-    parser = _parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
+    parser = Parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
     parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
     flags = parser.values(arguments)
@@ -257,9 +221,21 @@ def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     from exporter.config.views import schema  # noqa: PLC0415  serving does without
 
-    _parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
+    Parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
     _say(json.dumps(schema(settings), indent=2))
+
+
+def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
+    parser = Parser("healthcheck", words, environ)
+    _with_web(parser)
+    parser.add_argument("url", nargs="?", default="", metavar="URL", help="where to ask instead")
+    flags = parser.values(arguments)
+    url = flags["url"] or local_url(flags["web.listen-address"][0], _prefix(flags))
+    found = problem(url)
+    _say(f"{url}: {found or 'healthy'}")
+    return 1 if found else 0
 
 
 def _say(text: str) -> None:
@@ -277,5 +253,6 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str], Mapping[str, str]], int |
     "backfill": _backfill,
     "demo": _demo,
     "schema": _schema,
+    "healthcheck": _healthcheck,
 }
 """Each takes its arguments and the environment; the exit status, where that is not 0."""

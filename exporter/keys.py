@@ -25,10 +25,11 @@ _NOISE: Final = re.compile(r"[^a-z0-9]+")
 class Secret:
     """A key that shows itself only through `reveal()`."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_pieces", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._pieces: dict[int, set[str]] = {}  # telling ones by their length, once needed
 
     def reveal(self) -> str:
         """The key itself, for the one request that needs it."""
@@ -36,8 +37,16 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
+        if not self._pieces:
+            for run in self._runs():
+                self._pieces.setdefault(len(run), set()).add(run)
         bare = _bare(text)
-        return REDACTED if any(run in bare for run in self._runs()) else text
+        is_telling = any(
+            bare[at : at + length] in pieces
+            for length, pieces in self._pieces.items()
+            for at in range(len(bare) - length + 1)
+        )
+        return REDACTED if is_telling else text
 
     def _runs(self) -> Iterator[str]:
         if len(self._value) < _TELLING:  # its other forms would be found in many a text
@@ -123,12 +132,12 @@ class KeyFile:
         return usable_key(raw.decode("latin-1"), "the key file")
 
     def fingerprint(self) -> object:
-        """Changes when the file is written, replaced, or appears."""
+        """Changes when the file is written, replaced, appears, or becomes readable."""
         try:
             stat = self.path.stat()
         except OSError:
             return None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+        return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
 
     def is_readable_by_all(self) -> bool:
         """Whether any user of the machine can read the key."""

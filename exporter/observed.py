@@ -80,6 +80,8 @@ def with_run_out(reading: Reading, seen: Seen) -> Reading:
 def _refined(allowance: Allowance, use: Use | None) -> Allowance:
     if use is None or len(use.days) < _KEPT or allowance.available < 1:
         return allowance
+    if allowance.end is not None and allowance.end <= use.at:
+        return allowance  # it is over: nothing runs out any more
     *history, used_today = use.days[1:]
     out = forecast.run_out_by_weekdays(
         history, _midnight(use.at), used_today, int(allowance.available)

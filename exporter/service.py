@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +15,12 @@ from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.notify import notify, reloading
 from exporter.page import Page
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.server import Application, server
+from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
 from exporter.status_page import Site
 from exporter.storage import keeper
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from exporter.config.models import Config, Target
     from exporter.records import Outcome
+    from exporter.sharding import Shard
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +43,8 @@ VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
-    """The configuration at `path`, for the vendors there are; its warnings are logged.
+def load_config(path: Path, environ: Mapping[str, str], shard: Shard = WHOLE) -> Config:
+    """The configuration at `path` with the shard's targets; its warnings are logged.
 
     Raises:
         ConfigError: with everything that is wrong.
@@ -49,7 +52,7 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
     config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
     for problem in config.warnings:
         _log.warning(problem.describe(path))
-    return config
+    return replace(config, targets=shard.share(config.targets))
 
 
 def connect(target: Target, network: Network) -> Source:
@@ -69,6 +72,7 @@ class Options:
         prefix: path before every path.
         telemetry_path: where the metrics are.
         storage_path: the folder in which state is kept across restarts, or None.
+        shard: which of the file's targets are polled.
     """
 
     config_file: Path
@@ -77,6 +81,7 @@ class Options:
     prefix: str = ""
     telemetry_path: str = "/metrics"
     storage_path: Path | None = None
+    shard: Shard = WHOLE
 
 
 class Service:
@@ -105,7 +110,7 @@ class Service:
             self._snapshot,
             self.reload,
             lambda: public_yaml(self._config),
-            Site(VERSION, self._options.telemetry_path),
+            Site(VERSION, self._options.telemetry_path, str(self._options.shard)),
             self._options.prefix,
         )
         web = server(application)
@@ -114,12 +119,14 @@ class Service:
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
-                reloading = group.create_task(self._reload_on(hang_up))
+                watching = group.create_task(self._reload_on(hang_up))
                 renewing = group.create_task(self._page.keep_fresh())
+                notify(self._options.environ, "READY=1")
                 await stop.wait()
+                notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
-                reloading.cancel()
+                watching.cancel()
                 renewing.cancel()
                 keeping.cancel()
 
@@ -134,15 +141,17 @@ class Service:
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
         async with self._one_reload:
+            reloading(self._options.environ)
             reason = await self._read_again()
             self._is_good = reason is None
             self._page.renew()
+            notify(self._options.environ, "READY=1")
             return reason
 
     async def _read_again(self) -> str | None:
-        options = self._options
+        path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
-            config = await asyncio.to_thread(load_config, options.config_file, options.environ)
+            config = await asyncio.to_thread(load_config, path, environ, shard)
             await self._put_in_force(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})

@@ -49,20 +49,29 @@ class Storage:
 
     def load(self, targets: Iterable[Target]) -> dict[str, State]:
         """What is kept of these targets, by name; never fails."""
-        states = ((target.name, self._load(target)) for target in targets)
-        return {name: state for name, state in states if state}
+        found: dict[str, State] = {}
+        unreadable: list[OSError] = []
+        for target in targets:
+            try:
+                if state := self._load(target):
+                    found[target.name] = state
+            except FileNotFoundError:
+                pass  # it was never polled
+            except OSError as error:
+                unreadable.append(error)
+        if unreadable:  # one line, however many they are: most often it is the folder
+            words, count = unreadable[0].strerror, len(unreadable)
+            _log.warning("kept state cannot be read: %s", words, extra={"targets": count})
+        return found
 
     def _load(self, target: Target) -> State | None:
         path = self._path(target.name)
+        contents = path.read_bytes()
         try:
-            return restored(path.read_bytes(), target, self._now(), self._clock())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            _log.warning("kept state cannot be read: %s", error.strerror, extra=_about(target))
+            return restored(contents, target, self._now(), self._clock())
         except ValueError:
             self._set_aside(path, target)
-        return None
+            return None
 
     def _set_aside(self, path: Path, target: Target) -> None:
         aside = path.with_suffix(".damaged")

@@ -9,11 +9,33 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from program import WORLD, affinda_target, configuration, served, xtracta_target
+from said import Said
+
+from exporter.demo.vendors import Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
+    from pathlib import Path
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio", "uvicorn")
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    return Said(capsys)
+
+
+@pytest.fixture
+def vendors() -> Vendors:
+    return Vendors(WORLD)
+
+
+@pytest.fixture
+def base_url(vendors: Vendors) -> Iterator[str]:
+    """Where simulated vendors answer while a test runs."""
+    with served(vendors) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +73,12 @@ def _lines_after_an_event_loop_are_measured() -> Iterator[None]:  # pragma: no c
         if sys.version_info < (3, 12) and threading.gettrace():
             patch.setattr(asyncio.Runner, "run", run)
         yield
+
+
+@pytest.fixture
+def probed(tmp_path: Path, base_url: str) -> Path:
+    """A configuration with two targets that answer, and one that is refused."""
+    path = tmp_path / "probed.yaml"
+    refused = affinda_target(base_url, "acme-refused", "revoked-key")
+    path.write_text(configuration(affinda_target(base_url), xtracta_target(base_url), refused))
+    return path

@@ -190,3 +190,16 @@ def started(
     return subprocess.Popen(  # noqa: S603  our own program
         command, stdout=out, stderr=err, env=environment(**environ), text=True
     )
+
+
+def done(*command: str, **environ: str) -> tuple[int, str, str]:
+    """What a command that ends by itself said, and its exit status."""
+    ended = subprocess.run(  # noqa: S603  our own program
+        [*MODULE, *command],
+        capture_output=True,
+        check=False,
+        env=environment(**environ),
+        text=True,
+        timeout=20,
+    )
+    return ended.returncode, ended.stdout, ended.stderr

@@ -53,6 +53,7 @@ async def peer(
     script: Callable[[bytes], Iterable[Step]],
     tls: ssl.SSLContext | None = None,
     greeting: bytes = b"",
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[Peer]:
     """Serve on loopback; `script` makes the steps that answer a request.
 
@@ -60,8 +61,9 @@ async def peer(
         script: as said.
         tls: the server's side of TLS, where it has one.
         greeting: what is sent without being asked.
+        listener: where to serve, in place of a new socket.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     here = Peer(listener.getsockname()[1], "https" if tls else "http")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from vendor_calls import KEY, affinda_settings, directly, poll, series
+from vendor_calls import KEY, affinda_settings, directly, poll, run, series
 
 from exporter.demo.vendors import Reply, Vendors
 from exporter.demo.world import DocumentType, Organization, Workspace, World
@@ -201,7 +200,7 @@ def test_a_poll_waits_a_quarter_of_its_time_for_a_list_that_it_can_do_without() 
         return await directly(server)(request)
 
     for clock.seconds in (0.0, 6 * 3600):
-        asyncio.run(_fetched(fetch, send))
+        run(_fetched(fetch, send))
     assert waited == [
         ("/v3/organizations", 2.0),
         (WORKSPACES, None),  # without it there is nothing to poll yet

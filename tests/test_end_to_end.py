@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from program import (
-    WORLD,
     Program,
     affinda_target,
     configuration,
     running,
-    served,
     until,
     xtracta_target,
 )
 from real_prometheus import Prometheus, binary, prometheus
-
-from exporter.demo.vendors import Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,12 +48,6 @@ THEIRS = {
     f"docusage_allowance_available_ratio{{{ALLOWANCE}}}": 0.75,
     'docusage_target_up{target="acme-x",vendor="xtracta"}': 1,
 }
-
-
-@pytest.fixture
-def base_url() -> Iterator[str]:
-    with served(Vendors(WORLD)) as url:
-        yield url
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from certificates import Authority
 from raw_peer import peer, reply, well_behaved
-from vendor_calls import KEY, credits_today, failure, polled, source
+from vendor_calls import KEY, credits_today, failure, polled, run, source
 
 from exporter.records import Reason
 
@@ -47,7 +47,7 @@ def test_a_call_goes_through_the_proxy_and_not_to_the_vendor() -> None:
             b"GET http://vendor.example/x/v3/organizations HTTP/1.1",
         ]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_proxy_is_told_its_user_and_password() -> None:
@@ -58,7 +58,7 @@ def test_a_proxy_is_told_its_user_and_password() -> None:
         given = b"Proxy-Authorization: Basic " + base64.b64encode(b"user:p@ss")
         assert all(given in request.split(b"\r\n") for request in proxy.requests)
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize("status", [b"407 Who are you", b"502 Bad Gateway", b"403 Forbidden"])
@@ -70,7 +70,7 @@ def test_a_tunnel_that_is_refused_is_a_failure_to_connect_and_sees_no_key(status
         assert first_lines(proxy) == [b"CONNECT vendor.example:443 HTTP/1.1"]
         assert KEY.encode() not in proxy.requests[0]
 
-    asyncio.run(main())
+    run(main())
 
 
 @asynccontextmanager
@@ -112,7 +112,7 @@ def test_through_a_tunnel_only_the_vendor_sees_the_key(tmp_path: Path) -> None:
         assert KEY.encode() in vendor.requests[0]
         assert KEY.encode() not in b"".join(seen)
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_proxy_with_tls_is_held_to_the_same_trust(tmp_path: Path) -> None:
@@ -124,13 +124,13 @@ def test_a_proxy_with_tls_is_held_to_the_same_trust(tmp_path: Path) -> None:
             known = http | {"proxy_url": proxy.url}
             return await polled(source("http://vendor.example", http=known, poll={"timeout": "2s"}))
 
-    assert credits_today(asyncio.run(main("IP:127.0.0.1"))) == 9
-    assert failure(asyncio.run(main("DNS:other.example"))).reason == Reason.TLS
+    assert credits_today(run(main("IP:127.0.0.1"))) == 9
+    assert failure(run(main("DNS:other.example"))).reason == Reason.TLS
 
 
 def test_a_proxy_that_is_not_there_is_a_failure_to_connect() -> None:
     asking = source("http://vendor.example", http={"proxy_url": "http://127.0.0.1:9"})
-    assert failure(asyncio.run(polled(asking))).reason == Reason.CONNECT
+    assert failure(run(polled(asking))).reason == Reason.CONNECT
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_environment_names_a_proxy_only_where_the_configuration_lets_it(
             assert credits_today(await polled(source(vendor.url, http=http))) == 9
         assert [len(there.requests) for there in (vendor, proxy)] == [2, 0] if is_direct else [0, 2]
 
-    asyncio.run(main())
+    run(main())
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_proxy_of_the_environment_that_cannot_be_used_is_said_so(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", url)
-    attempt = asyncio.run(polled(source("http://vendor.example", http=FROM_ENVIRONMENT)))
+    attempt = run(polled(source("http://vendor.example", http=FROM_ENVIRONMENT)))
     assert attempt.result == (
         Reason.CONNECT,
         "the proxy's URL is not an HTTP proxy's",

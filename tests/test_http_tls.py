@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 from certificates import Authority
 from raw_peer import Move, peer, well_behaved
-from vendor_calls import credits_today, failure, polled, source
+from vendor_calls import credits_today, failure, polled, run, source
 
 from exporter.config.models import Http
 from exporter.records import Failure, Reason
@@ -41,7 +40,7 @@ def outcome(tls: ssl.SSLContext, trusted: Path | None) -> Failure | float:
                 return attempt.result
             return credits_today(attempt)
 
-    return asyncio.run(main())
+    return run(main())
 
 
 def test_a_certificate_of_a_trusted_authority_for_the_right_name_is_believed(
@@ -118,7 +117,7 @@ def test_a_server_without_tls_is_a_failure_of_tls() -> None:
             attempt = await polled(source(f"https://127.0.0.1:{there.port}"))
         assert failure(attempt).reason == Reason.TLS
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_server_that_says_nothing_is_a_timeout() -> None:
@@ -127,7 +126,7 @@ def test_a_server_that_says_nothing_is_a_timeout() -> None:
             attempt = await polled(source(f"https://127.0.0.1:{there.port}"))
         assert failure(attempt).reason == Reason.TIMEOUT
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_one_context_serves_all_targets_with_the_same_trust(authority: Authority) -> None:

@@ -106,6 +106,13 @@ def test_what_is_used_up_keeps_the_run_out_it_has() -> None:
     assert with_run_out(known, {KEY: watched(*weekdays_alone(28))}) is known
 
 
+@pytest.mark.parametrize(("end", "out"), [(1, MONDAY + 36 * DAY), (0, None)], ids=["on", "over"])
+def test_a_plan_that_is_over_does_not_run_out(end: float, out: float | None) -> None:
+    use = watched(*weekdays_alone(28))
+    refined = with_run_out(reading(560, 120, end=use.at + end), {KEY: use})
+    assert refined.allowances[0].exhaustion == out
+
+
 def test_a_state_keeps_watch_from_poll_to_poll() -> None:
     state = State()
     for moment, used in weekdays_alone(28):

@@ -1,125 +1,45 @@
-"""The rhythm of polls and their limits, in virtual time."""
+"""The rhythm of polls, in virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_targets import READING, target
 from hypothesis import given
 from hypothesis import strategies as st
+from rehearsed import (
+    DOWN,
+    FOREVER,
+    NOW,
+    REFUSED,
+    Published,
+    Rehearsed,
+    hanging,
+    pace,
+    polled_for,
+    polls_of,
+    source,
+    unlimited,
+    wall_clock,
+)
 from virtual_time import elapsed, in_virtual_time
 
 from exporter.config.fields import Duration
 from exporter.config.models import Pace
-from exporter.polling import Fleet, Limits, Source, delay_after, poll_once
+from exporter.polling import Fleet, Limits, delay_after
 from exporter.records import Failure, Outcome, PollError, Reading, Reason
-from exporter.vendors._http import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
     from typing import Any
 
     from exporter.config.models import Target
-    from exporter.vendors import Fetch, Send
-
-Step: TypeAlias = Reading | Exception | float
-"""What one poll does: succeed, fail, or take so many seconds and then succeed."""
-
-NOW = 1_780_000_000.0
-REFUSED = PollError(Reason.AUTH, "HTTP status 401")
-DOWN = PollError(Reason.SERVER_ERROR, "HTTP status 503")
-FOREVER = 10.0**9
-
-
-async def reply(_: Request) -> bytes:
-    return b""
-
-
-def call(send: Send, host: str = "api") -> Awaitable[bytes]:
-    return send(Request("GET", f"https://{host}/"))
-
-
-class Rehearsed:
-    """A fetch that goes through its steps and repeats the last; knows when each poll began."""
-
-    def __init__(self, *steps: Step) -> None:
-        self.began: list[float] = []
-        self.under_way = 0
-        self._steps = iter(steps)
-        self._last = steps[-1]
-
-    async def __call__(self, _send: Send, _now: float) -> Reading:
-        self.began.append(round(elapsed(), 6))
-        self.under_way += 1
-        assert self.under_way == 1
-        try:
-            return await self._go_through(next(self._steps, self._last))
-        finally:
-            self.under_way -= 1
-
-    async def _go_through(self, step: Step) -> Reading:
-        if isinstance(step, Exception):
-            raise step
-        await asyncio.sleep(step if isinstance(step, float) else 0)
-        return READING
-
-
-async def hanging(send: Send, now: float) -> Reading:
-    return await Rehearsed(FOREVER)(send, now)
-
-
-class Published:
-    """What a fleet publishes, in order."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[tuple[str, Outcome]] = []
-
-    def __call__(self, name: str, outcome: Outcome) -> None:
-        self.outcomes.append((name, outcome))
-
-
-def pace(interval: str = "1m", timeout: str = "20s") -> dict[str, str]:
-    return {"interval": interval, "timeout": timeout}
-
-
-def source(of: Target, fetch: Fetch) -> Source:
-    return Source(of, fetch, reply)
-
-
-def unlimited() -> Limits:
-    return Limits(1000, 1000)
-
-
-def wall_clock() -> float:
-    return NOW + elapsed()
-
-
-async def polled_for(
-    seconds: float,
-    *sources: Source,
-    publish: Callable[[str, Outcome], None] = lambda *_: None,
-    limits: Limits | None = None,
-    now: Callable[[], float] = wall_clock,
-) -> None:
-    """Let a fleet without jitter poll these for so long."""
-    async with Fleet(publish, limits or unlimited(), now, lambda: 0.5) as fleet:
-        fleet.start(sources)
-        await asyncio.sleep(seconds)
-
-
-def polls_of(*steps: Step, seconds: float = 100, **poll: str) -> list[float]:
-    """When the polls of one target began whose interval is a minute."""
-    fetch = Rehearsed(*steps)
-    in_virtual_time(polled_for(seconds, source(target(poll=pace(**poll)), fetch)))
-    return fetch.began
-
-
-# The rhythm
+    from exporter.vendors import Send
 
 
 def test_the_first_polls_start_at_once_one_after_the_other() -> None:
@@ -220,170 +140,6 @@ def test_retry_after_is_obeyed_up_to_an_hour_and_never_hastens(
 def test_a_vendor_that_asks_for_time_gets_it() -> None:
     busy = PollError(Reason.RATE_LIMITED, "HTTP status 429", 40)
     assert polls_of(busy, READING, seconds=101) == [0, 40, 100]
-
-
-# The deadline
-
-
-def attempted(
-    fetch: Fetch, limits: Limits | None = None, timeout: str = "20s"
-) -> tuple[Reason | None, float, int]:
-    """The reason for which one poll failed, if it did, the seconds it took, and its requests."""
-    polled = source(target(poll=pace(timeout=timeout)), fetch)
-    result, took, requests = in_virtual_time(poll_once(polled, limits or unlimited(), lambda: NOW))
-    return result.reason if isinstance(result, Failure) else None, round(took, 6), requests
-
-
-def test_a_poll_is_given_the_time() -> None:
-    async def fetch(_: Send, now: float) -> Reading:
-        assert now == NOW
-        return READING
-
-    assert attempted(fetch) == (None, 0, 0)
-
-
-def test_a_hung_vendor_costs_a_poll_its_timeout() -> None:
-    assert attempted(Rehearsed(FOREVER)) == (Reason.TIMEOUT, 20, 0)
-
-
-def test_all_requests_of_a_poll_share_its_timeout() -> None:
-    async def fetch(send: Send, _: float) -> Reading:
-        while True:
-            await call(send)
-            await asyncio.sleep(6)
-
-    assert attempted(fetch) == (Reason.TIMEOUT, 20, 4)
-
-
-def test_waiting_for_the_rate_limit_takes_nothing_from_the_timeout() -> None:
-    async def fetch(send: Send, _: float) -> Reading:
-        for _ in range(4):  # at 0, 30, 60 and 90 seconds
-            await call(send)
-            await asyncio.sleep(4)
-        return READING
-
-    assert attempted(fetch, Limits(1, 1 / 30)) == (None, 94, 4)
-
-
-def test_requests_that_wait_together_do_not_add_up_their_waiting() -> None:
-    async def fetch(send: Send, now: float) -> Reading:
-        await asyncio.gather(*(call(send) for _ in range(4)))  # the last at 90 seconds
-        return await hanging(send, now)
-
-    assert attempted(fetch, Limits(1, 1 / 30)) == (Reason.TIMEOUT, 110, 4)
-
-
-def test_a_request_that_comes_as_time_runs_out_is_no_internal_error() -> None:
-    limits = Limits(1, 1 / 30)
-
-    async def fetch(send: Send, now: float) -> Reading:
-        await call(send)
-
-        async def late() -> None:
-            await asyncio.sleep(20 - 5e-10)  # both timers are due in the same turn of the loop
-            await call(send)
-
-        async with asyncio.TaskGroup() as group:
-            group.create_task(late())
-            return await hanging(send, now)
-
-    assert attempted(fetch, limits) == (Reason.TIMEOUT, 20, 1)
-
-
-@pytest.mark.parametrize("error", [REFUSED, PollError(Reason.DNS, "no such host")])
-def test_a_poll_error_ends_a_poll_with_its_reason(error: PollError) -> None:
-    assert attempted(Rehearsed(error)) == (error.reason, 0, 0)
-
-
-@pytest.mark.parametrize("error", [KeyError("k1"), RecursionError(), UnicodeError(), OSError()])
-def test_an_error_nobody_foresaw_is_internal_and_its_text_is_not_told(error: Exception) -> None:
-    polled = source(target(), Rehearsed(error))
-    result = in_virtual_time(poll_once(polled, unlimited(), lambda: NOW)).result
-    assert isinstance(result, Failure)
-    assert result.reason == Reason.INTERNAL
-    kind, place = result.detail.removeprefix("unexpected ").split(" ")
-    assert kind == type(error).__name__
-    assert place.startswith("(test_polling.py:")
-
-
-# What all polls share
-
-
-def test_requests_to_one_host_keep_their_distance() -> None:
-    starts: list[tuple[str, float]] = []
-
-    async def main() -> None:
-        async def note(request: Request) -> bytes:
-            starts.append((request.host, round(elapsed(), 6)))
-            return b""
-
-        async def fetch(send: Send, _: float) -> Reading:
-            await asyncio.gather(call(send, "a"), call(send, "a"), call(send, "b"))
-            return READING
-
-        limits = Limits(10, 5)
-        each = Source(target(), fetch, note)
-        await asyncio.gather(
-            poll_once(each, limits, wall_clock), poll_once(each, limits, wall_clock)
-        )
-
-    in_virtual_time(main())
-    assert sorted(starts) == [("a", 0), ("a", 0.2), ("a", 0.4), ("a", 0.6), ("b", 0), ("b", 0.2)]
-
-
-def test_a_host_that_was_left_alone_has_no_turns_saved_up() -> None:
-    limits = Limits(10, 4)
-    assert [limits.turn("a", now) for now in (0, 10, 10, 10)] == [0, 10, 10.25, 10.5]
-
-
-async def held(limits: Limits, seconds: float) -> float:
-    """Hold a slot for so long; when it was had."""
-    async with limits.slot():
-        had = elapsed()
-        await asyncio.sleep(seconds)
-    return had
-
-
-def test_no_more_polls_start_together_than_there_are_slots() -> None:
-    async def main() -> list[float]:
-        limits = Limits(2, 1)
-        return await asyncio.gather(*(held(limits, 0.5) for _ in range(5)))
-
-    assert in_virtual_time(main()) == [0, 0, 0.5, 0.5, 1]
-
-
-def test_a_poll_that_waits_over_a_second_lets_another_one_start() -> None:
-    async def main() -> list[float]:
-        limits = Limits(2, 1)
-        return await asyncio.gather(*(held(limits, 100) for _ in range(5)))
-
-    assert in_virtual_time(main()) == [0, 0, 1, 1, 2]
-
-
-def test_a_slot_is_given_back_once() -> None:
-    async def main() -> list[float]:
-        limits = Limits(1, 1)
-        await held(limits, 0.5)
-        await held(limits, 5)
-        cancelled = asyncio.create_task(held(limits, 5))
-        await asyncio.sleep(0.5)
-        cancelled.cancel()
-        began = elapsed()
-        return [had - began for had in await asyncio.gather(*(held(limits, 0.5) for _ in range(3)))]
-
-    assert in_virtual_time(main()) == [0, 0.5, 1]
-
-
-def test_150_hung_targets_delay_ten_healthy_ones_by_seconds() -> None:
-    hung = [source(target(f"h{index}", poll=pace()), Rehearsed(FOREVER)) for index in range(150)]
-    healthy = [Rehearsed(READING) for _ in range(10)]
-    others = [
-        source(target(f"t{index}", poll=pace()), fetch) for index, fetch in enumerate(healthy)
-    ]
-    in_virtual_time(polled_for(1800, *hung, *others, limits=Limits(16, 5)))
-    for fetch in healthy:
-        assert fetch.began[0] < 15
-        assert max(after - before for before, after in pairwise(fetch.began)) < 60 + 10
 
 
 # The key's file

@@ -9,21 +9,18 @@ import pytest
 from program import (
     COMMAND,
     MODULE,
-    WORLD,
     Program,
     affinda_target,
     configuration,
     running,
-    served,
     until,
     xtracta_target,
 )
 
-from exporter.demo.vendors import Vendors
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from exporter.demo.vendors import Vendors
 
 pytestmark = pytest.mark.e2e
 LISTEN = "--web.listen-address=127.0.0.1:0"
@@ -49,17 +46,6 @@ THEIRS = {
 }
 RELOAD_OK = "docusage_config_last_reload_successful"
 RELOADED_AT = "docusage_config_last_reload_success_timestamp_seconds"
-
-
-@pytest.fixture
-def vendors() -> Vendors:
-    return Vendors(WORLD)
-
-
-@pytest.fixture
-def base_url(vendors: Vendors) -> Iterator[str]:
-    with served(vendors) as url:
-        yield url
 
 
 def ready(program: Program) -> Program:

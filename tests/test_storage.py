@@ -16,23 +16,37 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from virtual_time import elapsed, in_virtual_time
 
+from exporter.config.models import Http
 from exporter.demo.vendors import Vendors
 from exporter.demo.world import Group, Plan, World
 from exporter.kept import restored, written
 from exporter.listen import bound_sockets, url_of
 from exporter.observed import Use
-from exporter.records import Allowance, Anomaly, Failure, Outcome, Reading, Reason, Sample
+from exporter.polling import Fleet, Limits, Rhythm, Source
+from exporter.records import (
+    Allowance,
+    Anomaly,
+    Failure,
+    Outcome,
+    PollError,
+    Reading,
+    Reason,
+    Sample,
+)
 from exporter.service import Options, Service, load_config
 from exporter.snapshot import Entry, Snapshot, State
 from exporter.storage import Forgetful, Keeper, Storage, keeper
 from exporter.vendors import VENDORS
+from exporter.vendors._http import Network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from exporter.config.models import Target
+    from exporter.vendors import Send
 
 NOW = 1_767_571_200.0  # 2026-01-05 00:00 UTC
 METRICS = {metric.name: metric for metric in VENDORS["xtracta"].metrics}
@@ -322,6 +336,15 @@ def test_a_file_that_cannot_be_read_is_a_warning(
     assert caplog.messages == ["kept state cannot be read: Is a directory"]
 
 
+def test_a_folder_that_cannot_be_read_is_one_warning(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "folder").write_text("none at all")
+    targets = [target.model_copy(update={"name": name}) for name in "abc"]
+    assert stored(tmp_path / "folder").load(targets) == {}
+    assert caplog.messages == ["kept state cannot be read: Not a directory"]
+
+
 def test_a_write_that_fails_leaves_the_file_as_it_was(target: Target, tmp_path: Path) -> None:
     storage = stored(tmp_path)
     storage.save(Entry(target, STATE, is_stale=False))
@@ -451,6 +474,49 @@ def test_without_a_folder_nothing_is_kept(target: Target, tmp_path: Path) -> Non
     assert isinstance(forgetful, Forgetful)
     assert asyncio.run(forgetful.load([target])) == {}
     assert isinstance(keeper(tmp_path), Keeper)
+
+
+# Where polling goes on.
+
+
+def polls_after(rhythm: Rhythm, target: Target, seconds: float) -> list[float]:
+    """When a target that was polled before this program began is polled, until so many seconds."""
+    began: list[float] = []
+
+    async def fetch(_send: Send, _now: float) -> Reading:
+        began.append(elapsed())
+        raise PollError(Reason.SERVER_ERROR, "HTTP status 503")
+
+    async def main() -> None:
+        limits = Limits(1, 1000.0)
+        async with Fleet(lambda *_: None, limits, lambda: NOW + elapsed(), lambda: 0.5) as fleet:
+            fleet.start(
+                [Source(target, fetch, Network("tests").way_out(Http()))], {target.name: rhythm}
+            )
+            await asyncio.sleep(seconds)
+
+    in_virtual_time(main())
+    return began
+
+
+@pytest.mark.parametrize(("due", "first"), [(NOW + 840, 840), (NOW, 0), (NOW - 10**6, 0)])
+def test_the_next_poll_keeps_its_time(target: Target, due: float, first: float) -> None:
+    last = Outcome(READING, 0.25, 2, NOW - 60, due)
+    assert polls_after(Rhythm(last), target, first + 1) == [first]
+
+
+def test_a_back_off_goes_on_from_where_it_was(target: Target) -> None:
+    last = Outcome(Failure(Reason.SERVER_ERROR, "HTTP status 503"), 0.25, 2, NOW, NOW + 120)
+    assert polls_after(Rhythm(last, failures=3), target, 1000) == [120, 360, 840]
+    assert polls_after(Rhythm(), target, 400) == [0, 30, 90, 210]
+
+
+def test_a_refused_key_waits_for_its_time_unless_its_file_changes(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("demo-key-1-not-real\n")
+    key.chmod(0o600)
+    target = configured(tmp_path, key=f"api_key_file: {key}")
+    assert polls_after(Rhythm(REFUSED, failures=1), target, 7001) == [7000]
 
 
 # The whole program.

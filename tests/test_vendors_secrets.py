@@ -8,7 +8,6 @@ import json
 import logging
 import re
 import signal
-import subprocess
 import traceback
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote
 
 import pytest
-from program import MODULE, environment, running, until
+from program import MODULE, running, started, until
 from raw_peer import head, peer, reply
-from vendor_calls import affinda_settings, connected, failure, polled, source, xtracta_settings
+from vendor_calls import affinda_settings, connected, failure, polled, run, source, xtracta_settings
 from virtual_time import in_virtual_time
 
 from exporter.demo.vendors import Vendors
@@ -244,7 +243,7 @@ def test_a_key_that_is_quoted_back_is_told_nowhere(
 
     for number, disguise in enumerate(DISGUISES.values()):
         key = canary(number)
-        assert not is_told(key, asyncio.run(told(key, disguise(key))) + caplog.text)
+        assert not is_told(key, run(told(key, disguise(key))) + caplog.text)
 
 
 def test_names_without_a_key_are_shown() -> None:
@@ -256,7 +255,7 @@ def test_names_without_a_key_are_shown() -> None:
             told = "\n".join(everything_told(asking, await polled(asking)))
         assert 'organization_name="Claims"' in told
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_traceback_of_a_failure_holds_no_key() -> None:
@@ -272,7 +271,7 @@ def test_a_traceback_of_a_failure_holds_no_key() -> None:
                 assert "HTTP status 401: <secret>" in shown
                 assert not is_told(key, shown)
 
-    asyncio.run(main())
+    run(main())
 
 
 CONFIG: Final = """
@@ -299,7 +298,7 @@ def test_the_program_tells_no_key_on_any_page_in_any_log_line_and_to_no_other_pr
             config.write_text(configuration(there.url))
             return await asyncio.to_thread(all_that_is_told, tmp_path, config)
 
-    everything = asyncio.run(main())
+    everything = run(main())
     assert "t0" in everything
     assert "Head" in everything
     for number in range(len(places)):
@@ -345,14 +344,11 @@ def all_that_is_told(folder: Path, config: Path) -> str:
         told += [program.log.read_text(), program.output.read_text()]
     for form in ("table", "json", "prometheus"):
         probe = (*MODULE, "probe", f"--config.file={config}", f"--format={form}")
-        ended = subprocess.run(
-            [*probe, "--log.level=debug"],
-            check=False,
-            capture_output=True,
-            env=environment(),
-            timeout=20,
-        )
-        told += [ended.stdout.decode(), ended.stderr.decode()]
+        with (folder / "probed").open("w+") as out:
+            process = started(out, out, *probe, "--log.level=debug", environ={})
+            assert process.wait(20) == 1
+            out.seek(0)
+            told.append(out.read())
     return "\n".join(told)
 
 
@@ -377,7 +373,7 @@ def test_a_key_file_is_read_at_each_poll(tmp_path: Path) -> None:
         sent = [request.headers["authorization"] for request in vendors.log]
         assert sent == ["Bearer first-key-1"] * 2 + ["Bearer second-key-2"]
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_a_refused_key_slows_down_and_the_changed_file_is_tried_at_once(tmp_path: Path) -> None:

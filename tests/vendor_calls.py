@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.demo.vendors import Request as Asked
@@ -15,7 +16,7 @@ from exporter.vendors._http import Network
 from exporter.vendors._status import reason_of_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from exporter.config.models import Target
     from exporter.demo.vendors import Vendors
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 KEY = "k-3141592653"
 TIMEOUT = 0.3
+T = TypeVar("T")
 NETWORK = Network("test/1")
 
 
@@ -66,7 +68,7 @@ def poll(fetch: Fetch, vendors: Vendors, now: float = 0.0) -> Reading:
     async def main() -> Reading:
         return await fetch(directly(vendors), now)
 
-    return asyncio.run(main())
+    return run(main())
 
 
 def values(reading: Reading, metrics: Iterable[Metric]) -> dict[str, float]:
@@ -99,8 +101,14 @@ def connected(target: Target) -> Source:
 
 
 async def polled(asking: Source) -> Attempt:
-    """One poll, as the exporter makes it."""
-    return await poll_once(asking, Limits(1000, 1000.0), time.time)
+    """One poll, as the exporter makes it: in a task of its own."""
+    return await asyncio.create_task(poll_once(asking, Limits(1000, 1000.0), time.time))
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, in a thread of its own: `virtual_time` says why."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, main).result()
 
 
 def credits_today(attempt: Attempt) -> float:

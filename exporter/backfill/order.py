@@ -58,13 +58,16 @@ def ordered(flags: Mapping[str, Any], targets: Sequence[Target], now: datetime) 
         OrderError: the first thing that is wrong with them.
     """
     first, last = days(flags["start"], flags["end"], now.date())
+    output = Path(flags["output"])
+    if output.is_dir():  # better said now than after hours of asking
+        raise OrderError(f"--output {output} is a folder")
     return Order(
         targets=chosen(targets, flags.get("targets", ())),
         first=first,
         last=last,
         step=step(flags["step"]),
         labels=labels(filter(None, flags["label"])),
-        output=Path(flags["output"]),
+        output=output,
     )
 
 

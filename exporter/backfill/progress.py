@@ -24,11 +24,12 @@ class Progress:
         self._stream = stream
         self._is_shown = stream.isatty()
 
-    def show(self, done: int, words: str) -> None:
-        """So many are done, and this is being done."""
+    def show(self, done: int, words: str, parts: int = 0) -> None:
+        """So many are done, and this is being done, of which so many parts have come."""
         filled = _WIDTH * done // self._total
+        more = f", {parts} of its parts" if parts else ""
         bar = "#" * filled + "." * (_WIDTH - filled)
-        self._write(f"{_FROM_THE_LEFT}[{bar}] {done}/{self._total}  {words}")
+        self._write(f"{_FROM_THE_LEFT}[{bar}] {done}/{self._total}  {words}{more}")
 
     def clear(self) -> None:
         """Leave the line to what comes next."""

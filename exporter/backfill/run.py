@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.backfill.patience import patient
@@ -11,6 +12,8 @@ from exporter.records import Failure, PollError
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.backfill.order import Order
     from exporter.backfill.progress import Progress
     from exporter.backfill.spool import Past, Written
@@ -64,7 +67,7 @@ async def backfill(order: Order, network: Network, limits: Limits, progress: Pro
         send = patient(network.way_out(target.http), limits, target.poll.timeout)
         try:
             with spool.of(target) as past:
-                await _ask(target, order, past, send)
+                await _ask(target, order, past, send, partial(progress.show, done, target.name))
         except PollError as error:
             failures[target.name] = error.failure
     progress.show(len(order.targets), "writing")
@@ -73,11 +76,15 @@ async def backfill(order: Order, network: Network, limits: Limits, progress: Pro
     return Result(written, failures)
 
 
-async def _ask(target: Target, order: Order, past: Past, send: Send) -> None:
-    """Spool what the target's vendor tells of its past."""
-    history = VENDORS[target.vendor].history
-    async for stretches in history(target, send, order.first, order.last):
+async def _ask(
+    target: Target, order: Order, past: Past, send: Send, show: Callable[[int], None]
+) -> None:
+    """Spool what the target's vendor tells of its past, one scope or group after the other."""
+    parts = 0
+    async for stretches in VENDORS[target.vendor].history(target, send, order.first, order.last):
         past.add(stretches)
+        parts += 1
+        show(parts)
 
 
 def report(result: Result, order: Order, now: datetime) -> str:

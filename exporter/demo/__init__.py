@@ -195,7 +195,7 @@ targets:
     api_key: demo-key-1-not-real
     workspaces: all
     document_types: all
-    allowance: {{credits: {europe_credits}, period: month}}
+    allowance: {{credits: {europe_credits}, period: month, price_per_credit: 0.05, currency: EUR}}
 
   # Little is left: at this pace it runs out before the month ends.
   - name: acme-us
@@ -203,7 +203,7 @@ targets:
     base_url: {base_url}
     organization: uSaAcMe2
     api_key: demo-key-2-not-real
-    allowance: {{credits: {america_credits}, period: month}}
+    allowance: {{credits: {america_credits}, period: month, price_per_credit: 0.06, currency: USD}}
 
   # Credits bought in advance, for a year.
   - name: acme-logistics

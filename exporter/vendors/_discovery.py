@@ -66,8 +66,8 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
-class Rhythm(NamedTuple):
-    """When lists are asked for.
+class Looks(NamedTuple):
+    """When lists are looked at.
 
     Args:
         interval: seconds between two looks.
@@ -80,8 +80,8 @@ class Rhythm(NamedTuple):
     clock: Callable[[], float]
 
     @classmethod
-    def of(cls, discovery: DiscoverySettings, timeout: float, clock: Callable[[], float]) -> Rhythm:
-        """The rhythm for a target whose polls have this timeout."""
+    def of(cls, discovery: DiscoverySettings, timeout: float, clock: Callable[[], float]) -> Looks:
+        """Those of a target whose polls have this timeout."""
         return cls(discovery.interval, timeout * _PATIENCE, clock)
 
 
@@ -89,13 +89,13 @@ class Listing(Generic[T]):
     """A vendor's list, asked for once an interval; where that fails, the last one is kept.
 
     Args:
-        rhythm: when to ask.
+        looks: when to ask.
         target: whose list it is, for the log.
         otherwise: what serves until the list was read for the first time, if anything does.
     """
 
-    def __init__(self, rhythm: Rhythm, target: str, otherwise: T | None = None) -> None:
-        self._rhythm = rhythm
+    def __init__(self, looks: Looks, target: str, otherwise: T | None = None) -> None:
+        self._looks = looks
         self._target = target
         self._known = otherwise
         self._due = float("-inf")
@@ -109,18 +109,18 @@ class Listing(Generic[T]):
         Raises:
             PollError: as `ask` does, while there is nothing to fall back on.
         """
-        now = self._rhythm.clock()
+        now = self._looks.clock()
         if self._known is not None and now < self._due:
             return self._known
         if self._known is None:
             self._known = await ask(None)
-            self._due = now + self._rhythm.interval
+            self._due = now + self._looks.interval
             return self._known
         try:
-            self._known = await ask(self._rhythm.patience)
-            self._due = now + self._rhythm.interval
+            self._known = await ask(self._looks.patience)
+            self._due = now + self._looks.interval
         except PollError as error:
-            self._due = now + self._rhythm.interval * _SOONER
+            self._due = now + self._looks.interval * _SOONER
             _log.warning(
                 "a list cannot be read, the last one is kept",
                 extra={"target": self._target, "reason": error.reason, "detail": error.detail},

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from exporter.config.models import Http
 
-# Parsed, a hostile reply of this size takes up to 25 times as much memory for a moment.
+# Parsed, a hostile reply takes up to 23 times as much memory for a moment.
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
-MAX_LIST_BYTES: Final = 4 * 1024 * 1024  # thousands of scopes
+MAX_LIST_BYTES: Final = 2 * 1024 * 1024  # a thousand scopes and more
 _MAX_ERROR_BYTES: Final = 4096
 _ERROR_PATIENCE: Final = 0.25  # seconds for the words of a refusal; its status is known already
 # One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
@@ -62,8 +62,8 @@ class Request:
         method: `GET` or `POST`.
         url: whole, with its query.
         headers: beside those every call has.
-        body: bytes to send, or None.
         explain: finds the vendor's own words in the beginning of a refusal, safe to show.
+        body: bytes to send, or None.
         limit: bytes of a reply that are read at most.
         patience: seconds for the call, if the poll can do without it; else its deadline counts.
     """
@@ -71,8 +71,8 @@ class Request:
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
     explain: Callable[[bytes], str] = field(default=_no_words, repr=False)
+    body: bytes | None = field(default=None, repr=False)
     limit: int = MAX_REPLY_BYTES
     patience: float | None = None
 

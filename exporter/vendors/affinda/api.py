@@ -86,7 +86,7 @@ def _get(settings: Settings, key: Secret, path: str, query: dict[str, str]) -> R
         "GET",
         f"{settings.address}/v3/{path}" + (f"?{urlencode(query)}" if query else ""),
         {"Authorization": f"Bearer {key.reveal()}", "Accept": "application/json"},
-        explain=partial(explain, key=key),
+        partial(explain, key=key),
     )
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.records import PollError
-from exporter.vendors._discovery import Listing, Rhythm
+from exporter.vendors._discovery import Listing, Looks
 from exporter.vendors._together import naming, together
 from exporter.vendors.affinda.api import (
     Scope,
@@ -120,10 +120,10 @@ class _Connection:
         self._start: date | None = None
         self._known: _Known | None = None
         self._parts = _parts(settings)
-        rhythm = Rhythm.of(settings.discovery, settings.poll.timeout, clock)
+        looks = Looks.of(settings.discovery, settings.poll.timeout, clock)
         # Without `all` a list only gives names, and a poll can do without names.
         self._lists: dict[Axis, Listing[Names]] = {
-            axis: Listing(rhythm, settings.name, None if self._parts.get(axis) == "all" else {})
+            axis: Listing(looks, settings.name, None if self._parts.get(axis) == "all" else {})
             for axis in ("organization", *self._parts)
         }
 

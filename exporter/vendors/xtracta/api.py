@@ -69,8 +69,8 @@ def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, s
         "POST",
         f"{settings.address}/v1/{path}",
         {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/xml"},
-        urlencode({"api_key": key.reveal(), **form}).encode(),
         partial(explain, key=key),
+        urlencode({"api_key": key.reveal(), **form}).encode(),
     )
 
 

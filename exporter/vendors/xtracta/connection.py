@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.records import PollError
-from exporter.vendors._discovery import Listing, Rhythm
+from exporter.vendors._discovery import Listing, Looks
 from exporter.vendors._together import naming, together
 from exporter.vendors.xtracta.api import groups_request, parse_groups, parse_usage, usage_request
 from exporter.vendors.xtracta.reading import reading
@@ -51,10 +51,10 @@ class _Connection:
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._is_walking = settings.groups == "all"
-        rhythm = Rhythm.of(settings.discovery, settings.poll.timeout, clock)
+        looks = Looks.of(settings.discovery, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
         otherwise: Tree | None = None if self._is_walking else {}
-        self._tree = Listing(rhythm, settings.name, otherwise)
+        self._tree = Listing(looks, settings.name, otherwise)
 
     async def fetch(self, send: Send, now: float) -> Reading:
         """Poll once; a plan's pace is taken up to `now`."""

@@ -1,0 +1,1 @@
+"""What the dashboards and the Grafana-managed alerts are made with; see generate.py."""

@@ -1,0 +1,193 @@
+"""The exporter itself: which targets answer, how fresh the figures are, and why polls fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from grafana.boards import Row, dashboard, target_variable, variable
+from grafana.panels import BLUE, FULL, bars, over_time, query, stat, timeline, words_for
+from grafana.queries import highest, relabelled, series
+
+if TYPE_CHECKING:
+    from grafana.panels import Json
+
+_UP: Final = highest("docusage_target_up", "target")
+_STATES: Final = words_for(_0=("down", "red"), _1=("up", "green"))
+_AT_LEAST_ONE: Final = {"axisSoftMax": 1}
+_UP_STEPS: Final = [(None, "red"), (1, "green")]
+
+
+def board() -> Json:
+    """The whole of it."""
+    return dashboard(
+        "exporter",
+        "Which targets answer, how fresh is what the exporter says, and why do polls fail?",
+        [
+            Row(4, [_targets() | {"w": 16}, _config() | {"w": 4}, _version() | {"w": 4}]),
+            Row(8, [_polls(), _age()]),
+            Row(8, [_failures(), _durations()]),
+            Row(8, [_calls(), _anomalies()]),
+            Row(8, [_memory(), _cpu()], fold="The process itself"),
+        ],
+        since="now-7d",
+        variables=[
+            variable("vendor", "Vendor", 'label_values(docusage_target_up{job=~"$job"}, vendor)'),
+            target_variable('vendor=~"$vendor"'),
+        ],
+    )
+
+
+def _targets() -> Json:
+    return stat(
+        "Which targets answer?",
+        "Whether the last poll of each target succeeded, in any replica.",
+        query(_UP, "{{target}}", at_once=True),
+        steps=_UP_STEPS,
+        colour="background",
+        text="value_and_name",
+        mappings=_STATES,
+        unit="none",
+    )
+
+
+def _config() -> Json:
+    return stat(
+        "Configuration?",
+        "Whether the configuration was good when an exporter last read it; otherwise it runs on"
+        " with the one before.",
+        query(f"min({series('docusage_config_last_reload_successful')})", at_once=True),
+        steps=_UP_STEPS,
+        colour="background",
+        mappings=words_for(_0=("bad", "red"), _1=("good", "green")),
+        unit="none",
+    )
+
+
+def _version() -> Json:
+    return stat(
+        "Version?",
+        "Exporters by version.",
+        query(f"count by (version) ({series('docusage_build_info')})", "{{version}}", at_once=True),
+        steps=BLUE,
+        text="name",
+        unit="none",
+    )
+
+
+def _polls() -> Json:
+    return timeline(
+        "When did polls fail?",
+        "A lane for each target: red while its last poll had failed.",
+        query(_UP, "{{target}}"),
+        steps=_UP_STEPS,
+        mappings=_STATES,
+        unit="none",
+    )
+
+
+def _age() -> Json:
+    age = f"time() - {highest('docusage_last_success_timestamp_seconds', 'target')}"
+    stale = highest("docusage_target_stale_after_seconds", "target")
+    return bars(
+        "How old are the figures, against the age at which they are withdrawn?",
+        "Time since the last successful poll as a part of stale_after; at 100 % the figures of a"
+        " target are withdrawn. A target that never succeeded is not here.",
+        query(f"sort_desc(({age}) / ({stale}))", "{{target}}", at_once=True),
+        steps=FULL,
+        unit="percentunit",
+        decimals=0,
+        min=0,
+        max=1,
+    )
+
+
+def _failures() -> Json:
+    failures = series("docusage_poll_failures_total", over="[$__interval]")
+    return over_time(
+        "Why did polls fail?",
+        "Failed polls per hour or longer, by target and reason; the runbook says what to do about"
+        " each reason.",
+        query(
+            f"sum by (target, reason) (increase({failures})) > 0 or {_none('reason')}",
+            "{{target}} {{reason}}",
+            step="1h",
+        ),
+        stacked=True,
+        unit="none",
+        decimals=0,
+        min=0,
+        custom=_AT_LEAST_ONE,
+    )
+
+
+def _durations() -> Json:
+    return over_time(
+        "How long do polls take?",
+        "The last poll of each target, waiting for limits included; a poll with many scopes makes"
+        " many requests.",
+        query(highest("docusage_poll_duration_seconds", "target"), "{{target}}"),
+        unit="s",
+        min=0,
+    )
+
+
+def _calls() -> Json:
+    calls = series("docusage_api_requests_total", over="[$__rate_interval]")
+    return over_time(
+        "How many calls do the vendors get?",
+        "Requests per minute, retries and every replica included: what counts against a quota.",
+        query(f"sum by (target) (rate({calls})) * 60", "{{target}}"),
+        unit="reqpm",
+        min=0,
+    )
+
+
+def _anomalies() -> Json:
+    anomalies = series("docusage_response_anomalies_total", over="[$__interval]")
+    return over_time(
+        "Which replies were odd?",
+        "Replies that were accepted all the same, by target and kind.",
+        query(
+            f"sum by (target, kind) (increase({anomalies})) > 0 or {_none('kind')}",
+            "{{target}} {{kind}}",
+            step="1h",
+        ),
+        stacked=True,
+        unit="none",
+        decimals=0,
+        min=0,
+        custom=_AT_LEAST_ONE,
+    )
+
+
+def _none(label: str) -> str:
+    """A line at 0, so that a panel without bars says so instead of being empty."""
+    return relabelled("vector(0)", label, "none")
+
+
+def _memory() -> Json:
+    return over_time(
+        "How much memory does it take?",
+        "Resident memory of each exporter.",
+        query(
+            f"{series('process_resident_memory_bytes')} and on (job, instance)"
+            f" {series('docusage_build_info')}",
+            "{{instance}}",
+        ),
+        unit="bytes",
+        min=0,
+    )
+
+
+def _cpu() -> Json:
+    seconds = series("process_cpu_seconds_total", over="[$__rate_interval]")
+    return over_time(
+        "How much CPU does it take?",
+        "Seconds of CPU per second of each exporter: 100 % is one core.",
+        query(
+            f"rate({seconds}) and on (job, instance) {series('docusage_build_info')}",
+            "{{instance}}",
+        ),
+        unit="percentunit",
+        min=0,
+    )
