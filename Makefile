@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help docs demo test check unit types lint format lock dashboards release servers clean
+.PHONY: help bench docs demo test check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +43,15 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
+
+bench: $(VENV)/dev rivals ## measure speed and memory beside other programs; minutes
+	$(BIN)/python -m benchmarks
+
+# What the benchmarks compare with.
+rivals:
+	@test -x /usr/sbin/nginx -a -x /usr/bin/prometheus-pushgateway || (apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    nginx-light prometheus-pushgateway >/dev/null)
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
 	$(BIN)/python -m grafana.generate

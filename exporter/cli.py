@@ -12,17 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
-from exporter.backfill.progress import Progress
-from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
-from exporter.config.views import schema
-from exporter.demo.run import run_demo
 from exporter.flags import Parser
 from exporter.healthcheck import local_url, problem
 from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
-from exporter.probe import FORMATS, failures, probe, prometheus_text, write_textfile, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
@@ -142,6 +136,8 @@ def _say_valid(path: Path, config: Config) -> None:
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.probe import FORMATS, probe  # noqa: PLC0415  serving does without
+
     parser = Parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
@@ -165,6 +161,8 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _answer(entries: Sequence[Entry], flags: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     """Say what a probe found; the exit status."""
+    from exporter.probe import failures, prometheus_text, write_textfile, written  # noqa: PLC0415  serving does without
+
     if flags["textfile"]:
         write_textfile(Path(flags["textfile"]), prometheus_text(entries))
         for line in failures(entries):
@@ -180,6 +178,10 @@ def _shows_colours(environ: Mapping[str, str]) -> bool:
 
 
 def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered  # noqa: PLC0415  serving does without
+    from exporter.backfill.progress import Progress  # noqa: PLC0415  serving does without
+    from exporter.backfill.run import backfill  # noqa: PLC0415  serving does without
+
     parser = Parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
     _with_config(parser)
     parser.flag("start", "", "the first day, such as 2026-01-31")
@@ -202,6 +204,8 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _say_result(result: Result, order: Order, now: datetime) -> int:
+    from exporter.backfill.run import report  # noqa: PLC0415  serving does without
+
     words = report(result, order, now)
     if result.failures:
         print(words, file=sys.stderr)
@@ -211,6 +215,8 @@ def _say_result(result: Result, order: Order, now: datetime) -> int:
 
 
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from exporter.demo.run import run_demo  # noqa: PLC0415  serving does without
+
     parser = Parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
     parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
@@ -220,6 +226,8 @@ def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from exporter.config.views import schema  # noqa: PLC0415  serving does without
+
     Parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
     _say(json.dumps(schema(settings), indent=2))

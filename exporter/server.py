@@ -18,7 +18,7 @@ from exporter.web.response import HTML, JSON, PLAIN, Response, said
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from exporter.exposition import Page
+    from exporter.page import Page
     from exporter.snapshot import Snapshot
     from exporter.status_page import Site
     from exporter.web.response import Request

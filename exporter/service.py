@@ -14,10 +14,10 @@ from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
 from exporter.descriptors import for_calls, limit
-from exporter.exposition import Page
 from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.notify import notify, reloading
+from exporter.page import Page
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.server import Application
@@ -139,6 +139,7 @@ class Service:
                 serving = group.create_task(web.serve(self._options.sockets))
                 reloading = group.create_task(self._reload_on(hang_up))
                 watching = group.create_task(self._reload_on_change())
+                renewing = group.create_task(self._page.keep_fresh())
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
@@ -147,6 +148,7 @@ class Service:
                 passwords.close()
                 reloading.cancel()
                 watching.cancel()
+                renewing.cancel()
                 keeping.cancel()
 
     def _publish(self, name: str, outcome: Outcome) -> None:
@@ -170,7 +172,7 @@ class Service:
             reloading(self._options.environ)
             reason = await self._read_again()
             self._is_good = reason is None
-            self._page.expire()
+            self._page.renew()
             notify(self._options.environ, "READY=1")
             return reason
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scraping import hello
 
 from exporter.config.models import Target
-from exporter.exposition import Page
+from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
 from exporter.server import Application
 from exporter.snapshot import Snapshot

@@ -17,8 +17,8 @@ from lxml import html
 from programs import program
 
 from exporter.config.models import Alerts, Target
-from exporter.exposition import Page
 from exporter.listen import bound_sockets, url_of
+from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason
 from exporter.server import Application
 from exporter.snapshot import Entry, Snapshot, State
