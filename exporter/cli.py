@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from exporter.config.problems import ConfigError
 from exporter.flags import Parser
 from exporter.healthcheck import local_url, problem
-from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.web.config import LiveWebConfig, WebConfig
+from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

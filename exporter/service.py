@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Final
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
-from exporter.descriptors import for_calls, limit
-from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.notify import notify, reloading
 from exporter.page import Page
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
-from exporter.server import Application
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
-from exporter.status_page import Site
-from exporter.storage import keeper
+from exporter.storage.files import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
 from exporter.watch import LOOK_EVERY, Watched
 from exporter.web.accepting import server
 from exporter.web.config import WebConfig
+from exporter.web.descriptors import for_calls, limit
 from exporter.web.guard import Guard
+from exporter.web.listen import url_of
+from exporter.web.pages import Application
 from exporter.web.passwords import Passwords
 from exporter.web.response import asgi
+from exporter.web.status_page import Site
 
 if TYPE_CHECKING:
     import socket

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
-    records < keys < descriptors < watch < config < sharding < forecast < observed < vendors
-    < polling < snapshot < metrics < exposition < deflate < page < kept < storage < status
-    < status_style < status_rows < status_page < web < server < logs < flags < listen < notify
+    records < keys < watch < config < sharding < forecast < observed < vendors < polling < snapshot
+    < metrics < exposition < deflate < page < storage < status < web < logs < flags < notify
     < service < demo.run < backfill < probe < healthcheck < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()

@@ -13,8 +13,8 @@ from program import (
     xtracta_target,
 )
 
-from exporter.listen import bound_sockets
 from exporter.service import VERSION
+from exporter.web.listen import bound_sockets
 
 if TYPE_CHECKING:
     from pathlib import Path

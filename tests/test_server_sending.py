@@ -9,10 +9,10 @@ from fake_targets import target
 
 from exporter.exposition import Format
 from exporter.page import Page
-from exporter.server import Application
 from exporter.snapshot import Snapshot
-from exporter.status_page import Site
+from exporter.web.pages import Application
 from exporter.web.response import asgi
+from exporter.web.status_page import Site
 
 
 def replied(application: Application, method: str) -> list[dict[str, object]]:

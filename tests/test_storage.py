@@ -21,8 +21,6 @@ from virtual_time import elapsed, in_virtual_time
 from exporter.config.models import Http
 from exporter.demo.vendors import Vendors
 from exporter.demo.world import Group, Plan, World
-from exporter.kept import restored, written
-from exporter.listen import bound_sockets, url_of
 from exporter.observed import Use
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import (
@@ -37,9 +35,11 @@ from exporter.records import (
 )
 from exporter.service import Options, Service, load_config
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.storage import Forgetful, Keeper, Storage, keeper
+from exporter.storage.files import Forgetful, Keeper, Storage, keeper
+from exporter.storage.format import restored, written
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.web.listen import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping

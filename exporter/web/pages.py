@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from exporter.status import described
-from exporter.status_page import status_page
-from exporter.status_style import headers as page_headers
 from exporter.web.negotiation import chosen_format, takes_gzip
 from exporter.web.response import HTML, JSON, PLAIN, Response, said
+from exporter.web.status_page import status_page
+from exporter.web.status_style import headers as page_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.page import Page
     from exporter.snapshot import Snapshot
-    from exporter.status_page import Site
     from exporter.web.response import Request
+    from exporter.web.status_page import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from exporter.kept import restored, written
+from exporter.storage.format import restored, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
