@@ -69,6 +69,7 @@ class _Storm:
     def __init__(self) -> None:
         self._base = 0
         self._rages = False
+        self._foreign = _world(1)  # where every figure is another account's
         self.vendors = Vendors(_world(0), self._before)
 
     def heed(self, word: str) -> None:
@@ -83,7 +84,7 @@ class _Storm:
         if not self._rages or not is_faulty(number):
             return None
         turn = number // 2 + int(time.monotonic() / _TURN)
-        return _FAULTS[turn % len(_FAULTS)](self.vendors.world, request)
+        return _FAULTS[turn % len(_FAULTS)](self._foreign, request)
 
 
 def _account(request: Request) -> int:
@@ -91,9 +92,9 @@ def _account(request: Request) -> int:
     return int(key.rpartition("-")[2])
 
 
-def _of_another(world: World, request: Request) -> Reply:
+def _of_another(foreign: World, request: Request) -> Reply:
     """A faultless reply, about someone else."""
-    reply = Vendors(world).answer(request)
+    reply = Vendors(foreign).answer(request)
     body = reply.body.replace(b'"oRg', b'"sOmEoNe').replace(b"<group_id>", b"<group_id>9")
     return replace(reply, body=body)
 
