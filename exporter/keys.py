@@ -40,11 +40,11 @@ class Secret:
         if not self._pieces:
             for run in self._runs():
                 self._pieces.setdefault(len(run), set()).add(run)
-        bare = _bare(text)
         is_telling = any(
-            bare[at : at + length] in pieces
+            look[at : at + length] in pieces
+            for look in (text.lower(), _bare(text))
             for length, pieces in self._pieces.items()
-            for at in range(len(bare) - length + 1)
+            for at in range(len(look) - length + 1)
         )
         return REDACTED if is_telling else text
 
@@ -62,8 +62,8 @@ class Secret:
             raw.hex(),
             *phases,
         ):
-            bare = _bare(form) or form
-            yield from (bare[at : at + _TELLING] for at in range(max(1, len(bare) - _TELLING + 1)))
+            yield from _windows(form.lower())
+            yield from _windows(_bare(form))
 
     def __repr__(self) -> str:
         return REDACTED
@@ -73,6 +73,12 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+def _windows(text: str) -> Iterator[str]:
+    """Every telling run of `text`; all of it where it is no longer than one."""
+    if text:
+        yield from (text[at : at + _TELLING] for at in range(max(1, len(text) - _TELLING + 1)))
 
 
 def _bare(text: str) -> str:
