@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from exporter.records import PollError, Reason
+from exporter.regular_file import without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ class KeyFile:
     def read(self) -> Secret:
         """The file's one line."""
         try:
-            with open(self.path, "rb", opener=_without_waiting) as file:
+            with open(self.path, "rb", opener=without_waiting) as file:
                 raw = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise PollError(
@@ -151,11 +151,6 @@ class KeyFile:
             return bool(self.path.stat().st_mode & 0o004)
         except OSError:
             return False
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def usable_key(text: str, origin: str) -> Secret:

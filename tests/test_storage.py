@@ -337,6 +337,18 @@ def test_a_file_that_cannot_be_read_is_a_warning(
     assert caplog.messages == ["kept state cannot be read: Is a directory"]
 
 
+def test_a_pipe_in_place_of_a_file_is_a_warning_without_waiting_for_a_writer(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = stored(tmp_path)
+    storage.save(Entry(target, STATE, is_stale=False))
+    [file] = tmp_path.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    assert storage.load([target]) == {}
+    assert caplog.messages == ["kept state cannot be read: Not a regular file"]
+
+
 def test_a_folder_that_cannot_be_read_is_one_warning(
     target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

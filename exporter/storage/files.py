@@ -14,6 +14,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from exporter.regular_file import content
 from exporter.storage.format import restored, written
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ class Storage:
 
     def _load(self, target: Target) -> State | None:
         path = self._path(target.name)
-        contents = path.read_bytes()
+        kept = content(path)
         try:
-            return restored(contents, target, self._now(), self._clock())
+            return restored(kept, target, self._now(), self._clock())
         except ValueError:
             self._set_aside(path, target)
             return None
