@@ -131,6 +131,15 @@ def test_misuse_is_said_in_words_and_has_a_status_of_its_own(
     assert words in errors
 
 
+@pytest.mark.parametrize("command", ["serve", "demo", "healthcheck"])
+def test_an_external_url_that_is_none_is_said_in_words(said: Said, command: str) -> None:
+    status, output, errors = said(command, "--web.external-url=http://[::1")
+    assert (status, output) == (2, "")
+    assert errors.endswith(
+        ": error: web.external-url must be a URL such as https://example.com/docusage\n"
+    )
+
+
 @pytest.mark.parametrize("variable", ["DOCUSAGE_LOG_LEVEL", "DOCUSAGE_LOG_FORMAT"])
 def test_a_variable_is_held_to_the_choices_of_its_flag(
     said: Said, good: Path, variable: str
