@@ -90,6 +90,29 @@ def test_nothing_listens_when_the_file_is_bad(said: Said, bad: Path) -> None:
     assert (status, words) == (1, problems_of(bad))
 
 
+@pytest.mark.parametrize(
+    ("vendor", "more", "words"),
+    [
+        ("xtracta", "groups: [4, 5, 5]", "groups: names 5 twice"),
+        ("affinda", "organization: o, workspaces: [w1, w1]", "workspaces: names w1 twice"),
+        (
+            "affinda",
+            "organization: o, document_types: [made-up-key-of-20-ch, made-up-key-of-20-ch]",
+            "document_types: names an entry twice",
+        ),
+    ],
+)
+def test_a_scope_that_is_named_twice_is_a_problem(
+    said: Said, tmp_path: Path, vendor: str, more: str, words: str
+) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(
+        f"targets:\n  - {{name: a, vendor: {vendor}, api_key: made-up-key,\n    {more}}}\n"
+    )
+    expected = f"the configuration cannot be used:\n{path}:3: targets[0].{words}\n"
+    assert said("check", str(path)) == (1, "", expected)
+
+
 def test_a_missing_file_is_said_in_words(said: Said, tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     words = (
