@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TARGETS: Final = 10_000
-INTERVALS: Final = {"5m": 300, "1m2s": 62}
+INTERVALS: Final = {"5m": 300, "62s": 62}
 _SCRAPES: Final = 20
 _POLLS: Final = re.compile(r"^docusage_polls_total\{.*\} (\d+)", re.MULTILINE)
 _LAST_POLL: Final = re.compile(r"^docusage_last_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)

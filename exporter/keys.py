@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from exporter.records import PollError, Reason
 from exporter.regular_file import without_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 REDACTED: Final = "<secret>"
@@ -25,11 +26,10 @@ _NOISE: Final = re.compile(r"[^a-z0-9]+")
 class Secret:
     """A key that shows itself only through `reveal()`."""
 
-    __slots__ = ("_pieces", "_value")
+    __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value = value
-        self._pieces: dict[int, set[str]] = {}  # telling ones by their length, once needed
 
     def reveal(self) -> str:
         """The key itself, for the one request that needs it."""
@@ -37,33 +37,13 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
-        if not self._pieces:
-            for run in self._runs():
-                self._pieces.setdefault(len(run), set()).add(run)
         is_telling = any(
             look[at : at + length] in pieces
             for look in (text.lower(), _bare(text))
-            for length, pieces in self._pieces.items()
+            for length, pieces in _telling_pieces(self._value).items()
             for at in range(len(look) - length + 1)
         )
         return REDACTED if is_telling else text
-
-    def _runs(self) -> Iterator[str]:
-        if len(self._value) < _TELLING:  # its other forms would be found in many a text
-            yield _bare(self._value) or self._value
-            return
-        raw = self._value.encode()
-        # Base64 of a key inside a longer text starts at one of three phases.
-        phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
-        for form in (
-            self._value,
-            self._value[::-1],
-            quote(self._value, safe=""),
-            raw.hex(),
-            *phases,
-        ):
-            yield from _windows(form.lower())
-            yield from _windows(_bare(form))
 
     def __repr__(self) -> str:
         return REDACTED
@@ -84,6 +64,27 @@ def _windows(text: str) -> Iterator[str]:
 def _bare(text: str) -> str:
     """Letters and digits alone, so that a key with blanks or hyphens put in is still found."""
     return _NOISE.sub("", text.lower())
+
+
+@lru_cache(maxsize=4)  # those of every key would be 8 KB a target; a list needs those of one
+def _telling_pieces(key: str) -> Mapping[int, set[str]]:
+    """The pieces that tell of a key, by their length."""
+    pieces: dict[int, set[str]] = {}
+    for run in _runs(key):
+        pieces.setdefault(len(run), set()).add(run)
+    return pieces
+
+
+def _runs(key: str) -> Iterator[str]:
+    if len(key) < _TELLING:  # its other forms would be found in many a text
+        yield _bare(key) or key
+        return
+    raw = key.encode()
+    # Base64 of a key inside a longer text starts at one of three phases.
+    phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
+    for form in (key, key[::-1], quote(key, safe=""), raw.hex(), *phases):
+        yield from _windows(form.lower())
+        yield from _windows(_bare(form))
 
 
 class KeySource(Protocol):

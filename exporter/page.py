@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from exporter.snapshot import Entry, Snapshot
 
 MAX_AGE: Final = 1.0  # seconds from a change to a page that shows it
+_OVERDUE: Final = 10.0  # the same where the machine is too busy to keep the page fresh
 _BLOCK: Final = 100  # targets
 _FEW: Final = 20  # changes of a block; more than these are slower than rendering it whole
 
@@ -41,11 +42,10 @@ class Block(NamedTuple):
 
     def after(self, entries: Sequence[Entry]) -> Block:
         """The block with the entries as they are now; itself where they are the same."""
-        if _names(entries) != _names(self.entries):
-            return _rendered(entries)
-        pairs = zip(self.entries, entries, strict=True)
+        pairs = zip(self.entries, entries, strict=False)
         changed = [(old, new) for old, new in pairs if old is not new]
-        if len(changed) > _FEW:
+        is_other = any(old.target.name != new.target.name for old, new in changed)
+        if is_other or len(self.entries) != len(entries) or len(changed) > _FEW:
             return _rendered(entries)
         lines = [(target_lines(old), target_lines(new)) for old, new in changed]
         if any(before.keys() != now.keys() for before, now in lines):
@@ -68,10 +68,6 @@ class Block(NamedTuple):
             for before, now in changed:
                 text = text.replace(before, now)
             yield name, deflated(text.encode()) if changed else part
-
-
-def _names(entries: Iterable[Entry]) -> list[str]:
-    return [entry.target.name for entry in entries]
 
 
 def _rendered(entries: Sequence[Entry]) -> Block:
@@ -144,17 +140,29 @@ class Page:
         }
         self._known = _Known(float("-inf"))
         self._bodies: dict[tuple[Format, bool], bytes] = {}
+        self._max_age = MAX_AGE
 
     def body(self, form: Format, *, gzipped: bool) -> bytes:
-        """The page, renewed here unless `keep_fresh` did it in time."""
-        if self._clock() - self._known.at >= MAX_AGE:
-            self.renew()
+        """The page, renewed here unless `keep_fresh` does it."""
+        self._renew_if_old()
         key = form, gzipped
         if key not in self._bodies:
             self._bodies[key] = (
                 self._file(form) if gzipped else gunzipped(self.body(form, gzipped=True))
             )
         return self._bodies[key]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it shows a poll of every target there is."""
+        self._renew_if_old()
+        entries = (entry for block in self._known.blocks for entry in block.entries)
+        shown = {entry.target.name for entry in entries if entry.state.last}
+        return all(entry.target.name in shown for entry in self._snapshot.entries())
+
+    def _renew_if_old(self) -> None:
+        if self._clock() - self._known.at >= self._max_age:
+            self.renew()
 
     def renew(self) -> None:
         """Let the next scrape see what is known now."""
@@ -165,11 +173,13 @@ class Page:
 
         In a thread of its own: the loop's usual ones may all be waiting for a dead resolver.
         """
+        self.renew()
+        self._max_age = _OVERDUE
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "page") as thread:
             while True:
-                self._take(await loop.run_in_executor(thread, self._known.after, *self._seen()))
                 await asyncio.sleep(MAX_AGE / 2)
+                self._take(await loop.run_in_executor(thread, self._known.after, *self._seen()))
 
     def _seen(self) -> tuple[float, list[Entry]]:
         return self._clock(), list(self._snapshot.entries())

@@ -190,15 +190,31 @@ def test_what_was_looked_up_earlier_never_replaces_what_was_looked_up_later() ->
     assert pages.text() == before
 
 
-def test_a_page_is_kept_fresh_although_nobody_asks_for_it() -> None:
+def test_a_page_is_kept_fresh_without_a_scrape_that_has_to_wait_for_it() -> None:
     async def main() -> None:
         pages = Pages()
-        assert not is_shown(pages.text())
-        pages.snapshot.publish("one", outcome())
         keeping = asyncio.create_task(pages.page.keep_fresh())
+        await asyncio.sleep(0)
+        pages.snapshot.publish("one", outcome())
+        pages.clock.now = 9.9
+        assert not is_shown(pages.text())
         async with asyncio.timeout(5):
             while not is_shown(pages.text()):  # noqa: ASYNC110  nothing tells of a renewed page
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+        assert await asyncio.gather(keeping, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_page_that_cannot_be_kept_fresh_is_renewed_by_the_scrape() -> None:
+    async def main() -> None:
+        pages = Pages()
+        keeping = asyncio.create_task(pages.page.keep_fresh())
+        await asyncio.sleep(0)
+        pages.snapshot.publish("one", outcome())
+        pages.clock.now = 10.0
+        assert is_shown(pages.text())
         keeping.cancel()
         assert await asyncio.gather(keeping, return_exceptions=True)
 

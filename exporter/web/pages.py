@@ -86,7 +86,7 @@ class Application:
         return said(200, "Healthy.")
 
     def _ready(self, _: Request) -> Response:
-        if self.snapshot.is_ready:
+        if self.page.is_ready:
             return said(200, "Ready.")
         return said(503, "Not ready: some targets have not been polled yet.")
 
