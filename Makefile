@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help bench docs demo test check unit types lint format lock dashboards release rivals servers clean
+.PHONY: help bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,9 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 
 bench: $(VENV)/dev rivals ## measure speed and memory beside other programs; minutes
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/dev ## two minutes of faults, reloads and bad clients: nothing may leak (SOAK_SECONDS=120)
+	$(BIN)/python -m benchmarks.soak
 
 # What the benchmarks compare with.
 rivals:

@@ -70,7 +70,10 @@ class Scraper:
         """Head and body, up to the length that is named, the last chunk, or the end."""
         got = bytearray()
         while b"\r\n\r\n" not in got:
-            got += connection.recv(_CHUNK)
+            more = connection.recv(_CHUNK)
+            if not more:
+                raise ConnectionError("closed before an answer")
+            got += more
         head = bytes(got[: got.index(b"\r\n\r\n")])
         del got[: len(head) + 4]
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])

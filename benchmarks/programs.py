@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _PATIENCE: Final = 180.0
-_EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
+EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
 _NGINX: Final = """\
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{}}
@@ -95,7 +95,7 @@ def exporter(folder: Path, targets: int, url: str, interval: str = "1d") -> Iter
     file.write_text(config(targets, url, interval), encoding="ascii")
     port = free_port()
     flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
-    with _running([_EXPORTER, *flags], port) as program:
+    with _running([EXPORTER, *flags], port) as program:
         yield program
 
 

@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 from exporter.config.problems import ConfigError
 from exporter.flags import Parser
 from exporter.healthcheck import local_url, problem
-from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.web.config import LiveWebConfig, WebConfig
+from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +77,8 @@ def _with_config(parser: Parser) -> None:
 def _with_web(parser: Parser, default: str = DEFAULT_ADDRESS) -> None:
     parser.repeated_flag("web.listen-address", default, "where to serve")
     parser.flag("web.telemetry-path", "/metrics", "path of the metrics")
+    words = "TLS, passwords and headers, in the file that Prometheus exporters take"
+    parser.flag("web.config.file", "", words)
     parser.flag("web.external-url", "", "the URL at which a proxy shows the exporter")
     parser.flag("web.route-prefix", "", "path before every path, instead of the external URL's")
 
@@ -88,30 +91,43 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser.flag("storage.path", "", "a folder in which to keep state across restarts")
     parser.flag("shard", "0/1", "poll the share i of n, from 0/n to n-1/n; limits are each shard's")
     parser.switch("config.check", "as `check`")
+    parser.switch("config.enable-auto-reload", "read the configuration again when it changes")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
+    prefix = _prefix(parser, flags)
     path = Path(flags["config.file"])
     shard = Shard.parse(flags["shard"])
     config = load_config(path, environ, shard)
     if flags["config.check"]:
         _say_valid(path, config)
     else:
-        asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
+        options = replace(_options(path, prefix, flags, environ), shard=shard)
+        asyncio.run(serve(options, config))
 
 
-def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
+def _options(
+    path: Path, prefix: str, flags: Mapping[str, Any], environ: Mapping[str, str]
+) -> Options:
+    web_file = flags["web.config.file"]
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(flags["web.listen-address"]),
-        prefix=_prefix(flags),
+        prefix=prefix,
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
+        web=LiveWebConfig(Path(web_file)).current if web_file else WebConfig,
+        reloads_by_itself=flags.get("config.enable-auto-reload", False),
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 
-def _prefix(flags: Mapping[str, Any]) -> str:
-    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+def _prefix(parser: Parser, flags: Mapping[str, Any]) -> str:
+    """What stands before every path; without a slash at its end."""
+    try:
+        external = urlsplit(flags["web.external-url"])
+    except ValueError:
+        parser.error("web.external-url must be a URL such as https://example.com/docusage")
+    prefix = flags["web.route-prefix"] or external.path
     return "/" + prefix.strip("/") if prefix.strip("/") else ""
 
 
@@ -214,8 +230,9 @@ def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     _with_web(parser, "127.0.0.1:10086")
     parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
     flags = parser.values(arguments)
+    prefix = _prefix(parser, flags)
     keep = Path(flags["keep-config"]) if flags["keep-config"] else None
-    asyncio.run(run_demo(lambda path: _options(path, flags, environ), keep))
+    asyncio.run(run_demo(lambda path: _options(path, prefix, flags, environ), keep))
 
 
 def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
@@ -232,7 +249,8 @@ def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     _with_web(parser)
     parser.add_argument("url", nargs="?", default="", metavar="URL", help="where to ask instead")
     flags = parser.values(arguments)
-    url = flags["url"] or local_url(flags["web.listen-address"][0], _prefix(flags))
+    prefix = _prefix(parser, flags)
+    url = flags["url"] or local_url(flags["web.listen-address"][0], prefix)
     found = problem(url)
     _say(f"{url}: {found or 'healthy'}")
     return 1 if found else 0

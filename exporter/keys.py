@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from exporter.records import PollError, Reason
+from exporter.regular_file import without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,11 +37,11 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
-        bare = _bare(text)
         is_telling = any(
-            bare[at : at + length] in pieces
+            look[at : at + length] in pieces
+            for look in (text.lower(), _bare(text))
             for length, pieces in _telling_pieces(self._value).items()
-            for at in range(len(bare) - length + 1)
+            for at in range(len(look) - length + 1)
         )
         return REDACTED if is_telling else text
 
@@ -53,6 +53,12 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+def _windows(text: str) -> Iterator[str]:
+    """Every telling run of `text`; all of it where it is no longer than one."""
+    if text:
+        yield from (text[at : at + _TELLING] for at in range(max(1, len(text) - _TELLING + 1)))
 
 
 def _bare(text: str) -> str:
@@ -77,8 +83,8 @@ def _runs(key: str) -> Iterator[str]:
     # Base64 of a key inside a longer text starts at one of three phases.
     phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
     for form in (key, key[::-1], quote(key, safe=""), raw.hex(), *phases):
-        bare = _bare(form) or form
-        yield from (bare[at : at + _TELLING] for at in range(max(1, len(bare) - _TELLING + 1)))
+        yield from _windows(form.lower())
+        yield from _windows(_bare(form))
 
 
 class KeySource(Protocol):
@@ -122,7 +128,7 @@ class KeyFile:
     def read(self) -> Secret:
         """The file's one line."""
         try:
-            with open(self.path, "rb", opener=_without_waiting) as file:
+            with open(self.path, "rb", opener=without_waiting) as file:
                 raw = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise PollError(
@@ -146,11 +152,6 @@ class KeyFile:
             return bool(self.path.stat().st_mode & 0o004)
         except OSError:
             return False
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def usable_key(text: str, origin: str) -> Secret:

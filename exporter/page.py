@@ -144,14 +144,25 @@ class Page:
 
     def body(self, form: Format, *, gzipped: bool) -> bytes:
         """The page, renewed here unless `keep_fresh` does it."""
-        if self._clock() - self._known.at >= self._max_age:
-            self.renew()
+        self._renew_if_old()
         key = form, gzipped
         if key not in self._bodies:
             self._bodies[key] = (
                 self._file(form) if gzipped else gunzipped(self.body(form, gzipped=True))
             )
         return self._bodies[key]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it shows a poll of every target there is."""
+        self._renew_if_old()
+        entries = (entry for block in self._known.blocks for entry in block.entries)
+        shown = {entry.target.name for entry in entries if entry.state.last}
+        return all(entry.target.name in shown for entry in self._snapshot.entries())
+
+    def _renew_if_old(self) -> None:
+        if self._clock() - self._known.at >= self._max_age:
+            self.renew()
 
     def renew(self) -> None:
         """Let the next scrape see what is known now."""

@@ -13,20 +13,27 @@ from typing import TYPE_CHECKING, Final
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
-from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.notify import notify, reloading
 from exporter.page import Page
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
-from exporter.server import Application, server
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
-from exporter.status_page import Site
-from exporter.storage import keeper
+from exporter.storage.files import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
+from exporter.watch import LOOK_EVERY, Watched
+from exporter.web.accepting import server
+from exporter.web.config import WebConfig
+from exporter.web.descriptors import for_calls, limit
+from exporter.web.guard import Guard
+from exporter.web.listen import url_of
+from exporter.web.pages import Application
+from exporter.web.passwords import Passwords
+from exporter.web.response import asgi
+from exporter.web.status_page import Site
 
 if TYPE_CHECKING:
     import socket
@@ -71,6 +78,8 @@ class Options:
         sockets: bound sockets to serve on.
         prefix: path before every path.
         telemetry_path: where the metrics are.
+        web: the web configuration as it is now.
+        reloads_by_itself: whether the configuration is read again when it changes.
         storage_path: the folder in which state is kept across restarts, or None.
         shard: which of the file's targets are polled.
     """
@@ -80,8 +89,15 @@ class Options:
     sockets: list[socket.socket]
     prefix: str = ""
     telemetry_path: str = "/metrics"
+    web: Callable[[], WebConfig] = WebConfig
+    reloads_by_itself: bool = False
     storage_path: Path | None = None
     shard: Shard = WHOLE
+
+    def urls(self) -> list[str]:
+        """Where people's browsers find the exporter."""
+        tls = self.web().tls is not None
+        return [url_of(bound, tls=tls) + self.prefix for bound in self.sockets]
 
 
 class Service:
@@ -92,7 +108,7 @@ class Service:
         self._config = config
         self._snapshot = Snapshot()
         self._page = Page(self._snapshot, self._program_samples)
-        self._network = Network(USER_AGENT)
+        self._network = Network(USER_AGENT, for_calls(limit()))
         self._keeper = keeper(options.storage_path)
         self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
@@ -113,19 +129,24 @@ class Service:
             Site(VERSION, self._options.telemetry_path, str(self._options.shard)),
             self._options.prefix,
         )
-        web = server(application)
+        passwords = Passwords()
+        guard = Guard(application.answer, self._options.web, passwords)
+        web = server(asgi(guard.answer), lambda: self._options.web().tls)
         async with self._fleet:
             await self._put_in_force(self._config)
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
-                watching = group.create_task(self._reload_on(hang_up))
+                reloading = group.create_task(self._reload_on(hang_up))
+                watching = group.create_task(self._reload_on_change())
                 renewing = group.create_task(self._page.keep_fresh())
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
+                passwords.close()
+                reloading.cancel()
                 watching.cancel()
                 renewing.cancel()
                 keeping.cancel()
@@ -137,6 +158,13 @@ class Service:
         while await hang_up.wait():
             hang_up.clear()
             await self.reload()
+
+    async def _reload_on_change(self) -> None:
+        watched = Watched(self._options.config_file)
+        while self._options.reloads_by_itself:
+            await asyncio.sleep(LOOK_EVERY)
+            if await asyncio.to_thread(watched.has_changed):
+                await self.reload()
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
@@ -209,7 +237,7 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
     greet()
-    for bound in options.sockets:
-        _log.info("serving", extra={"url": url_of(bound) + options.prefix})
+    for url in options.urls():
+        _log.info("serving", extra={"url": url})
     await Service(options, config).run(stop, hang_up)
     _log.info("stopped")

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from program import WORLD, affinda_target, configuration, served, xtracta_target
 from said import Said
 
@@ -17,6 +18,10 @@ from exporter.demo.vendors import Vendors
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
     from pathlib import Path
+
+# A law holds on a busy machine too: how long a case takes is no part of it.
+settings.register_profile("whatever the time", deadline=None)
+settings.load_profile("whatever the time")
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio", "uvicorn")
 

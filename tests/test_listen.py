@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from exporter.listen import AddressError, bound_sockets, url_of
+from exporter.web.listen import AddressError, bound_sockets, url_of
 
 
 @pytest.mark.parametrize(

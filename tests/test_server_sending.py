@@ -9,9 +9,10 @@ from fake_targets import target
 
 from exporter.exposition import Format
 from exporter.page import Page
-from exporter.server import Application
 from exporter.snapshot import Snapshot
-from exporter.status_page import Site
+from exporter.web.pages import Application
+from exporter.web.response import asgi
+from exporter.web.status_page import Site
 
 
 def replied(application: Application, method: str) -> list[dict[str, object]]:
@@ -22,7 +23,7 @@ def replied(application: Application, method: str) -> list[dict[str, object]]:
         messages.append(message)
 
     request = {"method": method, "path": "/metrics", "headers": [], "query_string": b""}
-    asyncio.run(application(request, None, send))
+    asyncio.run(asgi(application.answer)(request, None, send))
     return messages
 
 
@@ -43,15 +44,17 @@ def application(page: Page) -> Application:
 
 def test_a_long_page_is_sent_whole_and_in_pieces(page: Page) -> None:
     _, *bodies = replied(application(page), "GET")
-    pieces = [message.get("body", b"") for message in bodies]
-    assert all(isinstance(piece, bytes) and len(piece) <= 262_144 for piece in pieces)
+    pieces = [message["body"] for message in bodies]
+    assert all(isinstance(piece, bytes) and len(piece) <= 65_536 for piece in pieces)
     sent = b"".join(piece for piece in pieces if isinstance(piece, bytes))
     assert sent == page.body(Format.TEXT, gzipped=False)
     assert len(sent) > 500_000
-    assert [message.get("more_body", False) for message in bodies] == [True] * 3 + [False]
+    *but_the_last, last = bodies
+    assert all(message["more_body"] for message in but_the_last)
+    assert not last["more_body"]
 
 
 def test_a_question_for_the_head_alone_is_answered_without_a_body(page: Page) -> None:
     start, *bodies = replied(application(page), "HEAD")
     assert start["status"] == 200
-    assert bodies == [{"type": "http.response.body"}]
+    assert bodies == [{"type": "http.response.body", "body": b"", "more_body": False}]

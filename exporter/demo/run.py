@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.demo import demo_config, demo_world
 from exporter.demo.vendors import Vendors
-from exporter.listen import url_of
 from exporter.service import load_config, serve
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ async def run_demo(options: Callable[[Path], Options], keep: Path | None) -> Non
         async with Vendors(world).serve() as vendors:
             path.write_text(demo_config(world, vendors), encoding="utf-8")
             chosen = options(path)
-            exporter = url_of(chosen.sockets[0]) + chosen.prefix
+            (exporter, *_) = chosen.urls()
             shown = path if keep else f"{exporter}/config"
             welcome = _WELCOME.format(vendors=vendors, exporter=exporter, config=shown)
             config = load_config(path, chosen.environ)

@@ -20,7 +20,7 @@ import asyncio
 import errno
 import ssl
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from socket import gaierror
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
 MAX_LIST_BYTES: Final = 2 * 1024 * 1024  # a thousand scopes and more
 _MAX_ERROR_BYTES: Final = 4096
+_NO_DESCRIPTOR: Final = "too many open files; raise the limit (ulimit -n)"
 _ERROR_PATIENCE: Final = 0.25  # seconds for the words of a refusal; its status is known already
 # One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
 _NO_TIMEOUTS: Final = {"connect": None, "read": None, "write": None, "pool": None}
@@ -83,10 +84,17 @@ class Request:
 
 
 class Network:
-    """The ways out: one TLS context for each set of trusted roots, since one costs 20 ms."""
+    """The ways out: one TLS context for each set of trusted roots, since one costs 20 ms.
 
-    def __init__(self, user_agent: str) -> None:
+    Args:
+        user_agent: what vendors are told.
+        most: calls that may be under way at the same time; None for any number.
+    """
+
+    def __init__(self, user_agent: str, most: int | None = None) -> None:
         self._user_agent = user_agent
+        self._most = most
+        self._under_way = 0
         self._contexts: dict[Path | None, ssl.SSLContext] = {}
 
     def way_out(self, settings: Http) -> Callable[[Request], Awaitable[bytes]]:
@@ -100,9 +108,25 @@ class Network:
 
         async def send(request: Request) -> bytes:
             proxy = _proxy(settings, request.url, context)
-            return await _send(request, context, proxy, self._user_agent)
+            with self._place():
+                return await _send(request, context, proxy, self._user_agent)
 
         return send
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One call's place; scrapes need the descriptors that it does not get.
+
+        Raises:
+            PollError: internal, when all are taken.
+        """
+        if self._under_way == self._most:
+            raise PollError(Reason.INTERNAL, _NO_DESCRIPTOR)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
 
 def _trust(ca_file: Path | None) -> ssl.SSLContext:
@@ -234,7 +258,7 @@ def _translated(error: Exception) -> PollError:
             if isinstance(cause, kind):
                 return PollError(reason, words + _tls_words(cause))
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
-            return PollError(Reason.INTERNAL, "too many open files; raise the limit (ulimit -n)")
+            return PollError(Reason.INTERNAL, _NO_DESCRIPTOR)
     return PollError(Reason.CONNECT, "no connection to the vendor, or it broke")
 
 

@@ -66,9 +66,10 @@ def _bound(address: str, everywhere: str) -> socket.socket:
     return server
 
 
-def url_of(bound: socket.socket) -> str:
+def url_of(bound: socket.socket, *, tls: bool = False) -> str:
     """Where a person's browser finds a socket."""
+    scheme = "https" if tls else "http"
     host, port = bound.getsockname()[:2]
     if host in {"::", "0.0.0.0"}:  # noqa: S104  compared, not bound
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,69 @@
+"""A poll that does not pass a cancellation on is the last one all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from virtual_time import in_virtual_time
+
+from exporter.config.models import Target
+from exporter.polling import Fleet, Limits, Source
+from exporter.records import PollError, Reason
+from exporter.vendors._together import together
+
+if TYPE_CHECKING:
+    from exporter.records import Reading
+    from exporter.vendors import Send
+    from exporter.vendors._http import Request
+
+TARGET = Target.model_validate(
+    {"name": "one", "vendor": "acme", "api_key": "k1", "poll": {"interval": "1s"}}
+)
+
+
+def test_a_failure_in_the_moment_of_a_stop_does_not_keep_a_target_alive() -> None:
+    """Were it polled on, what it publishes would end the program with an error."""
+
+    async def main() -> None:
+        began = asyncio.Event()
+
+        async def fails_when_cancelled(_send: Send, _now: float) -> Reading:
+            began.set()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                raise PollError(Reason.DNS, "no such host")
+
+        async def unused(_: Request) -> bytes:
+            return b""
+
+        async with Fleet(lambda name, _: nobody_expects[name], Limits(1, 1)) as fleet:
+            fleet.start([Source(TARGET, fails_when_cancelled, unused)])
+            await began.wait()
+            fleet.stop(["one"])
+
+    nobody_expects: dict[str, None] = {}
+    asyncio.run(main())
+
+
+def test_a_failed_group_of_requests_does_not_end_a_target() -> None:
+    """Before Python 3.13 the task counts as cancelled for ever after such a failure."""
+
+    async def main() -> list[str]:
+        async def refused() -> Reading:
+            raise PollError(Reason.CONNECT, "refused")
+
+        async def asks_together(_send: Send, _now: float) -> Reading:
+            return (await together([refused(), refused()]))[0]
+
+        async def unused(_: Request) -> bytes:
+            return b""
+
+        polled: list[str] = []
+        async with Fleet(lambda name, _: polled.append(name), Limits(1, 1)) as fleet:
+            fleet.start([Source(TARGET, asks_together, unused)])
+            await asyncio.sleep(1)
+        return polled
+
+    assert len(in_virtual_time(main())) > 1

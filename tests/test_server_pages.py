@@ -1,0 +1,213 @@
+"""The pages: what is where, for which methods, and what every answer has."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scraping import hello
+
+from exporter.config.models import Target
+from exporter.page import Page
+from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
+from exporter.snapshot import Snapshot
+from exporter.web.pages import Application
+from exporter.web.response import Request, Response, asgi
+from exporter.web.status_page import Site
+
+PATHS = ["/", "/documentation", "/-/healthy", "/-/ready", "/config", "/api/v1/targets", "/metrics"]
+ALLOWANCE = Allowance("acc", "credits", 1000, 700, 300, "credits")
+NAME = '<b>"one"&'
+
+
+def snapshot(*results: Reading | Failure) -> Snapshot:
+    """Of one target, which was polled with these results."""
+    found = Snapshot()
+    found.adopt([Target.model_validate({"name": NAME, "vendor": "acme", "api_key": "k1"})])
+    for result in results:
+        found.publish(NAME, Outcome(result, 0.5, 1, 1_780_000_000, 1_780_000_900))
+    return found
+
+
+def no_samples() -> list[Sample]:
+    return []
+
+
+def application(
+    known: Snapshot | None = None,
+    reason: str | None = None,
+    prefix: str = "",
+    telemetry_path: str = "/metrics",
+) -> Application:
+    async def reload() -> str | None:
+        return reason
+
+    known = known or snapshot()
+    page = Page(known, no_samples, clock=lambda: 0.0)
+    site = Site("1.2.3", telemetry_path)
+    return Application(page, known, reload, lambda: "poll: {}\n", site, prefix)
+
+
+def answer(
+    pages: Application, path: str, method: str = "GET", headers: dict[bytes, bytes] | None = None
+) -> Response:
+    return asyncio.run(pages.answer(Request(method, path, list((headers or {}).items()))))
+
+
+def carried(pages: Application, method: str, path: str) -> tuple[int, dict[bytes, bytes], bytes]:
+    """Status, headers and body as ASGI has them."""
+    messages: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        messages.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    asyncio.run(asgi(pages.answer)(scope, None, send))
+    start, *pieces = messages
+    assert [piece["more_body"] for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    return start["status"], dict(start["headers"]), b"".join(piece["body"] for piece in pieces)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/-/reload", "/no"])
+def test_head_is_get_without_its_body(path: str) -> None:
+    pages = application(snapshot(Reading((), (ALLOWANCE,))))
+    status, headers, body = carried(pages, "GET", path)
+    assert carried(pages, "HEAD", path) == (status, headers, b"")
+    assert headers[b"content-length"] == str(len(body)).encode()
+    assert len(body) > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/-/healthy", "text/plain; charset=utf-8"),
+        ("/config", "text/plain; charset=utf-8"),
+        ("/api/v1/targets", "application/json"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_each_page_says_what_it_is(path: str, content_type: str) -> None:
+    response = answer(application(), path)
+    assert (response.status, response.content_type) == (200, content_type)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [*PATHS, "/-/reload", "/no"])
+def test_every_answer_keeps_caches_frames_and_scripts_away(method: str, path: str) -> None:
+    _, headers, _ = carried(application(), method, path)
+    assert headers[b"cache-control"] == b"no-store"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"content-security-policy"].startswith(b"default-src 'none';")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get", ""])
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_are_for_get_and_head(method: str, path: str) -> None:
+    response = answer(application(), path, method)
+    assert (response.status, response.headers) == (405, ((b"allow", b"GET, HEAD"),))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_reload_is_for_post(method: str) -> None:
+    response = answer(application(), "/-/reload", method)
+    assert (response.status, response.headers) == (405, ((b"allow", b"POST"),))
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "body"),
+    [(None, 200, b"Reloaded.\n"), ("file:1: bad", 500, b"file:1: bad\n")],
+)
+def test_reload_says_how_it_went(reason: str | None, status: int, body: bytes) -> None:
+    response = answer(application(reason=reason), "/-/reload", "POST")
+    assert (response.status, response.body) == (status, body)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "metrics", "/metrics/", "//metrics", "/Metrics", "/%6detrics", "/-/", "/config?"]
+)
+def test_there_is_nothing_else(path: str) -> None:
+    assert answer(application(), path).status == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_with_a_prefix_everything_is_below_it_and_nothing_outside(path: str) -> None:
+    pages = application(prefix="/doc/usage")
+    assert answer(pages, "/doc/usage" + path).status in {200, 503}
+    assert answer(pages, path).status == 404
+    assert answer(pages, "/doc/usagex" + path).status == 404
+    assert answer(pages, "/x/doc/usage" + path).status == 404
+
+
+def test_the_prefix_without_its_slash_leads_to_the_status_page() -> None:
+    response = answer(application(prefix="/doc/u é"), "/doc/u é")
+    assert (response.status, response.headers) == (308, ((b"location", b"u%20%C3%A9/"),))
+
+
+def test_the_metrics_are_where_they_are_wanted() -> None:
+    pages = application(telemetry_path="/telemetry")
+    assert answer(pages, "/telemetry").content_type.startswith("text/plain; version=0.0.4")
+    assert answer(pages, "/metrics").status == 404
+    assert b'<a href="telemetry">' in answer(pages, "/").body
+
+
+def test_metrics_are_compressed_for_who_reads_that() -> None:
+    response = answer(application(), "/metrics", headers={b"accept-encoding": b"gzip"})
+    assert response.body[:2] == b"\x1f\x8b"
+    assert response.headers == (
+        (b"vary", b"Accept, Accept-Encoding"),
+        (b"content-encoding", b"gzip"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [((), 503), ((Reading(()),), 200), ((Failure(Reason.DNS, "no such host"),), 200)],
+)
+def test_the_exporter_is_ready_once_every_target_was_polled(
+    results: tuple[Reading | Failure, ...], status: int
+) -> None:
+    assert answer(application(snapshot(*results)), "/-/ready").status == status
+
+
+def test_targets_are_told_as_json() -> None:
+    response = answer(application(snapshot(Failure(Reason.DNS, "no such host"))), "/api/v1/targets")
+    (target,) = json.loads(response.body)["data"]["targets"]
+    assert (target["name"], target["up"]) == (NAME, False)
+    assert target["last_error"] == {"reason": "dns", "detail": "no such host"}
+
+
+@given(
+    st.text() | st.sampled_from([*PATHS, "/-/reload"]),
+    st.text(),
+    st.lists(
+        st.tuples(st.sampled_from([b"accept", b"accept-encoding"]) | st.binary(), st.binary())
+    ),
+)
+def test_no_method_path_or_header_makes_an_error(
+    path: str, method: str, headers: list[tuple[bytes, bytes]]
+) -> None:
+    for wanted in (method, "GET"):
+        asyncio.run(application().answer(Request(wanted, path, headers)))
+
+
+def test_a_long_body_is_handed_over_in_pieces() -> None:
+    messages: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        messages.append(message)
+
+    async def long(_: Request) -> Response:
+        return Response(200, "text/plain", b"ab" * 50_000)
+
+    async def main() -> None:
+        scope = {"method": "GET", "path": "/", "headers": [], "query_string": b"a=1"}
+        await asgi(long)(scope, None, send)
+        await asgi(hello)(scope, None, send)
+
+    asyncio.run(main())
+    assert [len(message.get("body", "-")) for message in messages] == [1, 65536, 34464, 0, 1, 6, 0]
