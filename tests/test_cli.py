@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from said import Said
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
+NOT_TO_SERVE = "--web.listen-address=nonsense"  # a program that serves after all ends at once
 
 
 @pytest.fixture
@@ -184,15 +185,14 @@ def test_a_file_can_be_named_and_checked_by_variables(said: Said, good: Path, ba
 @pytest.mark.parametrize("value", ["true", "True", "TRUE", "1"])
 def test_a_switch_is_on_by_its_variable(said: Said, good: Path, value: str) -> None:
     environ = {"DOCUSAGE_CONFIG_CHECK": value}
-    told = said(f"--config.file={good}", environ=environ)
+    told = said(f"--config.file={good}", NOT_TO_SERVE, environ=environ)
     assert told == (0, f"{good} is valid: 2 targets\n", "")
 
 
 @pytest.mark.parametrize("value", ["false", "False", "0", ""])
 def test_a_switch_is_off_by_its_variable(said: Said, good: Path, value: str) -> None:
-    # Serving is what fails on this address.
-    arguments = [f"--config.file={good}", "--web.listen-address=nonsense"]
-    status, output, errors = said(*arguments, environ={"DOCUSAGE_CONFIG_CHECK": value})
+    environ = {"DOCUSAGE_CONFIG_CHECK": value}
+    status, output, errors = said(f"--config.file={good}", NOT_TO_SERVE, environ=environ)
     assert (status, output) == (1, "")
     assert errors.startswith("'nonsense' is no address to serve on")
 
@@ -201,14 +201,16 @@ def test_a_switch_is_off_by_its_variable(said: Said, good: Path, value: str) -> 
 def test_a_switch_whose_variable_says_neither_is_refused_by_name(
     said: Said, good: Path, variable: str
 ) -> None:
-    told = said(f"--config.file={good}", environ={f"DOCUSAGE_{variable}": "yes"})
+    environ = {f"DOCUSAGE_{variable}": "yes"}
+    told = said(f"--config.file={good}", NOT_TO_SERVE, environ=environ)
     assert told[:2] == (2, "")
     assert told[2].endswith(f": error: DOCUSAGE_{variable} must be true or false\n")
 
 
 def test_a_switch_that_is_given_needs_no_variable(said: Said, good: Path) -> None:
     environ = {"DOCUSAGE_CONFIG_CHECK": "yes"}
-    assert said("--config.check", f"--config.file={good}", environ=environ)[0] == 0
+    arguments = ["--config.check", f"--config.file={good}", NOT_TO_SERVE]
+    assert said(*arguments, environ=environ)[0] == 0
 
 
 def test_the_version_is_told(said: Said) -> None:
