@@ -97,7 +97,9 @@ class Limits:
         """
         loop = asyncio.get_running_loop()
         async with self._queues[host]:
-            await asyncio.sleep(self._free_at.get(host, 0.0) - loop.time())
+            wait = self._free_at.get(host, 0.0) - loop.time()
+            if wait > 0:  # else all who come meanwhile would have to queue, for nothing
+                await asyncio.sleep(wait)
             self._free_at[host] = loop.time() + self._gap
 
 
