@@ -27,6 +27,7 @@ from exporter.service import USER_AGENT, VERSION, Options, connect, load_config,
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.watch import Watched
 from exporter.web.config import LiveWebConfig, WebConfig
 
 if TYPE_CHECKING:
@@ -102,23 +103,25 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     flags = parser.values(arguments)
     path = Path(flags["config.file"])
     shard = Shard.parse(flags["shard"])
+    watched = Watched(path) if flags["config.enable-auto-reload"] else None
     config = load_config(path, environ, shard)
     if flags["config.check"]:
         _say_valid(path, config)
     else:
-        asyncio.run(serve(replace(_options(path, flags, environ), shard=shard), config))
+        options = replace(_options(path, flags, environ), shard=shard, watched=watched)
+        asyncio.run(serve(options, config))
 
 
 def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
     web_file = flags["web.config.file"]
+    web = LiveWebConfig(Path(web_file)).current if web_file else WebConfig
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(flags["web.listen-address"]),
         prefix=_prefix(flags),
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
-        web=LiveWebConfig(Path(web_file)).current if web_file else WebConfig,
-        reloads_by_itself=flags.get("config.enable-auto-reload", False),
+        web=web,
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 

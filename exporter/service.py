@@ -28,7 +28,7 @@ from exporter.storage import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
-from exporter.watch import LOOK_EVERY, Watched
+from exporter.watch import LOOK_EVERY
 from exporter.web.accepting import server
 from exporter.web.config import WebConfig
 from exporter.web.guard import Guard
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from exporter.config.models import Config, Target
     from exporter.records import Outcome
     from exporter.sharding import Shard
+    from exporter.watch import Watched
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Options:
         prefix: path before every path.
         telemetry_path: where the metrics are.
         web: the web configuration as it is now.
-        reloads_by_itself: whether the configuration is read again when it changes.
+        watched: the configuration as it was before it was read, to read it again when it changes.
         storage_path: the folder in which state is kept across restarts, or None.
         shard: which of the file's targets are polled.
     """
@@ -90,7 +91,7 @@ class Options:
     prefix: str = ""
     telemetry_path: str = "/metrics"
     web: Callable[[], WebConfig] = WebConfig
-    reloads_by_itself: bool = False
+    watched: Watched | None = None
     storage_path: Path | None = None
     shard: Shard = WHOLE
 
@@ -135,19 +136,20 @@ class Service:
         async with self._fleet:
             await self._put_in_force(self._config)
             async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
-                reloading = group.create_task(self._reload_on(hang_up))
-                watching = group.create_task(self._reload_on_change())
+                beside = [
+                    group.create_task(self._keeper.run()),
+                    group.create_task(self._reload_on(hang_up)),
+                    group.create_task(self._reload_on_change()),
+                ]
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
                 passwords.close()
-                reloading.cancel()
-                watching.cancel()
-                keeping.cancel()
+                for task in beside:
+                    task.cancel()
 
     def _publish(self, name: str, outcome: Outcome) -> None:
         self._keeper.keep(self._snapshot.publish(name, outcome))
@@ -158,10 +160,9 @@ class Service:
             await self.reload()
 
     async def _reload_on_change(self) -> None:
-        watched = Watched(self._options.config_file)
-        while self._options.reloads_by_itself:
+        while self._options.watched:
             await asyncio.sleep(LOOK_EVERY)
-            if await asyncio.to_thread(watched.has_changed):
+            if await asyncio.to_thread(self._options.watched.has_changed):
                 await self.reload()
 
     async def reload(self) -> str | None:

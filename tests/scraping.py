@@ -16,6 +16,7 @@ from exporter.web.response import Request, Response, asgi, said
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from exporter.web.response import Answer
 
@@ -65,20 +66,24 @@ class Client(asyncio.Protocol):
         return bytes(self._received)
 
 
+@asynccontextmanager
+async def client_of(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
+    loop = asyncio.get_running_loop()
+    _, client = await loop.create_connection(Client, "127.0.0.1", port, ssl=tls)
+    try:
+        yield client
+    finally:
+        client.transport.abort()
+
+
 class Served(NamedTuple):
     """A running server and its port."""
 
     server: Server
     port: int
 
-    @asynccontextmanager
-    async def connected(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
-        loop = asyncio.get_running_loop()
-        _, client = await loop.create_connection(Client, "127.0.0.1", self.port, ssl=tls)
-        try:
-            yield client
-        finally:
-            client.transport.abort()
+    def connected(self, tls: ssl.SSLContext | None = None) -> AbstractAsyncContextManager[Client]:
+        return client_of(self.port, tls)
 
     async def ask(self, raw: bytes = LAST, tls: ssl.SSLContext | None = None) -> bytes:
         """Everything that comes back until the connection ends."""

@@ -173,6 +173,8 @@ def test_the_flags_are_those_of_a_prometheus_exporter(said: Said) -> None:
     assert flags_of(said("--help")[1]) >= {
         "config.file",
         "config.check",
+        "config.enable-auto-reload",
+        "web.config.file",
         "web.listen-address",
         "web.telemetry-path",
         "web.external-url",
