@@ -307,6 +307,17 @@ def test_an_honest_client_is_served_while_hundreds_are_silent() -> None:
     asyncio.run(main())
 
 
+def test_encrypted_connections_are_fewer_since_they_take_memory() -> None:
+    async def main() -> None:
+        async with served(web=encrypted, most=1000) as here, AsyncExitStack() as opened:
+            for _ in range(402):
+                await opened.enter_async_context(here.connected())
+            assert status_of(await here.ask(tls=client_context())) == 200
+            assert len(here.server.held) <= 400
+
+    asyncio.run(main())
+
+
 def test_a_page_is_served_over_tls() -> None:
     async def main() -> None:
         async with served(web=encrypted) as here, here.connected(client_context()) as client:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 GRACE: Final = 2.0  # seconds for answers that are under way when the exporter stops
+MOST_ENCRYPTED: Final = 400  # connections, each of which takes 256 KiB of memory
 _LAST: Final = 0.5  # seconds for what goes on without its client
 _RETRY: Final = 0.1  # seconds until a connection is accepted again when descriptors ran out
 
@@ -110,13 +111,13 @@ class Server(uvicorn.Server):
 
     def open(self, client: socket.socket) -> None:
         """Serve a new connection, unless the web configuration is broken."""
-        if len(self.held) >= self.most:
-            self._make_room()
         try:
             tls = self._tls()
         except ConfigError:
             client.close()
             return
+        if len(self.held) >= (min(self.most, MOST_ENCRYPTED) if tls else self.most):
+            self._make_room()
         connection = Connection(self.config, self.server_state, tls, self._forget)
         opening = asyncio.create_task(_shake_hands(connection, client), name="open")
         # Also when it was cancelled before its first step, and owns no socket yet.
