@@ -229,7 +229,10 @@ class Fleet:
             async with self._limits.slot():
                 key = source.target.key.fingerprint()
                 attempt = await poll_once(source, self._limits, self._now)
-            _heed_cancellation()
+            # Before Python 3.13 a task group forgets that it was cancelled when one of its tasks
+            # fails in the same moment, and counts a cancellation when there was none.
+            if self._tasks.get(source.target.name) is not asyncio.current_task():
+                return
             failures = failures + 1 if isinstance(attempt.result, Failure) else 0
             pace = source.target.poll
             delay = delay_after(attempt.result, failures, attempt.took, pace, self._draw)
@@ -237,17 +240,6 @@ class Fleet:
             last, at = attempt.result, self._now()
             self._publish(source.target.name, Outcome(*attempt, at=at, next_at=at + delay))
             await _rest(source.target, delay, last, key)
-
-
-def _heed_cancellation() -> None:
-    """End a task that was cancelled in vain.
-
-    Until Python 3.13 a task group forgets that it was cancelled when one of its tasks fails in
-    the same moment, and the target would be polled on after it was stopped.
-    """
-    task = asyncio.current_task()
-    if task and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def _rest(

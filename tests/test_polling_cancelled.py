@@ -1,22 +1,28 @@
-"""A poll that does not pass a cancellation on is the last one all the same."""
+"""Calls made at the same time: when one of them fails, only a stop ends the target's polls."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from exporter.config.models import Target
+from virtual_time import in_virtual_time
+
+from exporter.config.models import Http, Target
 from exporter.polling import Fleet, Limits, Source
 from exporter.records import PollError, Reason
+from exporter.vendors._http import Network
+from exporter.vendors._together import together
 
 if TYPE_CHECKING:
-    from exporter.records import Reading
+    from exporter.records import Outcome, Reading
     from exporter.vendors import Send
-    from exporter.vendors._http import Request
 
 TARGET = Target.model_validate(
     {"name": "one", "vendor": "acme", "api_key": "k1", "poll": {"interval": "1s"}}
 )
+
+
+UNUSED = Network("tests").way_out(Http())
 
 
 def test_a_failure_in_the_moment_of_a_stop_does_not_keep_a_target_alive() -> None:
@@ -32,13 +38,32 @@ def test_a_failure_in_the_moment_of_a_stop_does_not_keep_a_target_alive() -> Non
             finally:
                 raise PollError(Reason.DNS, "no such host")
 
-        async def unused(_: Request) -> bytes:
-            return b""
-
         async with Fleet(lambda name, _: nobody_expects[name], Limits(1, 1)) as fleet:
-            fleet.start([Source(TARGET, fails_when_cancelled, unused)])
+            fleet.start([Source(TARGET, fails_when_cancelled, UNUSED)])
             await began.wait()
             fleet.stop(["one"])
 
     nobody_expects: dict[str, None] = {}
     asyncio.run(main())
+
+
+def test_a_failure_among_calls_made_at_the_same_time_does_not_end_the_polls() -> None:
+    published: list[str] = []
+
+    async def fails(_send: Send, _now: float) -> Reading:
+        return (await together([refused(), refused()]))[0]
+
+    async def refused() -> Reading:
+        await asyncio.sleep(0)
+        raise PollError(Reason.DNS, "no such host")
+
+    def publish(name: str, _: Outcome) -> None:
+        published.append(name)
+
+    async def main() -> None:
+        async with Fleet(publish, Limits(1, 1)) as fleet:
+            fleet.start([Source(TARGET, fails, UNUSED)])
+            await asyncio.sleep(60)
+
+    in_virtual_time(main())
+    assert len(published) > 50
