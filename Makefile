@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help docs demo test check unit types lint format lock dashboards release servers clean
+.PHONY: help docs demo soak test check unit types lint format lock dashboards release servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +25,9 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests $(BIN)/python -m readme_tables
 	@PYTHONPATH=tests $(BIN)/python -m kubernetes_rules
+
+soak: $(VENV)/dev ## wear the program out for SOAK_SECONDS (120), and see whether it stays the same
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.soak
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .

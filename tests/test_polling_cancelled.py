@@ -9,12 +9,12 @@ from virtual_time import in_virtual_time
 
 from exporter.config.models import Http, Target
 from exporter.polling import Fleet, Limits, Source
-from exporter.records import PollError, Reason
+from exporter.records import PollError, Reading, Reason
 from exporter.vendors._http import Network
 from exporter.vendors._together import together
 
 if TYPE_CHECKING:
-    from exporter.records import Outcome, Reading
+    from exporter.records import Outcome
     from exporter.vendors import Send
 
 TARGET = Target.model_validate(
@@ -45,6 +45,24 @@ def test_a_failure_in_the_moment_of_a_stop_does_not_keep_a_target_alive() -> Non
 
     nobody_expects: dict[str, None] = {}
     asyncio.run(main())
+
+
+def test_a_target_that_is_stopped_in_the_moment_its_poll_ends_is_not_heard_of_again() -> None:
+    published: list[str] = []
+
+    async def main() -> None:
+        fleet = Fleet(lambda name, _: published.append(name), Limits(1, 1))
+
+        async def stops_itself(_send: Send, _now: float) -> Reading:
+            fleet.stop(["one"])
+            return Reading(())
+
+        async with fleet:
+            fleet.start([Source(TARGET, stops_itself, UNUSED)])
+            await asyncio.sleep(60)
+
+    in_virtual_time(main())
+    assert published == []
 
 
 def test_a_failure_among_calls_made_at_the_same_time_does_not_end_the_polls() -> None:

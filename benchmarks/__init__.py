@@ -1,0 +1,1 @@
+"""How fast the exporter is, measured beside programs that anyone can install."""
