@@ -60,7 +60,7 @@ SCRIPTS: Final[Sequence[Sequence[Step]]] = (
 """Bytes on the wire, from a bare socket."""
 
 
-_PACE: Final = "{interval: 3s, timeout: 2s, max_concurrent: 100, requests_per_second: 1000}"
+_PACE: Final = "{interval: 10s, timeout: 4s, max_concurrent: 100, requests_per_second: 1000}"
 
 
 class Scene:
@@ -91,12 +91,17 @@ class Scene:
         return self._random.choice(SCRIPTS)
 
     def config(self, *, whole: bool = True) -> str:
-        """The configuration of all targets, or of those that are always well."""
+        """The configuration of all targets, or of those that are always well.
+
+        The others are changed by a change of times, and so polled anew at once.
+        """
         lines = [f"poll: {_PACE}", "targets:"]
         for number in range(0, self.count, 1 if whole else 2):
             url = self.urls[self.is_bad and number % 6 == 1]
-            where = f"name: t{number}, base_url: '{url}', api_key: key-{number}"
-            lines.append(f"- {{{where}, {_VENDORS[number // 2 % 2].format(number)}}}")
+            timeout = 4 if self.is_bad or number % 2 == 0 else 5
+            where = f"name: t{number}, base_url: '{url}', poll: {{timeout: {timeout}s}}"
+            vendor = _VENDORS[number // 2 % 2].format(number)
+            lines.append(f"- {{{where}, api_key: key-{number}, {vendor}}}")
         return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
 
-_QUIET: Final = 30.0  # seconds in which a target that was refused is tried again, too
+_QUIET: Final = 15.0  # seconds in which every target is polled
 _LATEST: Final = 2.0  # seconds that a scrape may take
 _GROWTH: Final = 1.1  # of memory, and 8 MiB
 _IN_PASSING: Final = 8  # descriptors, threads or tasks of a poll that is just under way
@@ -147,6 +147,7 @@ def problems(first: Figures, last: Figures, page: str, program: Program, count: 
         "tasks are left": last.tasks > first.tasks + _IN_PASSING,
         f"only {len(up)} of {count} targets are up": len(up) < count,
         "targets without a fault failed": bool(re.search(failures, page, re.MULTILINE)),
+        f"it ended with status {program.process.returncode}": program.process.returncode != 0,
         f"a page took {max(program.took):.1f} seconds": max(program.took) > _LATEST,
     }
     return [words for words, is_so in found.items() if is_so]
@@ -192,7 +193,7 @@ async def soak(seconds: float, count: int) -> list[str]:
     for name, figures in (("warmed up", first), ("at the end", last)):
         print("{:12} {:8.1f} {:12} {:8} {:6}".format(name, *figures))
     print(f"{polls} calls to vendors, {len(program.took)} pages, {program.reloads} reloads")
-    print(f"slowest page: {max(program.took):.2f} s; exit status {program.process.returncode}")
+    print(f"slowest page: {max(program.took):.2f} s")
     return problems(first, last, page, program, count)
 
 
