@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help docs demo soak test check unit types lint format lock dashboards release servers clean
+.PHONY: help bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -26,9 +26,6 @@ docs: $(VENV)/dev ## write what documents and manifests take from the code and t
 	@PYTHONPATH=tests $(BIN)/python -m readme_tables
 	@PYTHONPATH=tests $(BIN)/python -m kubernetes_rules
 
-soak: $(VENV)/dev ## wear the program out for SOAK_SECONDS (120), and see whether it stays the same
-	@PYTHONPATH=tests $(BIN)/python -m benchmarks.soak
-
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -46,6 +43,18 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
+
+bench: $(VENV)/dev rivals ## measure speed and memory beside other programs; minutes
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/dev ## two minutes of faults, reloads and bad clients: nothing may leak (SOAK_SECONDS=120)
+	$(BIN)/python -m benchmarks.soak
+
+# What the benchmarks compare with.
+rivals:
+	@test -x /usr/sbin/nginx -a -x /usr/bin/prometheus-pushgateway || (apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    nginx-light prometheus-pushgateway >/dev/null)
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
 	$(BIN)/python -m grafana.generate

@@ -1,222 +1,213 @@
-"""A soak: the real program among failing vendors, scrapes, reloads and rude clients, for minutes.
+"""Whether a long storm of faults leaves a trace in the exporter: `python -m benchmarks.soak`.
 
-Half of the targets are well, half of them fail in changing ways. Twice the faults stop, after a
-while to warm up and at the end; memory, descriptors, threads and tasks are then to be the same, and
-every target is to be up. Prints the figures; the exit status tells.
-
-SOAK_SECONDS (120) is how long it goes on, SOAK_TARGETS (300) how many targets there are.
+Four storms, `SOAK_SECONDS` (120) together: half of the targets fail in changing ways, clients
+scrape, dawdle and stick, reloads add, change and remove targets. After each storm there is a calm:
+every target has to come back with its new figure, and what the process holds is measured.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
-import re
 import signal
+import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from raw_peer import peer
-
-from benchmarks.faults import Scene
-from exporter.listen import bound_sockets
-from exporter.service import Options, load_config, serve
+from benchmarks import unsteady
+from benchmarks.client import PLAIN, Scraper
+from benchmarks.crowd import Crowd
+from benchmarks.programs import EXPORTER, Program, free_port, wait_until_answered
+from benchmarks.report import Table
+from benchmarks.storm import ACCOUNTS, STEP
+from benchmarks.tally import Tally, figures, up
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
+    import threading
+    from collections.abc import Iterator
 
-_QUIET: Final = 15.0  # seconds in which every target is polled
-_LATEST: Final = 2.0  # seconds that a scrape may take
-_GROWTH: Final = 1.1  # of memory, and 8 MiB
-_IN_PASSING: Final = 8  # descriptors, threads or tasks of a poll that is just under way
-_READERS: Final = ("/metrics", "/metrics", "/", "/config", "/api/v1/targets")
-_RUDE: Final = (
-    b"",
-    b"GET /",
-    b"GET / HTTP/1.1\r\nx: ",
-    b"\0\r\n\r\n",
-    b"GET / HTTP/1.1\r\n\r\n" * 9,
-)
+_QUARTERS: Final = 4
+_RELOAD_EVERY: Final = 2.0
+_RECOVERY: Final = 30.0  # seconds until all targets are up again
+_LONGEST_SCRAPE: Final = 2.0  # seconds, whatever other clients do
+_STRAY: Final = 5  # descriptors and threads by which two calms may differ
+_GROWTH: Final = 1.1  # of memory from the second calm to the last
+_FAULTS: Final = {  # reasons that a storm brings about
+    *("connect", "malformed", "rate_limited", "redirect"),
+    *("server_error", "timeout", "tls", "too_large"),
+}
 
 
-class Figures(NamedTuple):
-    """What the program uses."""
+class Quarter(NamedTuple):
+    """Done up to the end of a storm, held in the calm after it, and seconds until all were up."""
 
-    mebibytes: float
+    polls: int
+    scrapes: int
+    reloads: int
     descriptors: int
     threads: int
-    tasks: int
+    memory: float
+    recovery: float
 
 
-@dataclass
-class Program:
-    """The exporter in a process of its own, and what was asked of it."""
-
-    process: Process
-    port: int
-    took: list[float] = field(default_factory=list)
-    reloads: int = 0
-
-    async def ask(self, path: str, method: str = "GET") -> str:
-        """A page."""
-        before = time.monotonic()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(f"{method} {path} HTTP/1.1\r\nconnection: close\r\n\r\n".encode())
-        reply = await reader.read()
-        writer.close()
-        self.took.append(time.monotonic() - before)
-        return reply.decode()
-
-    async def told(self) -> int:
-        """The next number that the program prints."""
-        assert self.process.stdout  # noqa: S101  it has a pipe
-        return int(await self.process.stdout.readline())
-
-    async def figures(self) -> Figures:
-        """What it uses now."""
-        self.process.send_signal(signal.SIGUSR1)
-        folder = Path(f"/proc/{self.process.pid}")
-        status = dict(re.findall(r"(\w+):\s+(\d+)", (folder / "status").read_text()))
-        descriptors = len(list((folder / "fd").iterdir()))
-        memory = int(status["VmRSS"]) / 1024
-        return Figures(memory, descriptors, int(status["Threads"]), await self.told())
-
-
-@dataclass
 class Soak:
-    """The program among those that wear it out."""
+    """One exporter in storms and calms."""
 
-    program: Program
-    scene: Scene
-    path: Path
-    random: random.Random
+    def __init__(self, program: Program, vendors: unsteady.Vendors, file: Path) -> None:
+        self.tally = Tally()
+        self.crowd = Crowd(program.port)
+        self.reloads: Counter[bool] = Counter()  # by whether they ended as they should
+        self._program = program
+        self._vendors = vendors
+        self._file = file
+        self._turns = count()
+        self._calms = count(1)
 
-    async def wear_out(self, seconds: float) -> None:
-        """Everything at once, and then nothing but good vendors until all is quiet."""
-        self.scene.is_bad = True
-        async with asyncio.TaskGroup() as group:
-            until = time.monotonic() + seconds
-            for _ in range(4):
-                group.create_task(self._read(until))
-            for _ in range(20):
-                group.create_task(self._be_rude(until))
-            group.create_task(self._reload(until))
-        self.scene.is_bad = False
-        await self._configure(self.scene.config())
-        await asyncio.sleep(_QUIET)
+    def quarter(self, seconds: float) -> Quarter:
+        """A storm, and the calm after it."""
+        self._vendors.tell("storm")
+        with self.crowd.around(self._reload_often), Scraper(self._program.port, PLAIN) as scraper:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                self.tally.read(scraper.ask().body.decode())
+                time.sleep(0.5)
+        recovery = self._calm()
+        done = self.tally.counts["polls"], self.crowd.counts["scrapes"], self.reloads.total()
+        return Quarter(*done, *self._held(), self._program.memory, recovery)
 
-    async def _read(self, until: float) -> None:
-        while time.monotonic() < until:
-            await self.program.ask(self.random.choice(_READERS))
-            await asyncio.sleep(0.05)
+    def _calm(self) -> float:
+        """Seconds until every target is up with its new figure."""
+        self._vendors.tell("calm")
+        base = next(self._calms) * STEP
+        expected = {number: base + number for number in ACCOUNTS}
+        start = time.monotonic()
+        self._reload(self._vendors.configuration(None), 200)
+        with Scraper(self._program.port, PLAIN) as scraper:
+            while (took := time.monotonic() - start) < _RECOVERY:
+                page = scraper.ask().body.decode()
+                self.tally.read(page)
+                if up(page) == len(ACCOUNTS) and figures(page) == expected:
+                    return took
+                time.sleep(0.2)
+        return float("inf")
 
-    async def _be_rude(self, until: float) -> None:
-        while time.monotonic() < until:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.program.port)
-            writer.write(self.random.choice(_RUDE))
-            await asyncio.sleep(self.random.random() * 2)
-            writer.transport.abort()
+    def _held(self) -> tuple[int, int]:
+        """Descriptors and threads: the fewest of some looks, since polls go on."""
+        looks = []
+        for _ in range(60):
+            time.sleep(0.05)
+            process = Path(f"/proc/{self._program.pid}")
+            looks.append([len(list((process / kind).iterdir())) for kind in ("fd", "task")])
+        descriptors, threads = map(min, zip(*looks, strict=True))
+        return descriptors, threads
 
-    async def _reload(self, until: float) -> None:
-        while time.monotonic() < until:
-            whole, part = self.scene.config(), self.scene.config(whole=False)
-            await self._configure(self.random.choice([whole, whole, part, "targets: [", ""]))
-            await asyncio.sleep(2)
+    def _reload_often(self, stop: threading.Event) -> None:
+        """Every fifth configuration is a bad one; the others are read by signal and request."""
+        while not stop.wait(_RELOAD_EVERY):
+            turn = next(self._turns)
+            if turn % 5 == 4:  # noqa: PLR2004  as said
+                self._reload("targets: [", 500)
+            else:
+                self._reload(self._vendors.configuration(turn), 200 if turn % 2 else None)
 
-    async def _configure(self, text: str) -> None:
-        self.path.write_text(text)
-        await self.program.ask("/-/reload", "POST")
-        self.program.reloads += 1
+    def _reload(self, text: str, expected: int | None) -> None:
+        """Put a configuration in force, by a signal where no status is expected."""
+        beside = self._file.with_suffix(".new")
+        beside.write_text(text, encoding="ascii")
+        beside.replace(self._file)
+        if expected is None:
+            os.kill(self._program.pid, signal.SIGHUP)
+        status = self._asked_to_reload() if expected else None
+        self.reloads[status == expected] += 1
 
-
-def problems(first: Figures, last: Figures, page: str, program: Program, count: int) -> list[str]:
-    """What is not as it should be at the end."""
-    up = re.findall(r"^docusage_target_up{.*} 1$", page, re.MULTILINE)
-    failures = r'^docusage_poll_failures_total{target="t\d*[02468]".* [1-9]'
-    found = {
-        "memory has grown": last.mebibytes > first.mebibytes * _GROWTH + 8,
-        "descriptors are not given back": last.descriptors > first.descriptors + _IN_PASSING,
-        "threads are left": last.threads > first.threads + _IN_PASSING,
-        "tasks are left": last.tasks > first.tasks + _IN_PASSING,
-        f"only {len(up)} of {count} targets are up": len(up) < count,
-        "targets without a fault failed": bool(re.search(failures, page, re.MULTILINE)),
-        f"it ended with status {program.process.returncode}": program.process.returncode != 0,
-        f"a page took {max(program.took):.1f} seconds": max(program.took) > _LATEST,
-    }
-    return [words for words, is_so in found.items() if is_so]
+    def _asked_to_reload(self) -> int:
+        connection = HTTPConnection("127.0.0.1", self._program.port, timeout=10)
+        connection.request("POST", "/-/reload")
+        status = connection.getresponse().status
+        connection.close()
+        return status
 
 
-@asynccontextmanager
-async def running(path: Path) -> AsyncIterator[Program]:
-    """The program with this configuration; its log is beside it."""
-    with path.with_name("log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "benchmarks.soak",
-            path,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-        )
-    program = Program(process, 0)
+@contextmanager
+def _exporter(file: Path) -> Iterator[tuple[subprocess.Popen[bytes], Program]]:
+    port = free_port()
+    flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+    with file.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen([EXPORTER, *flags], stderr=log)  # noqa: S603  our own words
     try:
-        program.port = await program.told()
-        yield program
+        wait_until_answered(port)
+        yield process, Program(process.pid, port)
     finally:
-        process.terminate()
-        await process.wait()
+        process.kill()
+        process.wait()
 
 
-async def soak(seconds: float, count: int) -> list[str]:
-    """The problems that it brings to light; prints the figures."""
-    scene = Scene(count)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "config.yaml"
-        async with scene.vendors.serve() as url, peer(scene.script) as wire:
-            scene.urls = url, wire.url
-            path.write_text(scene.config())
-            async with running(path) as program:
-                here = Soak(program, scene, path, random.Random(1))  # noqa: S311  repeatable
-                await here.wear_out(seconds / 5)
-                first = await program.figures()
-                await here.wear_out(seconds * 4 / 5)
-                last, page = await program.figures(), await program.ask("/metrics")
-            polls = sum(scene.vendors.calls.values()) + len(wire.requests)
-    print(f"{'':12} {'MiB':>8} {'descriptors':>12} {'threads':>8} {'tasks':>6}")
-    for name, figures in (("warmed up", first), ("at the end", last)):
-        print("{:12} {:8.1f} {:12} {:8} {:6}".format(name, *figures))
-    print(f"{polls} calls to vendors, {len(program.took)} pages, {program.reloads} reloads")
-    print(f"slowest page: {max(program.took):.2f} s")
-    return problems(first, last, page, program, count)
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    """Its exit status after SIGTERM; None if it does not heed that."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(5)
+    return None
 
 
-async def serve_counting(path: Path) -> None:
-    """Serve; print the port, and at each SIGUSR1 the number of tasks."""
-    (bound,) = bound_sockets(["127.0.0.1:0"])
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, lambda: print(len(asyncio.all_tasks(loop)), flush=True))
-    port = bound.getsockname()[1]
-    options = Options(path, {}, [bound])
-    await serve(options, load_config(path, {}), lambda: print(port, flush=True))
+def _unmet(soak: Soak, quarters: list[Quarter], status: int | None, log: str) -> list[str]:
+    """What should have been otherwise."""
+    first, second, *_, last = quarters
+    counts, crowd, slowest = soak.tally.counts, soak.crowd, max(each.recovery for each in quarters)
+    rules = (
+        (slowest < _RECOVERY, f"a target was not back {_RECOVERY:g} s after a storm"),
+        (last.descriptors <= first.descriptors + _STRAY, f"{last.descriptors} descriptors"),
+        (last.threads <= first.threads + _STRAY, f"{last.threads} threads"),
+        (last.memory <= _GROWTH * second.memory, f"memory grew to {last.memory:.1f} MB"),
+        (not soak.tally.wrong, f"wrong figures: {sorted(soak.tally.wrong)[:5]}"),
+        (counts.keys() >= _FAULTS, f"faults that never came: {sorted(_FAULTS - counts.keys())}"),
+        (not counts["internal"], f"{counts['internal']} polls failed internally"),
+        (not crowd.counts["failed"], f"{crowd.counts['failed']} scrapes failed"),
+        (crowd.longest < _LONGEST_SCRAPE, f"a scrape took {crowd.longest:.2f} s"),
+        (not soak.reloads[False], f"{soak.reloads[False]} reloads ended otherwise"),
+        (status == 0, f"SIGTERM ended it with {status}"),
+        ("Traceback" not in log, "its log has a traceback"),
+    )
+    return [words for is_met, words in rules if not is_met]
 
 
-def main(arguments: list[str]) -> int:
-    """The soak; or, for itself, with a configuration's path, the program that it wears out."""
-    if arguments:
-        asyncio.run(serve_counting(Path(arguments[0])))
-        return 0
-    seconds, count = (os.environ.get(f"SOAK_{each}") for each in ("SECONDS", "TARGETS"))
-    found = asyncio.run(soak(float(seconds or 120), int(count or 300)))
-    print("\n".join(found) or "as at the beginning")
-    return 1 if found else 0
+def _table(quarters: list[Quarter]) -> Table:
+    return Table(
+        "Soak",
+        "Totals at the end of each quarter; the rest in the calm after it.",
+        ("polls", "scrapes", "reloads", "descriptors", "threads", "memory, MB", "all up after, s"),
+        [
+            (*(f"{number:,}" for number in quarter[:5]), *(f"{value:.1f}" for value in quarter[5:]))
+            for quarter in quarters
+        ],
+    )
+
+
+def main() -> int:
+    """Soak, print what was seen, and give the exit status."""
+    seconds = float(os.environ.get("SOAK_SECONDS", "120"))
+    with TemporaryDirectory() as folder, unsteady.vendors() as vendors:
+        file = Path(folder) / "soak.yaml"
+        file.write_text(vendors.configuration(None), encoding="ascii")
+        with _exporter(file) as (process, program):
+            soak = Soak(program, vendors, file)
+            quarters = [soak.quarter(seconds / _QUARTERS) for _ in range(_QUARTERS)]
+            status = _ended(process)
+        unmet = _unmet(soak, quarters, status, file.with_suffix(".log").read_text("utf-8"))
+    counted = ", ".join(
+        f"{name} {number:,}" for name, number in soak.tally.counts.items() if number
+    )
+    sys.stdout.write(f"{_table(quarters).markdown()}\n{counted}; ")
+    sys.stdout.write(f"longest scrape {soak.crowd.longest:.2f} s\n")
+    sys.stdout.writelines(f"NOT MET: {words}\n" for words in unmet)
+    return bool(unmet)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -12,23 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered
-from exporter.backfill.progress import Progress
-from exporter.backfill.run import backfill, report
 from exporter.config.problems import ConfigError
-from exporter.config.views import schema
-from exporter.demo.run import run_demo
 from exporter.flags import Parser
 from exporter.healthcheck import local_url, problem
-from exporter.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.polling import Limits
-from exporter.probe import FORMATS, failures, probe, prometheus_text, write_textfile, written
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.watch import Watched
 from exporter.web.config import LiveWebConfig, WebConfig
+from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +95,7 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     parser.switch("config.enable-auto-reload", "read the configuration again when it changes")
     parser.add_argument("--version", action="version", version=f"docusage-exporter {VERSION}")
     flags = parser.values(arguments)
+    prefix = _prefix(parser, flags)
     path = Path(flags["config.file"])
     shard = Shard.parse(flags["shard"])
     watched = Watched(path) if flags["config.enable-auto-reload"] else None
@@ -108,26 +103,33 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     if flags["config.check"]:
         _say_valid(path, config)
     else:
-        options = replace(_options(path, flags, environ), shard=shard, watched=watched)
+        options = replace(_options(path, prefix, flags, environ), shard=shard, watched=watched)
         asyncio.run(serve(options, config))
 
 
-def _options(path: Path, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
+def _options(
+    path: Path, prefix: str, flags: Mapping[str, Any], environ: Mapping[str, str]
+) -> Options:
     web_file = flags["web.config.file"]
     web = LiveWebConfig(Path(web_file)).current if web_file else WebConfig
     return Options(
         config_file=path,
         environ=environ,
         sockets=bound_sockets(flags["web.listen-address"]),
-        prefix=_prefix(flags),
+        prefix=prefix,
         telemetry_path="/" + flags["web.telemetry-path"].lstrip("/"),
         web=web,
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
 
 
-def _prefix(flags: Mapping[str, Any]) -> str:
-    prefix = flags["web.route-prefix"] or urlsplit(flags["web.external-url"]).path
+def _prefix(parser: Parser, flags: Mapping[str, Any]) -> str:
+    """What stands before every path; without a slash at its end."""
+    try:
+        external = urlsplit(flags["web.external-url"])
+    except ValueError:
+        parser.error("web.external-url must be a URL such as https://example.com/docusage")
+    prefix = flags["web.route-prefix"] or external.path
     return "/" + prefix.strip("/") if prefix.strip("/") else ""
 
 
@@ -145,6 +147,8 @@ def _say_valid(path: Path, config: Config) -> None:
 
 
 def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.probe import FORMATS, probe  # noqa: PLC0415  serving does without
+
     parser = Parser("probe", "Poll once, for real, and say what is left.", environ)
     _with_config(parser)
     parser.flag("format", "table", "form of the answer", choices=FORMATS, metavar=None)
@@ -168,6 +172,8 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _answer(entries: Sequence[Entry], flags: Mapping[str, Any], environ: Mapping[str, str]) -> int:
     """Say what a probe found; the exit status."""
+    from exporter.probe import failures, prometheus_text, write_textfile, written  # noqa: PLC0415  serving does without
+
     if flags["textfile"]:
         write_textfile(Path(flags["textfile"]), prometheus_text(entries))
         for line in failures(entries):
@@ -183,6 +189,10 @@ def _shows_colours(environ: Mapping[str, str]) -> bool:
 
 
 def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.backfill.order import DEFAULT_STEP, OrderError, ordered  # noqa: PLC0415  serving does without
+    from exporter.backfill.progress import Progress  # noqa: PLC0415  serving does without
+    from exporter.backfill.run import backfill  # noqa: PLC0415  serving does without
+
     parser = Parser("backfill", "The vendors' past, as OpenMetrics with timestamps.", environ)
     _with_config(parser)
     parser.flag("start", "", "the first day, such as 2026-01-31")
@@ -205,6 +215,8 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _say_result(result: Result, order: Order, now: datetime) -> int:
+    from exporter.backfill.run import report  # noqa: PLC0415  serving does without
+
     words = report(result, order, now)
     if result.failures:
         print(words, file=sys.stderr)
@@ -214,15 +226,20 @@ def _say_result(result: Result, order: Order, now: datetime) -> int:
 
 
 def _demo(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from exporter.demo.run import run_demo  # noqa: PLC0415  serving does without
+
     parser = Parser("demo", "The exporter against simulated vendors; no keys needed.", environ)
     _with_web(parser, "127.0.0.1:10086")
     parser.flag("keep-config", "", "the file to write the configuration to", metavar="FILE")
     flags = parser.values(arguments)
+    prefix = _prefix(parser, flags)
     keep = Path(flags["keep-config"]) if flags["keep-config"] else None
-    asyncio.run(run_demo(lambda path: _options(path, flags, environ), keep))
+    asyncio.run(run_demo(lambda path: _options(path, prefix, flags, environ), keep))
 
 
 def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    from exporter.config.views import schema  # noqa: PLC0415  serving does without
+
     Parser("schema", "Print the JSON Schema of the configuration.", environ).values(arguments)
     settings = {name: vendor.settings for name, vendor in VENDORS.items()}
     _say(json.dumps(schema(settings), indent=2))
@@ -234,7 +251,8 @@ def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     _with_web(parser)
     parser.add_argument("url", nargs="?", default="", metavar="URL", help="where to ask instead")
     flags = parser.values(arguments)
-    url = flags["url"] or local_url(flags["web.listen-address"][0], _prefix(flags))
+    prefix = _prefix(parser, flags)
+    url = flags["url"] or local_url(flags["web.listen-address"][0], prefix)
     found = problem(url)
     _say(f"{url}: {found or 'healthy'}")
     return 1 if found else 0

@@ -1,27 +1,23 @@
-"""The page: catalogue and snapshot as the bytes that Prometheus reads.
+"""Samples as lines, in the two formats that Prometheus reads.
 
-The lines of a target are rendered once after a change of that target and kept, by metric; a page
-joins them. Text and OpenMetrics have the same lines and differ in the heads and in the end mark.
+Both have the same lines and differ in the heads of metrics and in the end mark.
 """
 
 from __future__ import annotations
 
-import gzip
-import time
 from enum import Enum
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client import exposition as text_exposition
-from prometheus_client.openmetrics import exposition as openmetrics_exposition
-
-from exporter.metrics import CATALOGUE, target_samples
+from exporter.metrics import CATALOGUE, counted_samples, polled_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from exporter.records import Metric, Sample
-    from exporter.snapshot import Entry, Snapshot
+    from exporter.snapshot import Entry
+
+_ANY_TARGET: Final = "\0"  # in lines made for every target: where its name is to be put
 
 
 class Format(Enum):
@@ -29,9 +25,6 @@ class Format(Enum):
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
-MAX_AGE: Final = 1.0  # seconds until a page is made again
 
 
 def head(metric: Metric, form: Format) -> bytes:
@@ -51,13 +44,20 @@ def number(value: float) -> str:
 
 def line(sample: Sample, target: str | None = None) -> str:
     """The line of a sample; `target`, where given, is its first label's value."""
-    values = sample.labels if target is None else (target, *sample.labels)
-    return f"{series(sample.metric, values)} {number(sample.value)}\n"
+    metric, labels, value = sample
+    values = labels if target is None else (target, *labels)
+    return f"{series(metric, values)} {number(value)}\n"
 
 
 def series(metric: Metric, values: Iterable[str]) -> str:
     """A metric with the values of all its labels."""
-    labels = labels_text(zip(metric.labels, values, strict=True))
+    return _template(metric) % tuple(map(escaped, values))
+
+
+@cache
+def _template(metric: Metric) -> str:
+    """A metric with `%s` for the value of each label."""
+    labels = labels_text((name, "%s") for name in metric.labels)
     return f"{metric.name}{{{labels}}}" if labels else metric.name
 
 
@@ -66,91 +66,52 @@ def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
     return ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
 
 
+@lru_cache(maxsize=1000)
 def escaped(value: str) -> str:
     """A label's value, as both formats escape it."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-Lines = dict[str, bytes]
-"""The lines of one target, by the metric's name."""
+Lines = dict[str, str]
+"""Lines, one after the other, by the metric's name."""
 
 
 def target_lines(entry: Entry) -> Lines:
     """Every line of a target."""
-    lines: dict[str, str] = {}
-    for sample in target_samples(entry):
+    target, state, _ = entry
+    counted = _counted_lines(target.vendor, state.failures, state.anomalies)
+    name = escaped(target.name)
+    return lines_of(polled_samples(entry), target.name) | {
+        metric: lines.replace(_ANY_TARGET, name) for metric, lines in counted.items()
+    }
+
+
+@lru_cache(maxsize=1000)
+def _counted_lines(
+    vendor: str, failures: tuple[int, ...], anomalies: tuple[int, ...]
+) -> Mapping[str, str]:
+    """More than half of a target's lines, but for its name the same for nearly all targets."""
+    return lines_of(counted_samples(vendor, failures, anomalies), _ANY_TARGET)
+
+
+def lines_of(samples: Iterable[Sample], target: str | None = None) -> Lines:
+    """The lines of samples; `target` as for `line`."""
+    lines: Lines = {}
+    for sample in samples:
         name = sample.metric.name
-        lines[name] = lines.get(name, "") + line(sample, entry.target.name)
-    return {name: text.encode() for name, text in lines.items()}
+        lines[name] = lines.get(name, "") + line(sample, target)
+    return lines
+
+
+def by_metric(lines: Iterable[Lines]) -> Iterator[tuple[Metric, bytes]]:
+    """The metrics that have lines, each with all of them, in the catalogue's order."""
+    known = list(lines)
+    for metric in CATALOGUE:
+        name = metric.name
+        if found := [each[name] for each in known if name in each]:
+            yield metric, "".join(found).encode()
 
 
 def document(lines: Iterable[Lines], form: Format) -> bytes:
     """The metrics that have lines, each under its head, in the catalogue's order; no end mark."""
-    parts = []
-    known = list(lines)
-    for metric in CATALOGUE:
-        found = [of_target[metric.name] for of_target in known if metric.name in of_target]
-        if found:
-            parts += [head(metric, form), *found]
-    return b"".join(parts)
-
-
-class Page:
-    """The page in both formats, joined again only after something changed.
-
-    Args:
-        snapshot: the targets.
-        program: the samples about the program itself.
-        clock: monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        program: Callable[[], Iterable[Sample]],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._snapshot = snapshot
-        self._program = program
-        self._clock = clock
-        self._process = CollectorRegistry()
-        ProcessCollector(registry=self._process)
-        PlatformCollector(registry=self._process)
-        self._rendered: dict[str, tuple[Entry, Lines]] = {}
-        self._bodies: dict[tuple[Format, bool], bytes] = {}
-        self._made_at = float("-inf")
-
-    def expire(self) -> None:
-        """Make the page anew when it is next asked for, however old it is."""
-        self._made_at = float("-inf")
-
-    def body(self, form: Format, *, gzipped: bool) -> bytes:
-        """The page, at most `MAX_AGE` old."""
-        if self._clock() - self._made_at >= MAX_AGE:
-            self._bodies.clear()
-            self._made_at = self._clock()
-        key = form, gzipped
-        if key not in self._bodies:
-            plain = self.body(form, gzipped=False) if gzipped else self._joined(form)
-            self._bodies[key] = gzip.compress(plain, 1, mtime=0) if gzipped else plain
-        return self._bodies[key]
-
-    def _joined(self, form: Format) -> bytes:
-        return document(self._lines(), form) + self._process_part(form)
-
-    def _lines(self) -> list[Lines]:
-        """The lines of the program and of every target; those of unchanged targets as they were."""
-        rendered = {}
-        for entry in self._snapshot.entries():
-            name = entry.target.name
-            known = self._rendered.get(name)
-            is_same = known is not None and known[0] is entry
-            rendered[name] = known if known and is_same else (entry, target_lines(entry))
-        self._rendered = rendered
-        program = {sample.metric.name: line(sample).encode() for sample in self._program()}
-        return [program, *(lines for _, lines in rendered.values())]
-
-    def _process_part(self, form: Format) -> bytes:
-        """What the client library knows of the process, and the end mark of OpenMetrics."""
-        writer = openmetrics_exposition if form is Format.OPENMETRICS else text_exposition
-        return bytes(writer.generate_latest(self._process))
+    return b"".join(head(metric, form) + found for metric, found in by_metric(lines))

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from exporter.listen import AddressError
+from exporter.web.listen import AddressError
 
 TIMEOUT: Final = 5.0  # seconds to connect, and for each read
 _LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound to
@@ -25,7 +25,9 @@ def local_url(address: str, prefix: str) -> str:
         parts = urlsplit(f"//{address}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise AddressError(f"{address!r} is no address to ask at") from None
+        host, port = "", None
+    if port is None:
+        raise AddressError(f"{address!r} is no address to ask at")
     host = _LOOPBACK.get(host, host)
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}{prefix}/-/healthy"
@@ -38,7 +40,13 @@ def problem(url: str, timeout: float = TIMEOUT) -> str | None:
     are not checked: the question is whether the exporter answers, and nothing secret is sent. One
     that wants a password or a client's certificate first has answered.
     """
-    parts = urlsplit(url)
+    try:
+        return _found(urlsplit(url), timeout)
+    except ValueError:  # also a port, or a host's name, that is none: found out when it is used
+        return "that is no URL to ask"
+
+
+def _found(parts: SplitResult, timeout: float) -> str | None:
     try:
         status = _status(parts, timeout, tls=parts.scheme == "https")
     except TimeoutError:
@@ -48,7 +56,7 @@ def problem(url: str, timeout: float = TIMEOUT) -> str | None:
         return None if "_ALERT_" in error.reason else f"no answer: {error.reason}"
     except (OSError, http.client.HTTPException) as error:
         if parts.scheme == "http" and not isinstance(error, ConnectionRefusedError):
-            return problem(parts._replace(scheme="https").geturl(), timeout)
+            return _found(parts._replace(scheme="https"), timeout)
         return f"no answer: {error}"
     return None if status in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED} else f"HTTP status {status}"
 

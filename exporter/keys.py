@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from exporter.records import PollError, Reason
+from exporter.regular_file import without_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 REDACTED: Final = "<secret>"
@@ -25,11 +26,10 @@ _NOISE: Final = re.compile(r"[^a-z0-9]+")
 class Secret:
     """A key that shows itself only through `reveal()`."""
 
-    __slots__ = ("_pieces", "_value")
+    __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value = value
-        self._pieces: dict[int, set[str]] = {}  # telling ones by their length, once needed
 
     def reveal(self) -> str:
         """The key itself, for the one request that needs it."""
@@ -37,33 +37,13 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
-        if not self._pieces:
-            for run in self._runs():
-                self._pieces.setdefault(len(run), set()).add(run)
-        bare = _bare(text)
         is_telling = any(
-            bare[at : at + length] in pieces
-            for length, pieces in self._pieces.items()
-            for at in range(len(bare) - length + 1)
+            look[at : at + length] in pieces
+            for look in (text.lower(), _bare(text))
+            for length, pieces in _telling_pieces(self._value).items()
+            for at in range(len(look) - length + 1)
         )
         return REDACTED if is_telling else text
-
-    def _runs(self) -> Iterator[str]:
-        if len(self._value) < _TELLING:  # its other forms would be found in many a text
-            yield _bare(self._value) or self._value
-            return
-        raw = self._value.encode()
-        # Base64 of a key inside a longer text starts at one of three phases.
-        phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
-        for form in (
-            self._value,
-            self._value[::-1],
-            quote(self._value, safe=""),
-            raw.hex(),
-            *phases,
-        ):
-            bare = _bare(form) or form
-            yield from (bare[at : at + _TELLING] for at in range(max(1, len(bare) - _TELLING + 1)))
 
     def __repr__(self) -> str:
         return REDACTED
@@ -75,9 +55,36 @@ class Secret:
         return hash(self._value)
 
 
+def _windows(text: str) -> Iterator[str]:
+    """Every telling run of `text`; all of it where it is no longer than one."""
+    if text:
+        yield from (text[at : at + _TELLING] for at in range(max(1, len(text) - _TELLING + 1)))
+
+
 def _bare(text: str) -> str:
     """Letters and digits alone, so that a key with blanks or hyphens put in is still found."""
     return _NOISE.sub("", text.lower())
+
+
+@lru_cache(maxsize=4)  # those of every key would be 8 KB a target; a list needs those of one
+def _telling_pieces(key: str) -> Mapping[int, set[str]]:
+    """The pieces that tell of a key, by their length."""
+    pieces: dict[int, set[str]] = {}
+    for run in _runs(key):
+        pieces.setdefault(len(run), set()).add(run)
+    return pieces
+
+
+def _runs(key: str) -> Iterator[str]:
+    if len(key) < _TELLING:  # its other forms would be found in many a text
+        yield _bare(key) or key
+        return
+    raw = key.encode()
+    # Base64 of a key inside a longer text starts at one of three phases.
+    phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
+    for form in (key, key[::-1], quote(key, safe=""), raw.hex(), *phases):
+        yield from _windows(form.lower())
+        yield from _windows(_bare(form))
 
 
 class KeySource(Protocol):
@@ -121,7 +128,7 @@ class KeyFile:
     def read(self) -> Secret:
         """The file's one line."""
         try:
-            with open(self.path, "rb", opener=_without_waiting) as file:
+            with open(self.path, "rb", opener=without_waiting) as file:
                 raw = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise PollError(
@@ -145,11 +152,6 @@ class KeyFile:
             return bool(self.path.stat().st_mode & 0o004)
         except OSError:
             return False
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def usable_key(text: str, origin: str) -> Secret:

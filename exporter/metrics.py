@@ -11,11 +11,11 @@ from exporter.records import Allowance, Anomaly, Kind, Metric, Reason, Sample
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from exporter.config.models import Target
     from exporter.records import Reading
-    from exporter.snapshot import Entry, State
+    from exporter.snapshot import Entry
 
 _AS_OF: Final = "as of the last successful poll."
 
@@ -97,7 +97,13 @@ CATALOGUE: Final = (
 
 
 def target_samples(entry: Entry) -> Iterator[Sample]:
-    """Every sample of a target: what its vendor reports, unless withdrawn, and how polling goes."""
+    """Every sample of a target."""
+    yield from polled_samples(entry)
+    yield from counted_samples(entry.target.vendor, entry.state.failures, entry.state.anomalies)
+
+
+def polled_samples(entry: Entry) -> Iterator[Sample]:
+    """What its vendor reports, unless withdrawn, and how polling goes: new with every poll."""
     target, state, _ = entry
     if entry.reading:
         yield from reading_samples(target, entry.reading)
@@ -111,7 +117,24 @@ def target_samples(entry: Entry) -> Iterator[Sample]:
         yield Sample(DURATION, vendor, state.last.took)
     if state.succeeded_at is not None:
         yield Sample(LAST_SUCCESS, vendor, state.succeeded_at)
-    yield from _counter_samples(vendor, state)
+    yield Sample(POLLS, vendor, state.polls)
+    yield Sample(REQUESTS, vendor, state.requests)
+
+
+def counted_samples(
+    vendor: str, failures: Sequence[int], anomalies: Sequence[int]
+) -> Iterator[Sample]:
+    """How often something was amiss; every kind is there from the start, nearly always 0.
+
+    Args:
+        vendor: the target's.
+        failures: how many for each `Reason`, in their order.
+        anomalies: how many of each `Anomaly`, in their order.
+    """
+    for reason, count in zip(Reason, failures, strict=True):
+        yield Sample(FAILURES, (vendor, reason), count)
+    for kind, count in zip(Anomaly, anomalies, strict=True):
+        yield Sample(ANOMALIES, (vendor, kind), count)
 
 
 def reading_samples(target: Target, reading: Reading) -> Iterator[Sample]:
@@ -133,12 +156,3 @@ def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]
             yield Sample(metric, labels, value)
     yield Sample(THRESHOLD, (*labels, "warning"), target.alerts.warning_ratio)
     yield Sample(THRESHOLD, (*labels, "critical"), target.alerts.critical_ratio)
-
-
-def _counter_samples(vendor: tuple[str], state: State) -> Iterator[Sample]:
-    yield Sample(POLLS, vendor, state.polls)
-    for reason, count in zip(Reason, state.failures, strict=True):
-        yield Sample(FAILURES, (*vendor, reason), count)
-    yield Sample(REQUESTS, vendor, state.requests)
-    for kind, count in zip(Anomaly, state.anomalies, strict=True):
-        yield Sample(ANOMALIES, (*vendor, kind), count)

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import ExitStack, asynccontextmanager
+from collections import defaultdict
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from exporter.records import Failure, Outcome, PollError, Reading, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from exporter.config.models import Pace, Target
     from exporter.vendors import Fetch, Send
@@ -76,6 +77,7 @@ class Limits:
     def __init__(self, max_concurrent: int, requests_per_second: float) -> None:
         self._slots = asyncio.Semaphore(max_concurrent)
         self._gap = 1 / requests_per_second
+        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._free_at: dict[str, float] = {}
 
     @asynccontextmanager
@@ -88,11 +90,15 @@ class Limits:
             held.callback(timer.cancel)
             yield
 
-    def turn(self, host: str, now: float) -> float:
-        """When the next request to `host` may start, by the loop's clock; each call is a turn."""
-        turn = max(now, self._free_at.get(host, now))
-        self._free_at[host] = turn + self._gap
-        return turn
+    async def turn(self, host: str) -> None:
+        """Wait, first come first served, until a request to `host` may start.
+
+        A turn is taken when it has come: whoever gives up waiting holds up nobody.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._queues[host]:
+            await asyncio.sleep(self._free_at.get(host, 0.0) - loop.time())
+            self._free_at[host] = loop.time() + self._gap
 
 
 class Source(NamedTuple):
@@ -128,19 +134,29 @@ async def poll_once(source: Source, limits: Limits, now: Callable[[], float]) ->
     The timeout is for all requests together. Time spent waiting for the rate limit does not count.
     """
     loop = asyncio.get_running_loop()
-    timeout = source.target.poll.timeout
-    started = waits_until = loop.time()
-    ends, requests = started + timeout, 0
+    timeout = float(source.target.poll.timeout)
+    started = loop.time()
+    left, waiting, requests = timeout, 0, 0
+
+    @contextmanager
+    def stopped_clock() -> Iterator[None]:
+        """The timeout stands still while any request waits: no second of waiting counts twice."""
+        nonlocal left, waiting
+        if not waiting and not deadline.expired():
+            left = (deadline.when() or loop.time()) - loop.time()
+            deadline.reschedule(None)
+        waiting += 1
+        try:
+            yield
+        finally:
+            waiting -= 1
+            if not waiting and not deadline.expired():
+                deadline.reschedule(loop.time() + left)
 
     async def paced(request: Request) -> bytes:
-        nonlocal ends, requests, waits_until
-        turn = limits.turn(request.host, loop.time())
-        # Requests made together wait together: no second of waiting counts twice.
-        more = turn - max(waits_until, loop.time())
-        if more > 0 and not deadline.expired():
-            waits_until, ends = turn, ends + more
-            deadline.reschedule(ends)
-        await asyncio.sleep(turn - loop.time())
+        nonlocal requests
+        with stopped_clock():
+            await limits.turn(request.host)
         requests += 1
         return await source.send(request)
 
@@ -229,9 +245,9 @@ class Fleet:
             async with self._limits.slot():
                 key = source.target.key.fingerprint()
                 attempt = await poll_once(source, self._limits, self._now)
-            # Before Python 3.13 a task group forgets that it was cancelled when one of its tasks
-            # fails in the same moment, and counts a cancellation when there was none.
             if self._tasks.get(source.target.name) is not asyncio.current_task():
+                # Stopped in the moment in which a request failed: until Python 3.13 a task group
+                # swallows that cancellation. Its leftover count is no sign; this is.
                 return
             failures = failures + 1 if isinstance(attempt.result, Failure) else 0
             pace = source.target.poll

@@ -81,9 +81,9 @@ def malformed(what: str) -> PollError:
 Kind: TypeAlias = Literal["counter", "gauge", "info"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One metric of the catalogue.
+    """One metric of the catalogue: equal to itself alone, so that looking it up is cheap.
 
     Args:
         name: as exposed, with `_total` for a counter and `_info` for an info.

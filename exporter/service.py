@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Final
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
-from exporter.descriptors import for_calls, limit
-from exporter.exposition import Page
-from exporter.listen import url_of
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.notify import notify, reloading
+from exporter.page import Page
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
-from exporter.server import Application
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
-from exporter.status_page import Site
-from exporter.storage import keeper
+from exporter.storage.files import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
 from exporter.watch import LOOK_EVERY
 from exporter.web.accepting import server
 from exporter.web.config import WebConfig
+from exporter.web.descriptors import for_calls, limit
 from exporter.web.guard import Guard
+from exporter.web.listen import url_of
+from exporter.web.pages import Application
 from exporter.web.passwords import Passwords
 from exporter.web.response import asgi
+from exporter.web.status_page import Site
 
 if TYPE_CHECKING:
     import socket
@@ -136,20 +136,21 @@ class Service:
         async with self._fleet:
             await self._put_in_force(self._config)
             async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
-                beside = [
-                    group.create_task(self._keeper.run()),
-                    group.create_task(self._reload_on(hang_up)),
-                    group.create_task(self._reload_on_change()),
-                ]
+                reloading = group.create_task(self._reload_on(hang_up))
+                watching = group.create_task(self._reload_on_change())
+                renewing = group.create_task(self._page.keep_fresh())
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
                 passwords.close()
-                for task in beside:
-                    task.cancel()
+                reloading.cancel()
+                watching.cancel()
+                renewing.cancel()
+                keeping.cancel()
 
     def _publish(self, name: str, outcome: Outcome) -> None:
         self._keeper.keep(self._snapshot.publish(name, outcome))
@@ -171,7 +172,7 @@ class Service:
             reloading(self._options.environ)
             reason = await self._read_again()
             self._is_good = reason is None
-            self._page.expire()
+            self._page.renew()
             notify(self._options.environ, "READY=1")
             return reason
 

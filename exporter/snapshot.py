@@ -89,6 +89,8 @@ class State:
 def _counted(
     counts: tuple[int, ...], names: tuple[str, ...], seen: tuple[str, ...]
 ) -> tuple[int, ...]:
+    if not seen:
+        return counts
     return tuple(count + seen.count(name) for count, name in zip(counts, names, strict=True))
 
 

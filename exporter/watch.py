@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from exporter.regular_file import content
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,6 @@ class Watched:
 
 def _digest(path: Path) -> bytes | None:
     try:
-        return blake2b(path.read_bytes()).digest()
+        return blake2b(content(path)).digest()
     except OSError:
         return None

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
-    records < keys < descriptors < watch < config < sharding < forecast < observed < vendors
-    < polling < snapshot < metrics < exposition < kept < storage < status < status_style
-    < status_rows < status_page < web < server < logs < flags < listen < notify < service
-    < demo.run < backfill < probe < healthcheck < cli < __main__
+    records < regular_file < keys < watch < config < sharding < forecast < observed < vendors
+    < polling < snapshot < metrics < exposition < deflate < page < storage < status < web < logs
+    < flags < notify < service < demo.run < backfill < probe < healthcheck < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()
 

@@ -13,8 +13,8 @@ from program import (
     xtracta_target,
 )
 
-from exporter.listen import bound_sockets
 from exporter.service import VERSION
+from exporter.web.listen import bound_sockets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +129,15 @@ def test_misuse_is_said_in_words_and_has_a_status_of_its_own(
     status, output, errors = said(*(argument.format(good) for argument in arguments))
     assert (status, output) == (2, "")
     assert words in errors
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "healthcheck"])
+def test_an_external_url_that_is_none_is_said_in_words(said: Said, command: str) -> None:
+    status, output, errors = said(command, "--web.external-url=http://[::1")
+    assert (status, output) == (2, "")
+    assert errors.endswith(
+        ": error: web.external-url must be a URL such as https://example.com/docusage\n"
+    )
 
 
 @pytest.mark.parametrize("variable", ["DOCUSAGE_LOG_LEVEL", "DOCUSAGE_LOG_FORMAT"])

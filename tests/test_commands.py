@@ -49,6 +49,8 @@ def test_every_flag_of_the_server_can_be_a_variable(tmp_path: Path, base_url: st
         first, second = (line["url"] for line in lines if line["msg"] == "serving")
         assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/usage", first)
         assert re.fullmatch(r"http://\[::1\]:[0-9]+/usage", second)
+        ready = urllib.request.Request(f"{first}/-/ready")  # noqa: S310  our own URL
+        until(lambda: answered(ready).status == 200)
         for url in (first, second):
             page = answered(urllib.request.Request(f"{url}/numbers"))  # noqa: S310  our own URL
             assert values(page.text)["docusage_target_up acme-a affinda"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -83,6 +84,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "none.yaml", VENDORS, ENVIRON)
     assert str(caught.value) == f"{tmp_path}/none.yaml: cannot be read: No such file or directory"
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "pipe", VENDORS, ENVIRON)
+    assert str(caught.value) == f"{tmp_path}/pipe: cannot be read: Not a regular file"
 
 
 def test_defaults_hold_where_the_file_is_silent(tmp_path: Path) -> None:

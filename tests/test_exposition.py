@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import prometheus_client
 import pytest
 from fake_targets import outcome, target
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsed_page import parsed
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics import exposition as openmetrics
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.registry import Collector
 
-from exporter.exposition import Format, Page, document, target_lines
-from exporter.metrics import BUILD, CATALOGUE, RELOAD_OK, RELOADED_AT, target_samples
+from exporter.exposition import Format, document, target_lines
+from exporter.metrics import CATALOGUE, target_samples
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
-from exporter.snapshot import Entry, Snapshot, State
+from exporter.snapshot import Entry, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-Parsed: TypeAlias = list[tuple[str, str, str, list[tuple[str, dict[str, str], float]]]]
-"""Name, type, help and samples of each family."""
+    from collections.abc import Callable
 
 WRITERS: dict[Format, Callable[[Collector], bytes]] = {
     Format.TEXT: prometheus_client.generate_latest,
@@ -83,19 +78,6 @@ def entries(draw: st.DrawFn) -> list[Entry]:
             state = state.after(each, 0)
         found.append(Entry(target(name), state, draw(st.booleans())))
     return found
-
-
-def parsed(page: str, form: Format) -> Parsed:
-    read = read_openmetrics if form is Format.OPENMETRICS else read_text
-    return [
-        (
-            family.name,
-            family.type,
-            family.documentation,
-            [(sample.name, sample.labels, sample.value) for sample in family.samples],
-        )
-        for family in read(page)
-    ]
 
 
 def ours(found: list[Entry], form: Format) -> str:
@@ -173,102 +155,3 @@ def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) ->
         'affinda_credits_available{target="a",organization="org"} 300',
         'affinda_credits_available{target="b",organization="org"} 300',
     ]
-
-
-# The page as a whole
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def program() -> Iterable[Sample]:
-    yield Sample(BUILD, ("1.2.3",), 1)
-    yield Sample(RELOADED_AT, (), 1_780_000_000.5)
-    yield Sample(RELOAD_OK, (), 1)
-
-
-class Pages:
-    """A page over one target, and a clock that stands."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.snapshot = Snapshot(self.clock)
-        self.snapshot.adopt([target(poll={"interval": "1m"})])
-        self.page = Page(self.snapshot, program, self.clock)
-
-    def text(self) -> str:
-        return self.page.body(Format.TEXT, gzipped=False).decode()
-
-
-def is_shown(text: str) -> bool:
-    return 'affinda_credits_available{target="one",organization="org"} 300\n' in text
-
-
-def test_a_page_is_made_anew_once_it_is_a_second_old() -> None:
-    pages = Pages()
-    before = pages.text()
-    pages.snapshot.publish("one", outcome())
-    pages.clock.now = 0.99
-    assert pages.text() == before
-    assert not is_shown(before)
-    pages.clock.now = 1.0
-    assert is_shown(pages.text())
-
-
-def test_a_page_that_is_not_old_is_not_made_again() -> None:
-    pages = Pages()
-    for form in Format:
-        for gzipped in (False, True):
-            first = pages.page.body(form, gzipped=gzipped)
-            assert pages.page.body(form, gzipped=gzipped) is first
-
-
-def test_an_expired_page_is_made_anew_at_once() -> None:
-    pages = Pages()
-    pages.snapshot.publish("one", outcome())
-    assert is_shown(pages.text())
-    pages.snapshot.adopt([])
-    assert is_shown(pages.text())
-    pages.page.expire()
-    assert "one" not in pages.text()
-
-
-def test_values_are_gone_a_second_after_they_became_stale() -> None:
-    pages = Pages()
-    pages.snapshot.publish("one", outcome())
-    pages.clock.now = 179
-    assert is_shown(pages.text())
-    pages.clock.now = 180
-    assert not is_shown(pages.text())
-    assert 'docusage_target_up{target="one",vendor="acme"} 1\n' in pages.text()
-
-
-@pytest.mark.parametrize("form", Format)
-def test_a_gzipped_page_is_the_page(form: Format) -> None:
-    pages = Pages()
-    packed = pages.page.body(form, gzipped=True)
-    assert gzip.decompress(packed) == pages.page.body(form, gzipped=False)
-    assert packed[:4] == b"\x1f\x8b\x08\0"
-
-
-def test_the_program_tells_of_itself() -> None:
-    text = Pages().text()
-    assert 'docusage_build_info{version="1.2.3"} 1\n' in text
-    assert "docusage_config_last_reload_success_timestamp_seconds 1780000000.5\n" in text
-    assert "docusage_config_last_reload_successful 1\n" in text
-    names = {name for name, *_ in parsed(text, Format.TEXT)}
-    assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= names
-
-
-@pytest.mark.parametrize("form", Format)
-def test_a_whole_page_can_be_parsed(form: Format) -> None:
-    pages = Pages()
-    pages.snapshot.publish("one", outcome())
-    text = pages.page.body(form, gzipped=False).decode()
-    names = [name for name, *_ in parsed(text, form)]
-    assert len(names) == len(set(names)) > 20
-    assert text.endswith("# EOF\n") is (form is Format.OPENMETRICS)

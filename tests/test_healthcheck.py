@@ -14,7 +14,7 @@ from programs import program
 
 from exporter.cli import run
 from exporter.healthcheck import local_url, problem
-from exporter.listen import AddressError
+from exporter.web.listen import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,10 +158,39 @@ def test_the_listen_address_tells_where_to_ask(address: str, prefix: str, url: s
     assert local_url(address, prefix) == url
 
 
-@pytest.mark.parametrize("address", ["host:port", ":99999999", "[::1:9"])
+@pytest.mark.parametrize("address", ["foo", "host:", "host:port", ":99999999", "[::1:9"])
 def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
     with pytest.raises(AddressError, match="is no address to ask at"):
         local_url(address, "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://x:99999/",
+        "http://x:y/",
+        f"http://{'a' * 80}/",
+        f"https://{'a' * 80}:9/-/healthy",
+    ],
+)
+def test_what_is_no_url_is_said_to_be_none(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    assert run(["healthcheck", url], {}) == 1
+    assert capsys.readouterr() == (f"{url}: that is no URL to ask\n", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "output", "errors"),
+    [
+        ("foo", "", "'foo' is no address to ask at\n"),
+        ("a" * 80 + ":9", f"http://{'a' * 80}:9/-/healthy: that is no URL to ask\n", ""),
+    ],
+)
+def test_a_listen_address_that_cannot_be_asked_at_is_said_in_words(
+    capsys: pytest.CaptureFixture[str], address: str, output: str, errors: str
+) -> None:
+    assert run(["healthcheck", f"--web.listen-address={address}"], {}) == 1
+    assert capsys.readouterr() == (output, errors)
 
 
 def test_the_command_asks_where_the_environment_says(capsys: pytest.CaptureFixture[str]) -> None:

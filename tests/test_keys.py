@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.keys import FixedKey, KeyFile, Secret, usable_key
 from exporter.records import PollError, Reason
@@ -59,6 +61,27 @@ def test_a_text_without_the_key_stays() -> None:
 def test_a_short_key_is_found_whole() -> None:
     assert Secret("k3").redact("bad key k3") == "<secret>"
     assert Secret("k3").redact("bad key") == "bad key"
+
+
+@pytest.mark.parametrize("text", ["bad y-Sup3rS", "bad Y-SUP3RS", "bad ySup3rS3", "bad t-abcdef?"])
+def test_a_part_of_a_key_with_hyphens_is_found(text: str) -> None:
+    assert Secret("K3y-Sup3rS3cret-abcdefgh").redact(text) == "<secret>"
+
+
+def test_fewer_characters_than_tell_a_key_stay() -> None:
+    assert Secret("K3y-Sup3rS3cret-abcdefgh").redact("bad -Sup3rS") == "bad -Sup3rS"
+
+
+@pytest.mark.parametrize("key", ["-_-", "!$!$-_-_+="])
+def test_a_key_without_a_letter_or_digit_is_found(key: str) -> None:
+    assert Secret(key).redact(f"bad key {key}.") == "<secret>"
+    assert Secret(key).redact("bad key - none") == "bad key - none"
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8), st.data())
+def test_no_eight_characters_in_a_row_of_any_key_get_through(key: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(key) - 8))
+    assert Secret(key).redact(f"bad {key[at : at + 8]} key") == "<secret>"
 
 
 def test_a_fixed_key_is_itself_and_never_changes() -> None:

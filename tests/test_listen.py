@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from exporter.listen import AddressError, bound_sockets, url_of
+from exporter.web.listen import AddressError, bound_sockets, url_of
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,11 @@ def test_an_address_in_use_is_refused_and_those_before_it_are_freed() -> None:
             bound_sockets([f"127.0.0.1:{free}", f"127.0.0.1:{port}"])
     (again,) = bound_sockets([f"127.0.0.1:{free}"])
     again.close()
+
+
+def test_a_connection_holds_no_half_of_a_reply_back() -> None:
+    (bound,) = bound_sockets(["127.0.0.1:0"])
+    with bound, socket.create_connection(bound.getsockname()):
+        accepted, _ = bound.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

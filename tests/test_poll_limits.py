@@ -141,8 +141,31 @@ def test_requests_to_one_host_keep_their_distance() -> None:
 
 
 def test_a_host_that_was_left_alone_has_no_turns_saved_up() -> None:
-    limits = Limits(10, 4)
-    assert [limits.turn("a", now) for now in (0, 10, 10, 10)] == [0, 10, 10.25, 10.5]
+    async def main() -> list[float]:
+        limits = Limits(10, 4)
+        turns = []
+        for rest in (0, 10, 0, 0):
+            await asyncio.sleep(rest)
+            await limits.turn("a")
+            turns.append(elapsed())
+        return turns
+
+    assert in_virtual_time(main()) == [0, 10, 10.25, 10.5]
+
+
+def test_who_gives_up_waiting_for_a_turn_holds_up_nobody() -> None:
+    async def main() -> float:
+        limits = Limits(10, 5)
+        crowd = [asyncio.ensure_future(limits.turn("a")) for _ in range(100)]
+        await asyncio.sleep(0.1)
+        last = asyncio.ensure_future(limits.turn("a"))
+        await asyncio.sleep(0)
+        for waiting in crowd:
+            waiting.cancel()
+        await last
+        return elapsed()
+
+    assert in_virtual_time(main()) == 0.2
 
 
 async def held(limits: Limits, seconds: float) -> float:

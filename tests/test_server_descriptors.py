@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.descriptors import for_calls, for_connections, limit
+from exporter.web.descriptors import for_calls, for_connections, limit
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import time
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -37,8 +38,9 @@ TOO_FEW = "too many open files; raise the limit (ulimit -n)"
 
 
 async def drips(writer: asyncio.StreamWriter, raw: bytes) -> None:
-    for at in range(len(raw)):
-        writer.write(raw[at : at + 1])
+    drops = cycle(raw)
+    while True:
+        writer.write(bytes([next(drops)]))
         await asyncio.sleep(0.2)
 
 
@@ -47,17 +49,18 @@ async def is_silent(_: asyncio.StreamWriter) -> None:
 
 
 async def drips_a_request_line(writer: asyncio.StreamWriter) -> None:
-    await drips(writer, b"GET /" + b"x" * 10_000)
+    writer.write(b"GET /")
+    await drips(writer, b"x")
 
 
 async def drips_headers(writer: asyncio.StreamWriter) -> None:
     writer.write(GET)
-    await drips(writer, b"x: y\r\n" * 2000)
+    await drips(writer, b"x: y\r\n")
 
 
 async def drips_a_body(writer: asyncio.StreamWriter) -> None:
     writer.write(GET.replace(b"GET", b"POST") + b"content-length: 9999\r\n\r\n")
-    await drips(writer, b"x" * 9999)
+    await drips(writer, b"x")
 
 
 async def floods(writer: asyncio.StreamWriter) -> None:

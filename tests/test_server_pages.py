@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scraping import hello
 
 from exporter.config.models import Target
-from exporter.exposition import Page
+from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
-from exporter.server import Application
 from exporter.snapshot import Snapshot
-from exporter.status_page import Site
+from exporter.web.pages import Application
 from exporter.web.response import Request, Response, asgi
+from exporter.web.status_page import Site
 
 PATHS = ["/", "/documentation", "/-/healthy", "/-/ready", "/config", "/api/v1/targets", "/metrics"]
 ALLOWANCE = Allowance("acc", "credits", 1000, 700, 300, "credits")

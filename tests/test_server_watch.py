@@ -32,3 +32,12 @@ def test_the_same_content_is_no_change(tmp_path: Path) -> None:
     assert not watched.has_changed()
     other.replace(path)
     assert not watched.has_changed()
+
+
+def test_a_pipe_in_place_of_the_file_counts_as_gone_without_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    os.mkfifo(path)
+    watched = Watched(path)
+    assert not watched.has_changed()
+    path.unlink()
+    assert not watched.has_changed()

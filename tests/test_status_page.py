@@ -17,16 +17,16 @@ from lxml import html
 from programs import program
 
 from exporter.config.models import Alerts, Target
-from exporter.exposition import Page
-from exporter.listen import bound_sockets, url_of
+from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason
-from exporter.server import Application
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.status_page import Site, status_page
-from exporter.status_rows import span
-from exporter.status_style import DARK, LIGHT, STYLE, headers
 from exporter.web.accepting import server
+from exporter.web.listen import bound_sockets, url_of
+from exporter.web.pages import Application
 from exporter.web.response import asgi
+from exporter.web.status_page import Site, status_page
+from exporter.web.status_rows import span
+from exporter.web.status_style import DARK, LIGHT, STYLE, headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -21,8 +21,7 @@ from virtual_time import elapsed, in_virtual_time
 from exporter.config.models import Http
 from exporter.demo.vendors import Vendors
 from exporter.demo.world import Group, Plan, World
-from exporter.kept import restored, written
-from exporter.listen import bound_sockets, url_of
+from exporter.logs import fields
 from exporter.observed import Use
 from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import (
@@ -37,9 +36,11 @@ from exporter.records import (
 )
 from exporter.service import Options, Service, load_config
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.storage import Forgetful, Keeper, Storage, keeper
+from exporter.storage.files import Forgetful, Keeper, Storage, keeper
+from exporter.storage.format import restored, written
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
+from exporter.web.listen import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -336,6 +337,18 @@ def test_a_file_that_cannot_be_read_is_a_warning(
     assert caplog.messages == ["kept state cannot be read: Is a directory"]
 
 
+def test_a_pipe_in_place_of_a_file_is_a_warning_without_waiting_for_a_writer(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = stored(tmp_path)
+    storage.save(Entry(target, STATE, is_stale=False))
+    [file] = tmp_path.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    assert storage.load([target]) == {}
+    assert caplog.messages == ["kept state cannot be read: Not a regular file"]
+
+
 def test_a_folder_that_cannot_be_read_is_one_warning(
     target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -375,13 +388,25 @@ class Disk(Storage):
         self.saved.append(f"{entry.target.name} {entry.state.failed_in_row}")
 
 
+class Noted(Storage):
+    """A storage that notes whose file it was told to write."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.tried: list[str] = []
+        self._storage = storage
+
+    def save(self, entry: Entry) -> None:
+        self.tried.append(entry.target.name)
+        self._storage.save(entry)
+
+
 def entry_of(target: Target, name: str, failed: int = 0) -> Entry:
     named = target.model_copy(update={"name": name})
     return Entry(named, replace(STATE, failed_in_row=failed), is_stale=False)
 
 
 @asynccontextmanager
-async def keeping(disk: Disk, rest: float = 0.0) -> AsyncIterator[Keeper]:
+async def keeping(disk: Storage, rest: float = 0.0) -> AsyncIterator[Keeper]:
     """A keeper at work, stopped at the end."""
     keeper = Keeper(disk, rest)
     running = asyncio.create_task(keeper.run())
@@ -432,7 +457,7 @@ def test_a_full_disk_is_one_warning_and_what_could_not_be_written_is_later(
     target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "exporter")
-    disk = Disk(failures=3)
+    disk = Disk(failures=4)  # both, in two rounds
 
     async def main() -> None:
         async with keeping(disk) as keeper:
@@ -446,6 +471,36 @@ def test_a_full_disk_is_one_warning_and_what_could_not_be_written_is_later(
         "state cannot be kept, serving goes on: No space left on device",
         "state is kept again",
     ]
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_target_from_being_kept(
+    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = stored(tmp_path)
+    bad, good = entry_of(target, "bad"), entry_of(target, "good")
+    storage.save(bad)
+    [file] = tmp_path.iterdir()
+    file.with_suffix(".new").mkdir()
+    written = Noted(storage)
+
+    async def main() -> None:
+        async with keeping(written) as keeper:
+            keeper.keep(bad)
+            keeper.keep(good)
+            await until(lambda: written.tried.count("bad") == 3)
+
+    asyncio.run(main())
+    assert storage.load([good.target]) == {"good": STATE}
+    assert written.tried.count("good") == 1
+    [warning] = caplog.records
+    assert fields(warning) | {"ts": ""} == {
+        "ts": "",
+        "level": "warning",
+        "msg": "state cannot be kept, serving goes on: Is a directory",
+        "target": "bad",
+        "vendor": "xtracta",
+        "targets": 1,
+    }
 
 
 def test_a_newer_state_takes_the_place_of_one_that_could_not_be_written(target: Target) -> None:

@@ -179,7 +179,7 @@ def everything_told(asking: Source, attempt: Attempt) -> Iterator[str]:
     yield repr(asking)
     yield json.dumps(described(entry))
     yield words_of_state(entry)
-    yield b"".join(target_lines(entry).values()).decode()
+    yield "".join(target_lines(entry).values())
 
 
 GROUPS: Final[dict[str, Callable[[str], bytes]]] = {

@@ -48,8 +48,7 @@ def patient(
         return await once(request)
 
     async def once(request: Request) -> bytes:
-        now = asyncio.get_running_loop().time()
-        await sleep(limits.turn(request.host, now) - now)
+        await limits.turn(request.host)
         try:
             async with asyncio.timeout(timeout):
                 return await send(request)

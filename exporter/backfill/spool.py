@@ -11,8 +11,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.exposition import Format, head, number, series
-from exporter.kept import SALT_BYTES, identity
 from exporter.metrics import CATALOGUE, reading_samples
+from exporter.storage.format import SALT_BYTES, identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

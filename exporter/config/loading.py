@@ -20,6 +20,7 @@ from exporter.config.problems import (
 )
 from exporter.config.yaml_tree import MAX_BYTES, Node, Plain, YamlError, read_yaml
 from exporter.keys import KeyFile
+from exporter.regular_file import content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +40,7 @@ def load(path: Path, vendors: Mapping[str, type[Target]], environ: Mapping[str, 
         ConfigError: with everything that is wrong.
     """
     try:
-        root, problems = read_yaml(_content(path))
+        root, problems = read_yaml(content(path, MAX_BYTES + 1))
     except YamlError as error:
         raise ConfigError(path, [error.problem]) from None
     except OSError as error:
@@ -50,11 +51,6 @@ def load(path: Path, vendors: Mapping[str, type[Target]], environ: Mapping[str, 
     if config is None:
         raise ConfigError(path, [*problems, *loading.problems])
     return config
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
 
 
 @dataclass(frozen=True, slots=True)

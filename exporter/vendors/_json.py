@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from datetime import date
-from typing import Final, NoReturn, cast
+from functools import lru_cache
+from typing import Final, NoReturn
 
 from exporter.records import malformed
 
@@ -44,14 +45,14 @@ def an_object(value: object, what: str) -> dict[str, object]:
     """`value` as an object, or PollError."""
     if type(value) is not dict:
         raise malformed(f"{what} is not an object")
-    return cast("dict[str, object]", value)
+    return value
 
 
 def a_list(value: object, what: str) -> list[object]:
     """`value` as an array, or PollError."""
     if type(value) is not list:
         raise malformed(f"{what} is not an array")
-    return cast("list[object]", value)
+    return value
 
 
 def a_text(value: object, what: str) -> str:
@@ -70,10 +71,15 @@ def a_count(value: object, what: str) -> int:
 
 def a_day(value: object, what: str) -> date:
     """`value` as a date of the form YYYY-MM-DD, or PollError."""
-    text = a_text(value, what)
     try:
-        if _DAY.fullmatch(text):
-            return date.fromisoformat(text)
+        return _day(a_text(value, what))
     except ValueError:
-        pass
-    raise malformed(f"{what} is not a date")
+        raise malformed(f"{what} is not a date") from None
+
+
+@lru_cache(maxsize=4096)
+def _day(text: str) -> date:
+    """The same few years of days come with every reply, hundreds at a time."""
+    if not _DAY.fullmatch(text):
+        raise ValueError
+    return date.fromisoformat(text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
-
-from lxml import etree
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from exporter.records import malformed
 
-Element = etree._Element  # noqa: SLF001  lxml has no public name for the type of its elements
+if TYPE_CHECKING:
+    from lxml import etree
+
+    Element: TypeAlias = etree._Element  # noqa: SLF001  lxml has no public name for it
 _BLANKS: Final = " \t\r\n"  # as XML has it; Python's own are many more
 _WHOLE: Final = re.compile(r"[0-9]{1,15}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")
@@ -21,6 +22,8 @@ def parse(body: bytes) -> Element:
     Raises:
         PollError: malformed.
     """
+    from lxml import etree  # noqa: PLC0415  4 MB that only targets with XML need
+
     # A parser for each document: the process-wide default one can be changed by anyone. UTF-8
     # whatever the declaration says, so that no other encoding hides a DTD from the check below.
     parser = etree.XMLParser(

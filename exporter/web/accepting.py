@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from exporter.config.problems import ConfigError
-from exporter.descriptors import for_connections, limit
 from exporter.web.connection import IDLE, RECEIVE, Connection
+from exporter.web.descriptors import for_connections, limit
 
 if TYPE_CHECKING:
     import socket

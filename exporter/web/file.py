@@ -5,7 +5,6 @@ The format is that of the exporter-toolkit's docs/web-configuration.md; names ar
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
@@ -13,6 +12,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, create_model
 
 from exporter.config.models import Model
 from exporter.config.problems import wrong
+from exporter.regular_file import without_waiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,16 +47,11 @@ class Sources:
 
 def _content(path: Path) -> bytes | str:
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return content if len(content) <= _MOST_BYTES else f"is larger than {_MOST_BYTES} bytes"
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _file(value: object, info: ValidationInfo) -> bytes:

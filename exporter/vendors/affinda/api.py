@@ -101,13 +101,7 @@ def explain(body: bytes, key: Secret) -> str:
 
 
 _USAGE_FIELDS: Final = frozenset({"scope", "scopeIdentifier", "start", "end", "total", "items"})
-_ITEM_FIELDS: Final = frozenset({"date", "count"})
-
-
-class _Item(NamedTuple):
-    day: date
-    credits: int
-    is_odd: bool
+_ITEM_FIELDS: Final = 2  # date and count
 
 
 def parse_usage(
@@ -124,20 +118,16 @@ def parse_usage(
     if (reply.get("scope"), reply.get("scopeIdentifier")) != scope:
         raise malformed("the reply is about another scope than the one asked for")
     first, last = _window(reply)
-    items = [_item(value) for value in _json.a_list(reply.get("items"), "items")]
+    items = _json.a_list(reply.get("items"), "items")
     total = _json.a_count(reply.get("total"), "total")
-    counts = [0] * ((last - first).days + 1)
-    within = [item for item in items if first <= item.day <= last]
-    for item in within:
-        counts[(item.day - first).days] += item.credits
+    counts, days, strays, unknown = _added_up(items, first, last)
     odd = {
-        Anomaly.UNKNOWN_FIELD: bool(reply.keys() - _USAGE_FIELDS)
-        or any(item.is_odd for item in items),
+        Anomaly.UNKNOWN_FIELD: unknown > 0 or bool(reply.keys() - _USAGE_FIELDS),
         Anomaly.TOTAL_MISMATCH: total != sum(counts),
         Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * _DAY)
         or last != (end or last)
-        or len(within) < len(items),
-        Anomaly.DUPLICATE_DAY: len({item.day for item in items}) < len(items),
+        or strays > 0,
+        Anomaly.DUPLICATE_DAY: days < len(items),
     }
     return Usage(first, tuple(counts), tuple(anomaly for anomaly, is_so in odd.items() if is_so))
 
@@ -149,13 +139,37 @@ def _window(reply: dict[str, object]) -> tuple[date, date]:
     return first, last
 
 
-def _item(value: object) -> _Item:
-    item = _json.an_object(value, "an item")
-    return _Item(
-        _json.a_day(item.get("date"), "an item's date"),
-        _json.a_count(item.get("count"), "an item's count"),
-        bool(item.keys() - _ITEM_FIELDS),
-    )
+class _Sums(NamedTuple):
+    """What the items of a reply come to.
+
+    Args:
+        counts: credits of each day of the window.
+        days: how many days there are items for.
+        strays, unknown: how many items are for a day outside of it, hold more than they should.
+    """
+
+    counts: list[int]
+    days: int
+    strays: int
+    unknown: int
+
+
+def _added_up(items: list[object], first: date, last: date) -> _Sums:
+    counts = [0] * ((last - first).days + 1)
+    begin = first.toordinal()
+    days = set()
+    strays = unknown = 0
+    for value in items:
+        item = _json.an_object(value, "an item")
+        day = _json.a_day(item.get("date"), "an item's date").toordinal()
+        count = _json.a_count(item.get("count"), "an item's count")
+        days.add(day)
+        unknown += len(item) > _ITEM_FIELDS
+        if 0 <= day - begin < len(counts):
+            counts[day - begin] += count
+        else:
+            strays += 1
+    return _Sums(counts, len(days), strays, unknown)
 
 
 def parse_names(body: bytes, key: Secret) -> dict[str, str]:

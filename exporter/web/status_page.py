@@ -11,8 +11,8 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
-from exporter.status_rows import CONDITIONS, conditions, target_row
-from exporter.status_style import STYLE
+from exporter.web.status_rows import CONDITIONS, conditions, target_row
+from exporter.web.status_style import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,10 +14,11 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from exporter.kept import restored, written
+from exporter.regular_file import content
+from exporter.storage.format import restored, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from exporter.config.models import Target
@@ -66,9 +67,9 @@ class Storage:
 
     def _load(self, target: Target) -> State | None:
         path = self._path(target.name)
-        contents = path.read_bytes()
+        kept = content(path)
         try:
-            return restored(contents, target, self._now(), self._clock())
+            return restored(kept, target, self._now(), self._clock())
         except ValueError:
             self._set_aside(path, target)
             return None
@@ -172,24 +173,29 @@ class Keeper:
     async def _write(self) -> None:
         changed, self._changed = self._changed, {}
         self._is_wanted.clear()
-        failure = await asyncio.to_thread(self._saved, changed)
-        if failure:
-            for entry in changed.values():  # what was not written yet
-                self._changed.setdefault(entry.target.name, entry)
+        failures = await asyncio.to_thread(self._failures, changed.values())
+        for entry, _ in failures:  # unless it has changed again
+            self._changed.setdefault(entry.target.name, entry)
+        if failures:
             self._is_wanted.set()
-        if failure and not self._is_failing:
-            _log.warning("state cannot be kept, serving goes on: %s", failure.strerror)
-        elif self._is_failing and not failure:
-            _log.info("state is kept again")
-        self._is_failing = failure is not None
+        self._report(failures)
 
-    def _saved(self, changed: dict[str, Entry]) -> OSError | None:
-        """Write and take out of `changed` one by one, up to the first failure."""
-        while changed:
-            name = next(iter(changed))
+    def _failures(self, changed: Iterable[Entry]) -> list[tuple[Entry, OSError]]:
+        """Write each; those that could not be written, and why."""
+        failures = []
+        for entry in changed:
             try:
-                self._storage.save(changed[name])
+                self._storage.save(entry)
             except OSError as error:
-                return error
-            del changed[name]
-        return None
+                failures.append((entry, error))
+        return failures
+
+    def _report(self, failures: Sequence[tuple[Entry, OSError]]) -> None:
+        """One line when writing begins to fail, one when nothing fails any more."""
+        if failures and not self._is_failing:
+            entry, error = failures[0]
+            extra = {**_about(entry.target), "targets": len(failures)}
+            _log.warning("state cannot be kept, serving goes on: %s", error.strerror, extra=extra)
+        elif self._is_failing and not failures:
+            _log.info("state is kept again")
+        self._is_failing = bool(failures)

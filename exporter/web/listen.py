@@ -51,13 +51,19 @@ def _bound(address: str, everywhere: str) -> socket.socket:
     try:
         family, *_, place = socket.getaddrinfo(host or everywhere, port, type=_STREAM)[0]
         is_both = not host and family == socket.AF_INET6
-        return socket.create_server(place, family=family, dualstack_ipv6=is_both, backlog=_BACKLOG)
+        server = socket.create_server(
+            place, family=family, dualstack_ipv6=is_both, backlog=_BACKLOG
+        )
     except OSError as error:
         # Python adds the address, which is said already.
         words = str(error.strerror).partition(" (while ")[0]
         raise AddressError(f"cannot serve on {address}: {words}") from None
     except UnicodeError:
         raise AddressError(f"cannot serve on {address}: that is no host's name") from None
+    # Its connections take this over. asyncio sets it only where a socket names its protocol, which
+    # these do not; without it the body waits 40 ms for the client to acknowledge the head.
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return server
 
 
 def url_of(bound: socket.socket, *, tls: bool = False) -> str:

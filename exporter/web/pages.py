@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from exporter.status import described
-from exporter.status_page import status_page
-from exporter.status_style import headers as page_headers
 from exporter.web.negotiation import chosen_format, takes_gzip
 from exporter.web.response import HTML, JSON, PLAIN, Response, said
+from exporter.web.status_page import status_page
+from exporter.web.status_style import headers as page_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from exporter.exposition import Page
+    from exporter.page import Page
     from exporter.snapshot import Snapshot
-    from exporter.status_page import Site
     from exporter.web.response import Request
+    from exporter.web.status_page import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Application:
         return said(200, "Healthy.")
 
     def _ready(self, _: Request) -> Response:
-        if self.snapshot.is_ready:
+        if self.page.is_ready:
             return said(200, "Ready.")
         return said(503, "Not ready: some targets have not been polled yet.")
 

@@ -1,0 +1,131 @@
+"""The programs that are compared: each started on loopback, and ended by whoever started it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_server
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from benchmarks.client import PLAIN, Scraper
+from benchmarks.scene import config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_PATIENCE: Final = 180.0
+EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
+_NGINX: Final = """\
+daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+events {{}}
+http {{
+  access_log off; types {{}} default_type text/plain; gzip_static on; sendfile on;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{ listen 127.0.0.1:{port}; root {folder}; }}
+}}
+"""
+
+
+class Program(NamedTuple):
+    """A running program."""
+
+    pid: int
+    port: int
+
+    @property
+    def memory(self) -> float:
+        """Resident memory, MB."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with create_server(("127.0.0.1", 0)) as bound:
+        return int(bound.getsockname()[1])
+
+
+@contextmanager
+def _running(command: Sequence[str | Path], port: int) -> Iterator[Program]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603  our own words
+    try:
+        yield Program(process.pid, port)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_answered(port: int, path: str = "/metrics") -> None:
+    """Wait until a path answers with 200.
+
+    Raises:
+        TimeoutError: it did not in a long time.
+    """
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        try:
+            with Scraper(port, PLAIN, path) as scraper:
+                scraper.ask()
+                return
+        except (OSError, ValueError):
+            time.sleep(0.002)
+    raise TimeoutError(path)
+
+
+@contextmanager
+def vendors(targets: int, replies: str = "unchanged") -> Iterator[str]:
+    """The simulated vendors, with replies `unchanged` or `changed` each time; their base URL."""
+    command = [sys.executable, "-m", "benchmarks.vendors", str(targets), replies]
+    with subprocess.Popen(  # noqa: S603  our own words
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout  # noqa: S101, PT018  pipes were asked for
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+@contextmanager
+def exporter(folder: Path, targets: int, url: str, interval: str) -> Iterator[Program]:
+    """The exporter with targets at the vendors' URL, not waited for."""
+    file = folder / f"{targets}-{interval}.yaml"
+    file.write_text(config(targets, url, interval), encoding="ascii")
+    port = free_port()
+    flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+    with _running([EXPORTER, *flags], port) as program:
+        yield program
+
+
+@contextmanager
+def nginx(folder: Path, plain: bytes, compressed: bytes) -> Iterator[Program]:
+    """nginx, one process, serving these bytes as a static file."""
+    port = free_port()
+    (folder / "metrics").write_bytes(plain)
+    (folder / "metrics.gz").write_bytes(compressed)
+    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port), encoding="utf-8")
+    command: list[str | Path] = ["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"]
+    with _running(command, port) as program:
+        wait_until_answered(port)
+        yield program
+
+
+@contextmanager
+def pushgateway() -> Iterator[Program]:
+    """The pushgateway, still empty."""
+    port = free_port()
+    flags = [f"--web.listen-address=127.0.0.1:{port}", "--push.disable-consistency-check"]
+    with _running(["/usr/bin/prometheus-pushgateway", *flags], port) as program:
+        wait_until_answered(port)
+        yield program
+
+
+@contextmanager
+def library(page: Path) -> Iterator[Program]:
+    """The client library's own server, with a gauge for each line of a page."""
+    port = free_port()
+    command: list[str | Path] = [sys.executable, "-m", "benchmarks.library", str(port), page]
+    with _running(command, port) as program:
+        yield program

@@ -1,0 +1,60 @@
+"""What is measured: many Affinda targets, alike but for their names, keys and figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from exporter.demo.world import Organization, World, weekday_rhythm, whole_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date, datetime
+
+_STEADY: Final = 500  # organizations with rhythms of their own; the others repeat them
+
+_CONFIG: Final = """\
+poll: {{interval: {interval}, timeout: 20s, max_concurrent: 200, requests_per_second: 400}}
+targets:
+"""
+_TARGET: Final = """\
+  - name: customer-{number:05d}-production
+    vendor: affinda
+    base_url: {vendors}
+    organization: oRg{number:05d}
+    api_key: made-up-{number:05d}
+"""
+
+
+def world(targets: int, *, is_changing: bool) -> World:
+    """The accounts of that many targets, each with a year of daily figures.
+
+    Args:
+        targets: how many.
+        is_changing: whether the current day's figure is another one each time it is asked for.
+    """
+    organizations = tuple(map(_organization, range(targets)))
+    return World(organizations, elapsed=_by_microseconds if is_changing else whole_day)
+
+
+def _by_microseconds(moment: datetime) -> float:
+    return moment.microsecond / 1_000_000
+
+
+def _organization(number: int) -> Organization:
+    name = f"Customer number {number}"
+    return Organization(f"oRg{number:05d}", name, f"made-up-{number:05d}", _usage(number))
+
+
+def _usage(number: int) -> Callable[[date], int]:
+    return weekday_rhythm(f"customer {number % _STEADY}", 200 + number % 1000)
+
+
+def config(targets: int, vendors: str, interval: str) -> str:
+    """The configuration of that many targets, for the vendors at a base URL."""
+    return "".join(_lines(targets, vendors, interval))
+
+
+def _lines(targets: int, vendors: str, interval: str) -> Iterator[str]:
+    yield _CONFIG.format(interval=interval)
+    for number in range(targets):
+        yield _TARGET.format(number=number, vendors=vendors)

@@ -1,0 +1,221 @@
+"""The page over many polls: what is kept and joined is what rendering all of it anew would give."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_targets import READING, TIMEOUT, outcome, target
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parsed_page import parsed
+
+from exporter.exposition import Format, document, target_lines
+from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.page import Page
+from exporter.records import Reading, Sample
+from exporter.snapshot import Snapshot
+from exporter.vendors.affinda.metrics import CREDITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.records import Failure
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def program() -> Iterable[Sample]:
+    yield Sample(BUILD, ("1.2.3",), 1)
+    yield Sample(RELOADED_AT, (), 1_780_000_000.5)
+    yield Sample(RELOAD_OK, (), 1)
+
+
+class Pages:
+    """A page over some targets, and a clock that stands."""
+
+    def __init__(self, names: Iterable[str] = ("one",)) -> None:
+        self.clock = Clock()
+        self.snapshot = Snapshot(self.clock)
+        self.page = Page(self.snapshot, program, self.clock)
+        self.adopt(names)
+
+    def adopt(self, names: Iterable[str]) -> None:
+        self.snapshot.adopt([target(name, poll={"interval": "1m"}) for name in names])
+
+    def text(self) -> str:
+        return self.page.body(Format.TEXT, gzipped=False).decode()
+
+    def next_text(self) -> str:
+        self.clock.now += 1
+        return self.text()
+
+    def expected(self) -> str:
+        return document(map(target_lines, self.snapshot.entries()), Format.TEXT).decode()
+
+
+def credits_of_day(count: int) -> Reading:
+    return Reading((Sample(CREDITS["organization"]["daily"], ("org",), count),))
+
+
+NAMES = [f"target {number}" for number in range(102)]
+SOME = NAMES[:3] + NAMES[-3:]
+RESULTS = st.sampled_from([READING, TIMEOUT]) | st.integers(0, 9).map(credits_of_day)
+FEW_POLLS = st.dictionaries(st.sampled_from(SOME), RESULTS)
+ALL_POLLED = RESULTS.map(lambda result: dict.fromkeys(NAMES, result))
+REMOVED = st.sampled_from(NAMES)
+
+
+@given(st.lists(FEW_POLLS | ALL_POLLED | REMOVED, max_size=5))
+@settings(max_examples=20, deadline=None)
+def test_however_it_came_about_a_page_is_as_if_rendered_at_once(
+    steps: list[dict[str, Reading | Failure] | str],
+) -> None:
+    known = NAMES
+    pages = Pages(known)
+    text = pages.text()
+    for step in steps:
+        if isinstance(step, str):
+            known = [name for name in known if name != step]
+            pages.adopt(known)
+        else:
+            for name in step.keys() & set(known):
+                pages.snapshot.publish(name, outcome(step[name]))
+        text = pages.next_text()
+    assert text.startswith(pages.expected())
+
+
+def test_targets_that_change_places_keep_their_own_values() -> None:
+    pages = Pages(["a", "b", "c"])
+    for count, name in enumerate("abc"):
+        pages.snapshot.publish(name, outcome(credits_of_day(count)))
+    pages.text()
+    pages.adopt(["b", "a", "c"])
+    found = re.findall(r'affinda_credits_daily\{target="(.)".*\} (.)', pages.next_text())
+    assert found == [("b", "1"), ("a", "0"), ("c", "2")]
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 101, 200])
+def test_every_target_is_on_the_page_once(count: int) -> None:
+    pages = Pages([f"{number}" for number in range(count)])
+    found = re.findall(r'docusage_polls_total\{target="(.*?)"', pages.text())
+    assert found == [f"{number}" for number in range(count)]
+
+
+def is_shown(text: str) -> bool:
+    return 'affinda_credits_available{target="one",organization="org"} 300\n' in text
+
+
+def test_a_page_is_made_anew_once_it_is_a_second_old() -> None:
+    pages = Pages()
+    before = pages.text()
+    pages.snapshot.publish("one", outcome())
+    pages.clock.now = 0.99
+    assert pages.text() == before
+    assert not is_shown(before)
+    pages.clock.now = 1.0
+    assert is_shown(pages.text())
+
+
+def test_a_page_that_is_not_old_is_not_made_again() -> None:
+    pages = Pages()
+    for form in Format:
+        for gzipped in (False, True):
+            first = pages.page.body(form, gzipped=gzipped)
+            assert pages.page.body(form, gzipped=gzipped) is first
+
+
+def test_an_expired_page_is_made_anew_at_once() -> None:
+    pages = Pages()
+    pages.snapshot.publish("one", outcome())
+    assert is_shown(pages.text())
+    pages.snapshot.adopt([])
+    assert is_shown(pages.text())
+    pages.page.renew()
+    assert "one" not in pages.text()
+
+
+def test_values_are_gone_a_second_after_they_became_stale() -> None:
+    pages = Pages()
+    pages.snapshot.publish("one", outcome())
+    pages.clock.now = 179
+    assert is_shown(pages.text())
+    pages.clock.now = 180
+    assert not is_shown(pages.text())
+    assert 'docusage_target_up{target="one",vendor="acme"} 1\n' in pages.text()
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_gzipped_page_is_the_page(form: Format) -> None:
+    pages = Pages()
+    packed = pages.page.body(form, gzipped=True)
+    assert gzip.decompress(packed) == pages.page.body(form, gzipped=False)
+    assert packed[:4] == b"\x1f\x8b\x08\0"
+
+
+def test_the_program_tells_of_itself() -> None:
+    text = Pages().text()
+    assert 'docusage_build_info{version="1.2.3"} 1\n' in text
+    assert "docusage_config_last_reload_success_timestamp_seconds 1780000000.5\n" in text
+    assert "docusage_config_last_reload_successful 1\n" in text
+    names = {name for name, *_ in parsed(text, Format.TEXT)}
+    assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= names
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_whole_page_can_be_parsed(form: Format) -> None:
+    pages = Pages()
+    pages.snapshot.publish("one", outcome())
+    text = pages.page.body(form, gzipped=False).decode()
+    names = [name for name, *_ in parsed(text, form)]
+    assert len(names) == len(set(names)) > 20
+    assert text.endswith("# EOF\n") is (form is Format.OPENMETRICS)
+
+
+def test_what_was_looked_up_earlier_never_replaces_what_was_looked_up_later() -> None:
+    pages = Pages()
+    pages.clock.now = 5
+    before = pages.text()
+    pages.snapshot.publish("one", outcome())
+    pages.clock.now = 4.9
+    pages.page.renew()
+    assert pages.text() == before
+
+
+def test_a_page_is_kept_fresh_without_a_scrape_that_has_to_wait_for_it() -> None:
+    async def main() -> None:
+        pages = Pages()
+        keeping = asyncio.create_task(pages.page.keep_fresh())
+        await asyncio.sleep(0)
+        pages.snapshot.publish("one", outcome())
+        pages.clock.now = 9.9
+        assert not is_shown(pages.text())
+        async with asyncio.timeout(5):
+            while not is_shown(pages.text()):  # noqa: ASYNC110  nothing tells of a renewed page
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+        assert await asyncio.gather(keeping, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_a_page_that_cannot_be_kept_fresh_is_renewed_by_the_scrape() -> None:
+    async def main() -> None:
+        pages = Pages()
+        keeping = asyncio.create_task(pages.page.keep_fresh())
+        await asyncio.sleep(0)
+        pages.snapshot.publish("one", outcome())
+        pages.clock.now = 10.0
+        assert is_shown(pages.text())
+        keeping.cancel()
+        assert await asyncio.gather(keeping, return_exceptions=True)
+
+    asyncio.run(main())
