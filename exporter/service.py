@@ -24,7 +24,6 @@ from exporter.storage.files import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
-from exporter.watch import LOOK_EVERY
 from exporter.web.accepting import server
 from exporter.web.config import WebConfig
 from exporter.web.descriptors import for_calls, limit
@@ -162,9 +161,8 @@ class Service:
 
     async def _reload_on_change(self) -> None:
         while self._options.watched:
-            await asyncio.sleep(LOOK_EVERY)
-            if await asyncio.to_thread(self._options.watched.has_changed):
-                await self.reload()
+            await self._options.watched.change()
+            await self.reload()
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
