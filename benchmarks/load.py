@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TARGETS: Final = 10_000
-INTERVALS: Final = {"5m": 300, "62s": 62}
+_INTERVAL: Final = 62  # seconds: 161 polls a second
 _SCRAPES: Final = 20
 _POLLS: Final = re.compile(r"^docusage_polls_total\{.*\} (\d+)", re.MULTILINE)
 _LAST_POLL: Final = re.compile(r"^docusage_last_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
@@ -40,7 +40,7 @@ class Scrape(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Scrapes under a load: polls due and done a second, and seconds."""
+    """Scrapes under the load: polls due and done a second, and seconds."""
 
     due: float
     done: float
@@ -49,21 +49,18 @@ class Loaded(NamedTuple):
     behind: float
 
 
-def loaded(folder: Path) -> list[Loaded]:
-    """Measure with each interval."""
-    with programs.vendors(TARGETS) as url:
-        return [_measured(folder, url, interval) for interval in INTERVALS]
-
-
-def _measured(folder: Path, url: str, interval: str) -> Loaded:
-    with programs.exporter(folder, TARGETS, url, interval) as ours:
+def loaded(folder: Path) -> Loaded:
+    """Measure once every target has been polled and the second round is under way."""
+    with (
+        programs.vendors(TARGETS) as url,
+        programs.exporter(folder, TARGETS, url, f"{_INTERVAL}s") as ours,
+    ):
         programs.wait_until_answered(ours.port, "/-/ready")
-        # Jitter has the second round begin a twentieth early: wait until all are in their rhythm.
-        time.sleep(INTERVALS[interval] * 0.2)
+        time.sleep(_INTERVAL / 4)
         scrapes = _scrapes(ours.port)
     first, last = scrapes[0], scrapes[-1]
     return Loaded(
-        due=TARGETS / INTERVALS[interval],
+        due=TARGETS / _INTERVAL,
         done=(last.polls - first.polls) / (last.at - first.at),
         typical=median(scrape.seconds for scrape in scrapes),
         longest=max(scrape.seconds for scrape in scrapes),

@@ -89,9 +89,9 @@ def vendors(targets: int, replies: str = "unchanged") -> Iterator[str]:
 
 
 @contextmanager
-def exporter(folder: Path, targets: int, url: str, interval: str) -> Iterator[Program]:
+def exporter(folder: Path, targets: int, url: str, interval: str = "1d") -> Iterator[Program]:
     """The exporter with targets at the vendors' URL, not waited for."""
-    file = folder / f"{targets}-{interval}.yaml"
+    file = folder / f"{targets}.yaml"
     file.write_text(config(targets, url, interval), encoding="ascii")
     port = free_port()
     flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]

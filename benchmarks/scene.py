@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _STEADY: Final = 500  # organizations with rhythms of their own; the others repeat them
 
 _CONFIG: Final = """\
-poll: {{interval: {interval}, timeout: 20s, max_concurrent: 200, requests_per_second: 400}}
+poll: {{interval: {interval}, timeout: 20s, requests_per_second: 400}}
 targets:
 """
 _TARGET: Final = """\

@@ -47,7 +47,7 @@ def served(folder: Path) -> Served:
     for targets in SIZES:
         with (
             programs.vendors(targets) as url,
-            programs.exporter(folder, targets, url, "1d") as ours,
+            programs.exporter(folder, targets, url) as ours,
         ):
             programs.wait_until_answered(ours.port, "/-/ready")
             time.sleep(2)  # the last polls are on the page, and no others are due

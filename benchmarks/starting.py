@@ -31,7 +31,7 @@ def started(folder: Path) -> dict[str, Started]:
     empty = folder / "empty"
     empty.write_text("", encoding="ascii")
     starts: dict[str, Callable[[], AbstractContextManager[Program]]] = {
-        "docusage-exporter": lambda: programs.exporter(folder, 1, "http://127.0.0.1:9", "1d"),
+        "docusage-exporter": lambda: programs.exporter(folder, 1, "http://127.0.0.1:9"),
         "prometheus_client": lambda: programs.library(empty),
     }
     found: dict[str, list[Started]] = {name: [] for name in starts}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter import logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+_SWITCHED: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,21 +55,27 @@ class Parser(argparse.ArgumentParser):
         self._otherwise[name] = (self._said(name) or default).split(",")
 
     def switch(self, name: str, words: str) -> None:
-        """A flag without a value; its variable is `true`."""
-        self._otherwise[name] = self._said(name) == "true"
+        """A flag without a value; its variable is true or 1, or else false, 0 or empty."""
+        self._otherwise[name] = _SWITCHED.get(self._said(name).lower())
         self.add_argument(f"--{name}", dest=name, help=words, action="store_true")
 
     def _said(self, name: str) -> str:
         """What the flag's environment variable says."""
-        variable = name.upper().replace(".", "_").replace("-", "_")
-        return self._environ.get(f"DOCUSAGE_{variable}", "")
+        return self._environ.get(_variable(name), "")
 
     def values(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Every flag's value, by its name; logging is set up on the way."""
         found = self._otherwise | vars(self.parse_args(arguments))
+        # argparse knows what is given, but not what the environment says.
         for action in self._actions:
-            # argparse holds what is given to `choices`, but not what the environment says.
+            if action.const is True and found[action.dest] is None:
+                self.error(f"{_variable(action.dest)} must be true or false")
             if action.choices and found[action.dest] not in action.choices:
                 self.error(f"{action.dest} must be one of {', '.join(action.choices)}")
         logs.set_up(found["log.level"], found["log.format"])
         return found
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a flag."""
+    return "DOCUSAGE_" + name.upper().replace(".", "_").replace("-", "_")

@@ -90,6 +90,29 @@ def test_nothing_listens_when_the_file_is_bad(said: Said, bad: Path) -> None:
     assert (status, words) == (1, problems_of(bad))
 
 
+@pytest.mark.parametrize(
+    ("vendor", "more", "words"),
+    [
+        ("xtracta", "groups: [4, 5, 5]", "groups: names 5 twice"),
+        ("affinda", "organization: o, workspaces: [w1, w1]", "workspaces: names w1 twice"),
+        (
+            "affinda",
+            "organization: o, document_types: [made-up-key-of-20-ch, made-up-key-of-20-ch]",
+            "document_types: names an entry twice",
+        ),
+    ],
+)
+def test_a_scope_that_is_named_twice_is_a_problem(
+    said: Said, tmp_path: Path, vendor: str, more: str, words: str
+) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(
+        f"targets:\n  - {{name: a, vendor: {vendor}, api_key: made-up-key,\n    {more}}}\n"
+    )
+    expected = f"the configuration cannot be used:\n{path}:3: targets[0].{words}\n"
+    assert said("check", str(path)) == (1, "", expected)
+
+
 def test_a_missing_file_is_said_in_words(said: Said, tmp_path: Path) -> None:
     path = tmp_path / "none.yaml"
     words = (
@@ -156,6 +179,36 @@ def test_a_file_can_be_named_and_checked_by_variables(said: Said, good: Path, ba
     assert said("check", environ=environ | {"DOCUSAGE_CONFIG_FILE": ""})[2].startswith(
         "the configuration cannot be used:\nconfig.yaml: "
     )
+
+
+@pytest.mark.parametrize("value", ["true", "True", "TRUE", "1"])
+def test_a_switch_is_on_by_its_variable(said: Said, good: Path, value: str) -> None:
+    environ = {"DOCUSAGE_CONFIG_CHECK": value}
+    told = said(f"--config.file={good}", environ=environ)
+    assert told == (0, f"{good} is valid: 2 targets\n", "")
+
+
+@pytest.mark.parametrize("value", ["false", "False", "0", ""])
+def test_a_switch_is_off_by_its_variable(said: Said, good: Path, value: str) -> None:
+    # Serving is what fails on this address.
+    arguments = [f"--config.file={good}", "--web.listen-address=nonsense"]
+    status, output, errors = said(*arguments, environ={"DOCUSAGE_CONFIG_CHECK": value})
+    assert (status, output) == (1, "")
+    assert errors.startswith("'nonsense' is no address to serve on")
+
+
+@pytest.mark.parametrize("variable", ["CONFIG_CHECK", "CONFIG_ENABLE_AUTO_RELOAD"])
+def test_a_switch_whose_variable_says_neither_is_refused_by_name(
+    said: Said, good: Path, variable: str
+) -> None:
+    told = said(f"--config.file={good}", environ={f"DOCUSAGE_{variable}": "yes"})
+    assert told[:2] == (2, "")
+    assert told[2].endswith(f": error: DOCUSAGE_{variable} must be true or false\n")
+
+
+def test_a_switch_that_is_given_needs_no_variable(said: Said, good: Path) -> None:
+    environ = {"DOCUSAGE_CONFIG_CHECK": "yes"}
+    assert said("--config.check", f"--config.file={good}", environ=environ)[0] == 0
 
 
 def test_the_version_is_told(said: Said) -> None:

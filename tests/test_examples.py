@@ -55,6 +55,8 @@ def plain(path: Path) -> object:
         ("warning_ratio: 0.3", "warning_ratio: 30"),
         ("api_key: made-up-key-2", "timeout: 20s"),
         ("workspaces: all", "workspaces: []"),
+        ("workspaces: all", "workspaces: [w1, w1]"),
+        ("groups: [456, 457]", "groups: [456, 456]"),
     ],
 )
 def test_check_refuses_what_the_schema_refuses(

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+import re
+from typing import Final, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from exporter.config.problems import wrong
+
+_V = TypeVar("_V")
+_QUOTABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")  # longer ones may be keys out of their place
 
 
 def in_one_message(words: str) -> WrapValidator:
@@ -17,3 +28,17 @@ def in_one_message(words: str) -> WrapValidator:
             raise wrong(words) from None
 
     return WrapValidator(validate)
+
+
+def _once_each(value: _V) -> _V:
+    named = set[object]()
+    for entry in value if isinstance(value, tuple) else ():
+        if entry in named:
+            shown = str(entry) if _QUOTABLE.fullmatch(str(entry)) else "an entry"
+            raise wrong(f"names {shown} twice")
+        named.add(entry)
+    return value
+
+
+ONCE_EACH: Final = AfterValidator(_once_each)
+"""Has a list, where there is one, name nothing twice: each would be asked for and shown twice."""

@@ -9,14 +9,18 @@ from pydantic import Field
 from exporter.config.models import Target
 from exporter.vendors._allowance import AllowanceSettings
 from exporter.vendors._discovery import DiscoverySettings
-from exporter.vendors._settings import in_one_message
+from exporter.vendors._settings import ONCE_EACH, in_one_message
 
 IDENTIFIER: Final = "[A-Za-z0-9_-]{1,64}"
 
 Identifier: TypeAlias = Annotated[str, Field(pattern=f"^{IDENTIFIER}$")]
 Scopes: TypeAlias = Annotated[
-    Literal["none", "all"] | Annotated[tuple[Identifier, ...], Field(min_length=1)],
+    Literal["none", "all"]
+    | Annotated[
+        tuple[Identifier, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
+    ],
     in_one_message("must be none, all, or a list of identifiers"),
+    ONCE_EACH,
 ]
 
 

@@ -8,12 +8,14 @@ from pydantic import Field
 
 from exporter.config.models import Target
 from exporter.vendors._discovery import DiscoverySettings
-from exporter.vendors._settings import in_one_message
+from exporter.vendors._settings import ONCE_EACH, in_one_message
 
 GroupId: TypeAlias = Annotated[int, Field(ge=1, le=2**53)]
 Groups: TypeAlias = Annotated[
-    Literal["own", "all"] | Annotated[tuple[GroupId, ...], Field(min_length=1)],
+    Literal["own", "all"]
+    | Annotated[tuple[GroupId, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})],
     in_one_message("must be own, all, or a list of group ids"),
+    ONCE_EACH,
 ]
 
 
