@@ -24,7 +24,6 @@ from exporter.storage.files import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
-from exporter.watch import LOOK_EVERY
 from exporter.web.accepting import server
 from exporter.web.config import WebConfig
 from exporter.web.descriptors import for_calls, limit
@@ -136,21 +135,21 @@ class Service:
         async with self._fleet:
             await self._put_in_force(self._config)
             async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
-                beside = [
-                    group.create_task(self._keeper.run()),
-                    group.create_task(self._reload_on(hang_up)),
-                    group.create_task(self._reload_on_change()),
-                    group.create_task(self._page.keep_fresh()),
-                ]
+                reloading = group.create_task(self._reload_on(hang_up))
+                watching = group.create_task(self._reload_on_change())
+                renewing = group.create_task(self._page.keep_fresh())
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
                 passwords.close()
-                for task in beside:
-                    task.cancel()
+                reloading.cancel()
+                watching.cancel()
+                renewing.cancel()
+                keeping.cancel()
 
     def _publish(self, name: str, outcome: Outcome) -> None:
         self._keeper.keep(self._snapshot.publish(name, outcome))
@@ -162,10 +161,8 @@ class Service:
 
     async def _reload_on_change(self) -> None:
         while self._options.watched:
-            await asyncio.sleep(LOOK_EVERY)
-            has_changed = await asyncio.to_thread(self._options.watched.has_changed)
-            if has_changed:  # pragma: no branch  a test waits for a change, not for none
-                await self.reload()
+            await self._options.watched.change()
+            await self.reload()
 
     async def reload(self) -> str | None:
         """Read the configuration again; where it is bad, the old one stays. The reason, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +15,17 @@ LOOK_EVERY: Final = 5.0  # seconds
 
 
 class Watched:
-    """A file, and what it held at the last look."""
+    """A file, what it held at the last look, and how many seconds pass until the next."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, every: float = LOOK_EVERY) -> None:
         self._path = path
+        self._every = every
         self._last = _digest(path)
+
+    async def change(self) -> None:
+        """Wait until it holds something else than at the last look, or is gone."""
+        while not await asyncio.to_thread(self.has_changed):  # noqa: ASYNC110  a file sets no event
+            await asyncio.sleep(self._every)
 
     def has_changed(self) -> bool:
         """Whether it holds something else than at the last look, or is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,21 @@ def test_other_content_is_noticed_once(tmp_path: Path) -> None:
     path.unlink()
     seen += [watched.has_changed(), watched.has_changed()]
     assert seen == [False, *[True, False] * 4]
+
+
+def test_a_change_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a")
+
+    async def main() -> None:
+        watched = Watched(path, every=0.001)
+        waiting = asyncio.create_task(watched.change())
+        done, _ = await asyncio.wait([waiting], timeout=0.02)
+        assert not done
+        path.write_text("b")
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(main())
 
 
 def test_the_same_content_is_no_change(tmp_path: Path) -> None:
