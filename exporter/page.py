@@ -18,6 +18,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 
 from exporter.deflate import deflated, gunzipped, gzip_file, inflated, joined
 from exporter.exposition import Format, by_metric, document, head, lines_of, target_lines
+from exporter.memory_file import kept
 from exporter.metrics import CATALOGUE
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from exporter.deflate import Part
     from exporter.exposition import Lines
+    from exporter.memory_file import MemoryFile
     from exporter.records import Sample
     from exporter.snapshot import Entry, Snapshot
 
@@ -139,17 +141,16 @@ class Page:
             for form in Format
         }
         self._known = _Known(float("-inf"))
-        self._bodies: dict[tuple[Format, bool], bytes] = {}
+        self._bodies: dict[tuple[Format, bool], bytes | MemoryFile] = {}
         self._max_age = MAX_AGE
 
-    def body(self, form: Format, *, gzipped: bool) -> bytes:
+    def body(self, form: Format, *, gzipped: bool) -> bytes | MemoryFile:
         """The page, renewed here unless `keep_fresh` does it."""
         self._renew_if_old()
         key = form, gzipped
         if key not in self._bodies:
-            self._bodies[key] = (
-                self._file(form) if gzipped else gunzipped(self.body(form, gzipped=True))
-            )
+            file = self._file(form)
+            self._bodies[key] = kept(file if gzipped else gunzipped(file))
         return self._bodies[key]
 
     @property

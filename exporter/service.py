@@ -24,14 +24,13 @@ from exporter.storage.files import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
-from exporter.web.accepting import server
+from exporter.web.accepting import Server
 from exporter.web.config import WebConfig
 from exporter.web.descriptors import for_calls, limit
 from exporter.web.guard import Guard
 from exporter.web.listen import url_of
 from exporter.web.pages import Application
 from exporter.web.passwords import Passwords
-from exporter.web.response import asgi
 from exporter.web.status_page import Site
 
 if TYPE_CHECKING:
@@ -131,25 +130,23 @@ class Service:
         )
         passwords = Passwords()
         guard = Guard(application.answer, self._options.web, passwords)
-        web = server(asgi(guard.answer), lambda: self._options.web().tls)
+        web = Server(guard.answer, lambda: self._options.web().tls)
         async with self._fleet:
             await self._put_in_force(self._config)
             async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self._keeper.run())
-                serving = group.create_task(web.serve(self._options.sockets))
-                reloading = group.create_task(self._reload_on(hang_up))
-                watching = group.create_task(self._reload_on_change())
-                renewing = group.create_task(self._page.keep_fresh())
-                notify(self._options.environ, "READY=1")
-                await stop.wait()
-                notify(self._options.environ, "STOPPING=1")
-                web.should_exit = True
-                await serving
+                beside = [
+                    group.create_task(self._keeper.run()),
+                    group.create_task(self._reload_on(hang_up)),
+                    group.create_task(self._reload_on_change()),
+                    group.create_task(self._page.keep_fresh()),
+                ]
+                async with web.serving(self._options.sockets):
+                    notify(self._options.environ, "READY=1")
+                    await stop.wait()
+                    notify(self._options.environ, "STOPPING=1")
                 passwords.close()
-                reloading.cancel()
-                watching.cancel()
-                renewing.cancel()
-                keeping.cancel()
+                for task in beside:
+                    task.cancel()
 
     def _publish(self, name: str, outcome: Outcome) -> None:
         self._keeper.keep(self._snapshot.publish(name, outcome))

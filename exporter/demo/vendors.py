@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter, deque
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
-
-import uvicorn
 
 from exporter.demo import affinda, xtracta
 from exporter.demo.exchange import Reply, Request
+from exporter.web.accepting import Server
+from exporter.web.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from exporter.demo.world import World
+    from exporter.web.response import Request as Question
 
 __all__ = ["Reply", "Request", "Vendors"]
 
@@ -56,90 +57,31 @@ class Vendors:
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Answer on a real socket for as long as the context lasts; gives the base URL."""
         listener = socket.create_server((host, port))
-        url = f"http://{host}:{listener.getsockname()[1]}"
-        server = _Server(
-            uvicorn.Config(
-                self._application,
-                interface="asgi3",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-            )
-        )
-        serving = asyncio.create_task(server.serve([listener]))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        server = Server(self._respond)
+        server.start([listener])
         try:
-            yield url
+            yield f"http://{host}:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
-            await serving
+            await server.shut_down(grace=0)
 
-    async def _application(
-        self,
-        scope: dict[str, Any],
-        receive: Callable[[], Awaitable[dict[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
-        body = await _body(receive)
-        if body is None:
-            return
-        reply = self.answer(_request(scope, body))
-        if reply.delay and await _is_gone(receive, reply.delay):
-            return
-        headers = {
-            "content-type": reply.content_type,
-            "content-length": str(len(reply.body)),
-            **reply.headers,
-        }
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-        await send({"type": "http.response.body", "body": reply.body})
+    async def _respond(self, question: Question) -> Response:
+        reply = self.answer(_request(question))
+        await asyncio.sleep(reply.delay)
+        raw = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in reply.headers.items()
+        ]
+        return Response(reply.status, reply.content_type, reply.body, tuple(raw))
 
 
-def _request(scope: dict[str, Any], body: bytes) -> Request:
+def _request(question: Question) -> Request:
     return Request(
-        method=scope["method"],
-        path=scope["path"],
-        query=dict(parse_qsl(scope["query_string"].decode("latin-1"))),
+        method=question.method,
+        path=question.path,
+        query=dict(parse_qsl(question.query.decode("latin-1"))),
         headers={
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+            name.decode("latin-1"): value.decode("latin-1") for name, value in question.headers
         },
-        form=dict(parse_qsl(body.decode("latin-1"))),
+        form=dict(parse_qsl(question.body.decode("latin-1"))),
     )
-
-
-async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes | None:
-    """The whole body; None when the client went away before its end."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += bytes(message["body"])
-        if not message["more_body"]:
-            return body
-
-
-async def _is_gone(receive: Callable[[], Awaitable[dict[str, Any]]], seconds: float) -> bool:
-    """Whether the client goes away within that time, which the end of the server is as well."""
-    try:
-        await asyncio.wait_for(receive(), seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the program and does not wait for those who hold on."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for connection in tuple(self.server_state.connections):
-            connection.transport.abort()
-        await super().shutdown(sockets)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
-
-import uvicorn
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 from exporter.config.problems import ConfigError
-from exporter.web.connection import IDLE, RECEIVE, Connection
+from exporter.web.connection import RECEIVE, Connection
 from exporter.web.descriptors import for_connections, limit
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable
 
+    from exporter.web.response import Answer
     from exporter.web.tls import Tls
 
 _log = logging.getLogger(__name__)
@@ -31,54 +30,65 @@ _LAST: Final = 0.5  # seconds for what goes on without its client
 _RETRY: Final = 0.1  # seconds until a connection is accepted again when descriptors ran out
 
 
-class Server(uvicorn.Server):
-    """uvicorn with an accept loop of its own; signals are left to whoever started it.
+class Server:
+    """Serves on sockets that are bound already.
 
     Args:
-        config: uvicorn's.
+        answer: answers requests.
         tls: how a new connection is to be encrypted, or None for not at all.
             Raises a ConfigError while no connection is to be let in.
         most: connections that may be held at the same time.
 
     Attributes:
         held: the connections there are.
+        answering: the tasks that answer; some go on for a while without their connection.
     """
 
-    def __init__(self, config: uvicorn.Config, tls: Callable[[], Tls | None], most: int) -> None:
-        super().__init__(config)
-        self.most = most
+    def __init__(
+        self, answer: Answer, tls: Callable[[], Tls | None] = lambda: None, most: int | None = None
+    ) -> None:
+        self.most = for_connections(limit()) if most is None else most
+        self._answer = answer
         self._tls = tls
         self.held: dict[Connection, None] = {}
+        self.answering: set[asyncio.Task[None]] = set()
+        self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._is_alone = asyncio.Event()
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take no signal."""
-        yield
+    @asynccontextmanager
+    async def serving(self, sockets: Iterable[socket.socket]) -> AsyncIterator[None]:
+        """Serve for as long as the context lasts."""
+        self.start(sockets)
+        tidying = asyncio.create_task(self._tidy(), name="tidy")
+        try:
+            yield
+        finally:
+            tidying.cancel()
+            await self.shut_down()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections on `sockets`."""
-        for bound in sockets or ():
+    def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept connections on `sockets`, too."""
+        for bound in sockets:
             bound.setblocking(False)  # noqa: FBT003  the socket's own signature
-            accepting = asyncio.create_task(self._accept(bound), name="accept")
-            self._accepting.append(accepting)
-        self.started = True
+            self._sockets.append(bound)
+            self._accepting.append(asyncio.create_task(self._accept(bound), name="accept"))
 
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second; once a second, end what has taken too long."""
-        if counter % 10 == 0:
-            for connection in [held for held in self.held if held.is_overdue()]:
-                self._drop(connection)
-        return await super().on_tick(counter)
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.end_overdue()
 
-    async def shutdown(
-        self, sockets: list[socket.socket] | None = None, grace: float = GRACE
-    ) -> None:
+    def end_overdue(self) -> None:
+        """End what has taken too long."""
+        for connection in [held for held in self.held if held.is_overdue()]:
+            self._drop(connection)
+
+    async def shut_down(self, grace: float = GRACE) -> None:
         """Let nobody in, finish what is under way within `grace` seconds, and end the rest."""
         for accepting in self._accepting:
             accepting.cancel()
-        for bound in sockets or ():
+        for bound in self._sockets:
             bound.close()
         for connection in tuple(self.held):
             connection.end()
@@ -88,8 +98,8 @@ class Server(uvicorn.Server):
                 await asyncio.wait_for(self._is_alone.wait(), grace)
         for connection in tuple(self.held):
             self._drop(connection)
-        if answering := tuple(self.server_state.tasks):
-            _, stuck = await asyncio.wait(answering, timeout=_LAST)  # without clients, few are
+        if self.answering:
+            _, stuck = await asyncio.wait(self.answering, timeout=_LAST)  # without clients, few are
             for task in stuck:
                 task.cancel()
 
@@ -118,7 +128,7 @@ class Server(uvicorn.Server):
             return
         if len(self.held) >= (min(self.most, MOST_ENCRYPTED) if tls else self.most):
             self._make_room()
-        connection = Connection(self.config, self.server_state, tls, self._forget)
+        connection = Connection(self._answer, tls, self._remember, self._forget)
         opening = asyncio.create_task(_shake_hands(connection, client), name="open")
         # Also when it was cancelled before its first step, and owns no socket yet.
         opening.add_done_callback(lambda _: self._opened(connection, client))
@@ -138,6 +148,10 @@ class Server(uvicorn.Server):
             self._forget(connection)
             client.close()
 
+    def _remember(self, answering: asyncio.Task[None]) -> None:
+        self.answering.add(answering)
+        answering.add_done_callback(self.answering.discard)
+
     def _forget(self, connection: Connection) -> None:
         self.held.pop(connection, None)
         if not self.held:
@@ -154,21 +168,3 @@ async def _shake_hands(connection: Connection, client: socket.socket) -> None:
             ssl_handshake_timeout=timeout,
             ssl_shutdown_timeout=timeout,
         )
-
-
-def server(application: Any, tls: Callable[[], Tls | None]) -> Server:  # noqa: ANN401  ASGI's own
-    """What serves an ASGI application on sockets that are bound already."""
-    config = uvicorn.Config(
-        application,
-        interface="asgi3",
-        loop="asyncio",
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=int(IDLE),
-    )
-    return Server(config, tls, for_connections(limit()))

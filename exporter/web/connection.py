@@ -1,4 +1,4 @@
-"""One connection, and the time it has for what it is doing.
+"""One connection: HTTP/1.1, and the time it has for what it is doing.
 
 A client that is slow or stuck costs the others nothing, and is cut off:
 
@@ -11,36 +11,54 @@ So is one whose request has no end, or who sends many without reading the answer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+import logging
+import time
+from collections import deque
+from email.utils import formatdate
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+
+from exporter.memory_file import MemoryFile, pieces
+from exporter.web.response import Headers, Request, said
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-
+    from exporter.web.response import Answer, Response
     from exporter.web.tls import Tls
+
+_log = logging.getLogger(__name__)
 
 RECEIVE: Final = 10.0
 ANSWER: Final = 30.0
 IDLE: Final = 120.0
 LONGEST_REQUEST: Final = 64 * 1024  # bytes
 MOST_PIPELINED: Final = 8  # requests sent before the first is answered
+_PIECE: Final = 64 * 1024  # bytes: what is held in memory of a reply that is read slowly
 
 
 class PipelineError(Exception):
     """Ends a connection that sends more requests than it reads answers."""
 
 
-class Connection(HttpToolsProtocol):
+class _Question(NamedTuple):
+    """A request, and whether it is the connection's last."""
+
+    request: Request
+    is_last: bool
+
+
+class Connection(asyncio.Protocol):
     """One connection, from before its TLS handshake to its end.
 
     Args:
-        config, state: uvicorn's.
+        answer: answers its requests, one after the other.
         tls: how it is encrypted, or None.
+        started: told of the task that answers.
         lost: told when the connection is no more.
 
     Attributes:
@@ -50,73 +68,174 @@ class Connection(HttpToolsProtocol):
     """
 
     opening: asyncio.Task[None]
+    transport: asyncio.Transport
 
     def __init__(
         self,
-        config: Config,
-        state: ServerState,
+        answer: Answer,
         tls: Tls | None,
-        lost: Callable[[Connection], None],
+        started: Callable[[asyncio.Task[None]], object],
+        lost: Callable[[Connection], object],
     ) -> None:
-        super().__init__(config, state, {})
+        self._answer = answer
+        self._started = started
         self._lost = lost
+        self._parser = httptools.HttpRequestParser(self)
+        self._url = self._body = b""
+        self._headers: Headers = []
         self._received = 0  # bytes since the last request ended
         self._is_receiving = True
-        self._unanswered = 0  # requests
+        self._questions: deque[_Question] = deque()  # the first is being answered
+        self._is_ending = False
+        self._sending: asyncio.Task[None] | None = None
+        self._can_write = asyncio.Event()
+        self._can_write.set()
+        self._loop = asyncio.get_running_loop()
         self.tls = tls
         self.is_open = False
-        self.since = self.loop.time()
+        self.since = self._loop.time()
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it, too
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serve it, or end it."""
-        super().connection_made(transport)
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  of a socket
+        self.transport = transport
         self.is_open = True
-        self.since = self.loop.time()
+        self.since = self._loop.time()
         if self.tls and not self.tls.admits(transport.get_extra_info("peercert")):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        super().connection_lost(exc)
+        del exc  # a client's way to leave is its own affair
+        self._can_write.set()
         self._lost(self)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        self._can_write.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._can_write.set()
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as the request stays within its size."""
-        if self.transport.is_closing():
+        if self._is_ending or self.transport.is_closing():
             return
         self._received += len(data)
-        super().data_received(data)
-        if self._received > LONGEST_REQUEST and not self.transport.is_closing():
-            self.send_400_response("Request too large.")
+        try:
+            self._read(data)
+        except httptools.HttpParserError:
+            self._refuse("Invalid HTTP request received.")
+        else:
+            if self._received > LONGEST_REQUEST:
+                self._refuse("Request too large.")
+
+    def _read(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:  # to speak another protocol: declined
+            self._read(data[offer.args[0] :])
+
+    def _refuse(self, reason: str) -> None:
+        if self._is_ending:  # the error is in what comes after the last request
+            return
+        self._is_ending = True
+        if self._sending:
+            self.drop()
+        else:
+            reply = said(400, reason)
+            self.transport.write(reply.head(_now(), closes=True) + bytes(reply.body))
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Start the clock of a request."""
-        super().on_message_begin()
-        if self._unanswered >= MOST_PIPELINED:
+        if self._is_ending or len(self._questions) >= MOST_PIPELINED:
             raise PipelineError
+        self._url = self._body = b""
+        self._headers = []
         self._is_receiving = True
-        self.since = self.loop.time()
+        self.since = self._loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        """Take in a piece of the request's URL."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take in a header."""
+        self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Have it answered, or wait for those before it."""
-        super().on_headers_complete()
-        self._unanswered += 1
+        """Tell a client who waits for it that the body may come."""
+        if (b"expect", b"100-continue") in self._headers and not self._questions:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def on_response_complete(self) -> None:
-        """Turn to the next request, if there is one."""
-        self._unanswered -= 1
-        super().on_response_complete()
+    def on_body(self, body: bytes) -> None:
+        """Take in a piece of the body."""
+        self._body += body
 
     def on_message_complete(self) -> None:
-        """Start the clock of its answer."""
-        super().on_message_complete()
+        """Have the request answered, after those before it; start the answer's clock."""
+        url = httptools.parse_url(self._url)
+        method, path = self._parser.get_method().decode("ascii"), unquote(url.path.decode("ascii"))
+        request = Request(method, path, self._headers, url.query or b"", self._body)
+        stays = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
+        self._questions.append(_Question(request, is_last=not stays))
+        if len(self._questions) == 1:
+            self._started(self._loop.create_task(self._answer_all()))
+        self._is_ending = not stays
         self._received = 0
         self._is_receiving = False
-        self.since = self.loop.time()
+        self.since = self._loop.time()
+
+    async def _answer_all(self) -> None:
+        while self._questions and not self.transport.is_closing():
+            request, is_last = self._questions[0]
+            try:
+                response = await self._answer(request)
+            except Exception:  # noqa: BLE001  a fault ends this answer alone
+                _log.exception("request not answered")
+                response = said(500, "Internal server error; the log says more.")
+            await self._send(request, response, is_last=is_last)
+            self._questions.popleft()
+
+    async def _send(self, request: Request, response: Response, *, is_last: bool) -> None:
+        await self._can_write.wait()
+        if self.transport.is_closing():
+            return
+        head = response.head(_now(), closes=is_last or self._is_ending)
+        body = b"" if request.method == "HEAD" else response.body
+        if len(body) <= _PIECE:
+            self.transport.write(head + bytes(body))
+        else:
+            self.transport.write(head)
+            await self._send_long(body)
+        if is_last or self._is_ending:
+            self.transport.close()
+
+    async def _send_long(self, body: bytes | MemoryFile) -> None:
+        """Send a body as fast as the client reads; `drop` ends it."""
+        if isinstance(body, MemoryFile) and not self.tls:
+            self._sending = self._loop.create_task(self._send_file(body))
+        else:
+            self._sending = self._loop.create_task(self._send_pieces(body))
+        await asyncio.wait([self._sending])
+        if self._sending.cancelled() or self._sending.exception():
+            self.transport.abort()
+        self._sending = None
+
+    async def _send_file(self, body: MemoryFile) -> None:
+        file = cast("IO[bytes]", body)  # a descriptor is all that is needed
+        await self._loop.sendfile(self.transport, file, fallback=False)
+
+    async def _send_pieces(self, body: bytes | MemoryFile) -> None:
+        for piece in pieces(body, _PIECE):
+            self.transport.write(piece)
+            await self._can_write.wait()
 
     def is_overdue(self) -> bool:
         """Whether it has been at what it is doing for too long."""
-        return self.loop.time() - self.since > self._patience()
+        return self._loop.time() - self.since > self._patience()
 
     def _patience(self) -> float:
         if self._is_answering():
@@ -124,18 +243,32 @@ class Connection(HttpToolsProtocol):
         return RECEIVE if self._is_receiving else IDLE
 
     def _is_answering(self) -> bool:
-        return self._unanswered > 0 or (self.is_open and self.transport.get_write_buffer_size() > 0)
+        is_unread = self.is_open and self.transport.get_write_buffer_size() > 0
+        return bool(self._questions) or is_unread
 
     def end(self) -> None:
         """End it after the answer that is under way, if one is."""
-        if self._is_answering():
-            self.shutdown()
-        else:
+        self._is_ending = True
+        if not self._is_answering():
             self.drop()
+        elif not self._questions:
+            self.transport.close()
 
     def drop(self) -> None:
         """End it at once, whatever it is doing."""
+        if self._sending:  # or its descriptor would be watched after it is closed
+            self._sending.cancel()
         if self.is_open:
             self.transport.abort()
         else:
             self.opening.cancel()
+
+
+def _now() -> bytes:
+    """The time as HTTP writes it."""
+    return _written(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _written(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from exporter.web.config import Rate, WebConfig
     from exporter.web.response import Answer, Request
 
+# Nothing here is for a cache, a frame or a script, unless a page or the web configuration say so.
+_ALWAYS: Final = (
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+)
 _WHO: Final = (b"www-authenticate", b'Basic realm="docusage-exporter", charset="UTF-8"')
 
 
@@ -73,9 +82,9 @@ class Guard:
         try:
             web = self._current()
         except ConfigError:
-            return said(503, "The web configuration is broken; the log says how.")
+            return said(503, "The web configuration is broken; the log says how.", *_ALWAYS)
         response = await self._refusal(web, request) or await self._answer(request)
-        return response._replace(headers=(*response.headers, *web.headers))
+        return response._replace(headers=(*_ALWAYS, *response.headers, *web.headers))
 
     async def _refusal(self, web: WebConfig, request: Request) -> Response | None:
         if not self._is_in_time(web.rate):

@@ -6,6 +6,7 @@ Whatever the headers hold, there is an answer: plain text is what nonsense gets.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.exposition import Format
@@ -33,12 +34,20 @@ def alternatives(headers: Headers, name: bytes) -> Iterator[Alternative]:
     """The entries of the header `name`; nonsense for a quality counts as not said."""
     for key, value in headers:
         if key.lower() == name:
-            for entry in value.decode("latin-1").lower().split(",", _MOST)[:_MOST]:
-                what, *given = (part.strip() for part in entry.split(";", _MOST))
-                known = dict(part.partition("=")[::2] for part in given)
-                quality = known.get("q", "")
-                said = float(quality) if _QUALITY.fullmatch(quality) else 1.0
-                yield Alternative(what, known.get("version", ""), min(said, 1.0))
+            yield from _entries(value)
+
+
+@lru_cache(maxsize=16)  # a scraper asks the same each time
+def _entries(value: bytes) -> tuple[Alternative, ...]:
+    return tuple(map(_entry, value.decode("latin-1").lower().split(",", _MOST)[:_MOST]))
+
+
+def _entry(text: str) -> Alternative:
+    what, *given = (part.strip() for part in text.split(";", _MOST))
+    known = dict(part.partition("=")[::2] for part in given)
+    quality = known.get("q", "")
+    said = float(quality) if _QUALITY.fullmatch(quality) else 1.0
+    return Alternative(what, known.get("version", ""), min(said, 1.0))
 
 
 def chosen_format(headers: Headers) -> Format:
