@@ -22,7 +22,8 @@ _NGINX: Final = """\
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{}}
 http {{
-  access_log off; keepalive_requests 1000000; types {{}} default_type text/plain; gzip_static on; sendfile on;
+  access_log off; types {{}} default_type text/plain; gzip_static on; sendfile on;
+  keepalive_requests 1000000;
   client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
   server {{ listen 127.0.0.1:{port}; root {folder}; }}

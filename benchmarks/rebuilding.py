@@ -89,7 +89,7 @@ def rebuilt() -> Rebuilt:
     scene = _Scene(TARGETS)
     ours = {count: _timed(scene, count, gzipped=True) for count in CHANGES}
     plain = {count: _timed(scene, count, gzipped=False) for count in CHANGES}
-    page = scene.page.body(Format.TEXT, gzipped=False).decode()
+    page = bytes(scene.page.body(Format.TEXT, gzipped=False)).decode()
     del scene  # neither is to pay for the other's objects when Python collects garbage
     registry = registry_of(page)
     theirs = median(_seconds(partial(generate_latest, registry)) for _ in range(3))

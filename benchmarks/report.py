@@ -45,7 +45,7 @@ def machine() -> Iterator[str]:
     processor = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name\t: ", 1)[1]
     yield f"{os.cpu_count()} cores ({processor.splitlines()[0]}), {memory:.0f} GB of memory"
     yield f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
-    names = ("httpx", "httpcore", "uvicorn", "isal", "prometheus-client", "pydantic")
+    names = ("httpx", "httpcore", "httptools", "isal", "prometheus-client", "pydantic")
     yield ", ".join(f"{name} {version(name)}" for name in names)
     yield _first_line("/usr/sbin/nginx", "-v")
     yield _first_line("/usr/bin/prometheus-pushgateway", "--version").split(" (")[0]

@@ -67,5 +67,5 @@ def set_up(level: str, form: Literal["logfmt", "json"], stream: TextIO | None = 
     root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(level.upper())
     # These quote headers and addresses at info and debug, and a vendor may have put a key there.
-    for name in ("httpx", "httpcore", "hpack", "asyncio", "uvicorn"):
+    for name in ("httpx", "httpcore", "hpack", "asyncio"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 settings.register_profile("whatever the time", deadline=None)
 settings.load_profile("whatever the time")
 
-LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio", "uvicorn")
+LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.web.accepting import Server, server
+from exporter.web.accepting import Server
 from exporter.web.config import WebConfig
 from exporter.web.guard import Guard
 from exporter.web.passwords import Passwords
-from exporter.web.response import Request, Response, asgi, said
+from exporter.web.response import Request, Response, said
 
 if TYPE_CHECKING:
     import ssl
@@ -103,15 +103,21 @@ async def served(
     """Serves on a free port, without the server's looks at what takes too long."""
     bound = socket.create_server(("127.0.0.1", 0))
     passwords = Passwords()
-    running = server(asgi(Guard(answer, web, passwords).answer), lambda: web().tls)
-    running.most = most
-    await running.startup([bound])
+    running = Server(Guard(answer, web, passwords).answer, lambda: web().tls, most)
+    running.start([bound])
     try:
         yield Served(running, bound.getsockname()[1])
     finally:
-        await running.shutdown([bound])
+        await running.shut_down()
         passwords.close()
 
 
 def status_of(reply: bytes) -> int:
     return int(reply.split(b" ", 2)[1])
+
+
+async def settled(reached: Callable[[], bool]) -> None:
+    """Lets everything else run until that is so."""
+    async with asyncio.timeout(5):
+        while not reached():  # noqa: ASYNC110  what is looked at has no event
+            await asyncio.sleep(0)

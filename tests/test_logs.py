@@ -79,7 +79,7 @@ def test_of_an_exception_only_the_type_is_told(form: logging.Formatter) -> None:
 def logged(level: str, form: Literal["logfmt", "json"]) -> list[str]:
     stream = io.StringIO()
     set_up(level, form, stream)
-    for name in ("exporter.polling", "httpx", "httpcore.http11", "uvicorn.error", "another"):
+    for name in ("exporter.polling", "httpx", "httpcore.http11", "another"):
         for said in (logging.DEBUG, logging.INFO, logging.WARNING):
             logging.getLogger(name).log(said, "%s says", name)
     return stream.getvalue().splitlines()

@@ -52,7 +52,7 @@ class Pages:
         self.snapshot.adopt([target(name, poll={"interval": "1m"}) for name in names])
 
     def text(self) -> str:
-        return self.page.body(Format.TEXT, gzipped=False).decode()
+        return bytes(self.page.body(Format.TEXT, gzipped=False)).decode()
 
     def next_text(self) -> str:
         self.clock.now += 1
@@ -156,8 +156,8 @@ def test_values_are_gone_a_second_after_they_became_stale() -> None:
 @pytest.mark.parametrize("form", Format)
 def test_a_gzipped_page_is_the_page(form: Format) -> None:
     pages = Pages()
-    packed = pages.page.body(form, gzipped=True)
-    assert gzip.decompress(packed) == pages.page.body(form, gzipped=False)
+    packed = bytes(pages.page.body(form, gzipped=True))
+    assert gzip.decompress(packed) == bytes(pages.page.body(form, gzipped=False))
     assert packed[:4] == b"\x1f\x8b\x08\0"
 
 
@@ -174,7 +174,7 @@ def test_the_program_tells_of_itself() -> None:
 def test_a_whole_page_can_be_parsed(form: Format) -> None:
     pages = Pages()
     pages.snapshot.publish("one", outcome())
-    text = pages.page.body(form, gzipped=False).decode()
+    text = bytes(pages.page.body(form, gzipped=False)).decode()
     names = [name for name, *_ in parsed(text, form)]
     assert len(names) == len(set(names)) > 20
     assert text.endswith("# EOF\n") is (form is Format.OPENMETRICS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import socket
 import ssl
 from contextlib import AsyncExitStack
@@ -13,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scraping import GET, LAST, Served, hello, served, status_of
+from scraping import GET, LAST, Served, hello, served, settled, status_of
 from self_signed import certificate, client_context
 
 from exporter.config.problems import ConfigError
-from exporter.web import accepting
 from exporter.web.config import WebConfig
-from exporter.web.response import Request, Response, asgi
+from exporter.web.response import Request, Response
 from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
@@ -31,13 +29,6 @@ HERE = certificate("here")
 def encrypted() -> WebConfig:
     made = context(HERE.cert.encode(), HERE.key.encode(), None, "NoClientCert", ("TLS12", "TLS13"))
     return WebConfig(tls=Tls(made, None))
-
-
-async def settled(reached: Callable[[], bool]) -> None:
-    """Lets everything else run until that is so."""
-    async with asyncio.timeout(5):
-        while not reached():  # noqa: ASYNC110  what is looked at has no event
-            await asyncio.sleep(0)
 
 
 def age(here: Served, seconds: float) -> None:
@@ -141,7 +132,7 @@ def test_a_flood_of_pipelined_requests_ends_the_connection() -> None:
     async def main() -> None:
         async with served(hangs) as here:
             assert status_of(await here.ask(GET * 10_000)) == 400
-            assert len(here.server.server_state.tasks) == 1
+            assert not here.server.answering
 
     asyncio.run(main())
 
@@ -206,7 +197,7 @@ def test_no_bytes_make_a_500_or_harm_the_next_client(streams: list[bytes]) -> No
         (b"", 0, 10),
         (b"GET / HT", 0, 10),
         (b"GET / HTTP/1.1\r\nx: ", 0, 10),
-        (b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nab", 1, 10),
+        (b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nab", 0, 10),
         (GET, 1, 120),
         (GET + b"GET /", 1, 10),
     ],
@@ -221,12 +212,10 @@ def test_a_client_is_cut_off_when_its_time_is_up(raw: bytes, answers: int, patie
             await settled(lambda: len(here.server.held) == 1)
             await asyncio.sleep(0.02)
             age(here, patience - 0.5)
-            await here.server.on_tick(10)
+            here.server.end_overdue()
             assert here.server.held
             age(here, 0.6)
-            await here.server.on_tick(11)
-            assert here.server.held
-            await here.server.on_tick(20)
+            here.server.end_overdue()
             assert not here.server.held
             assert await client.rest() == b""
 
@@ -242,7 +231,7 @@ def test_what_comes_after_the_end_is_not_read() -> None:
             held.transport.close()
             held.data_received(GET)
             assert await client.rest() == b""
-            assert not here.server.server_state.tasks
+            assert not here.server.answering
 
     asyncio.run(main())
 
@@ -261,10 +250,10 @@ def test_a_client_that_does_not_read_holds_little_memory_and_not_for_long() -> N
             await asyncio.sleep(0.02)
             assert held.transport.get_write_buffer_size() < 200_000
             age(here, 29.5)
-            await here.server.on_tick(10)
+            here.server.end_overdue()
             assert here.server.held
             age(here, 0.6)
-            await here.server.on_tick(20)
+            here.server.end_overdue()
             assert not here.server.held
             client.transport.resume_reading()
             assert len(await client.rest()) < 19_000_000
@@ -336,7 +325,7 @@ def test_a_handshake_that_is_not_finished_is_cut_off() -> None:
             client.write(b"\x16\x03\x01")
             await settled(lambda: bool(here.server.held))
             age(here, 10.1)
-            await here.server.on_tick(0)
+            here.server.end_overdue()
             assert not here.server.held
             assert await client.rest() == b""
 
@@ -399,11 +388,11 @@ def test_when_descriptors_run_out_the_oldest_connection_gives_one_and_the_log_sa
             with Short() as bound:
                 bound.bind(("127.0.0.1", 0))
                 bound.listen()
-                await here.server.startup([bound])
+                here.server.start([bound])
                 there = here._replace(port=bound.getsockname()[1])
                 assert await client.rest() == b""
                 assert status_of(await there.ask()) == 200
-                await there.server.shutdown([bound])
+                await there.server.shut_down()
 
     asyncio.run(main())
     (record,) = caplog.records
@@ -423,8 +412,8 @@ def test_what_is_being_answered_is_answered_before_the_end() -> None:
 
         async with served(slow) as here, here.connected() as client, here.connected() as idle:
             client.write(GET)
-            await settled(lambda: len(here.server.server_state.tasks) == 1)
-            ending = asyncio.create_task(here.server.shutdown())
+            await settled(lambda: len(here.server.answering) == 1)
+            ending = asyncio.create_task(here.server.shut_down())
             assert await idle.rest() == b""
             release.set()
             assert (await client.rest()).endswith(b"GET /\n")
@@ -437,23 +426,9 @@ def test_the_end_comes_though_clients_hold_on() -> None:
     async def main() -> None:
         async with served(hangs) as here, here.connected() as client:
             client.write(GET)
-            await settled(lambda: len(here.server.server_state.tasks) == 1)
-            await here.server.shutdown(grace=0.01)
+            await settled(lambda: len(here.server.answering) == 1)
+            await here.server.shut_down(grace=0.01)
             assert await client.rest() == b""
-            await settled(lambda: not here.server.server_state.tasks)
-
-    asyncio.run(main())
-
-
-def test_the_signals_are_left_alone() -> None:
-    async def main() -> None:
-        before = signal.getsignal(signal.SIGTERM)
-        bound = socket.create_server(("127.0.0.1", 0))
-        running = accepting.server(asgi(hello), lambda: None)
-        serving = asyncio.create_task(running.serve([bound]))
-        await settled(lambda: running.started)
-        assert signal.getsignal(signal.SIGTERM) is before
-        running.should_exit = True
-        await serving
+            await settled(lambda: not here.server.answering)
 
     asyncio.run(main())

@@ -1,30 +1,39 @@
-"""How a reply is handed to the server: whole, in order, and never much of it at once."""
+"""How a reply gets to its client: whole, in order, and never much of it at once."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_targets import target
+from hypothesis import given
+from hypothesis import strategies as st
+from scraping import GET, LAST, hello, served, settled
+from self_signed import certificate, client_context
 
 from exporter.exposition import Format
+from exporter.memory_file import MemoryFile, kept, pieces
 from exporter.page import Page
 from exporter.snapshot import Snapshot
-from exporter.web.pages import Application
-from exporter.web.response import asgi
-from exporter.web.status_page import Site
+from exporter.web.config import WebConfig
+from exporter.web.response import Request, Response
+from exporter.web.tls import Tls, context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.web.response import Answer
+
+HERE = certificate("here")
+LONG = bytes(range(256)) * 80_000
 
 
-def replied(application: Application, method: str) -> list[dict[str, object]]:
-    """The ASGI messages of a reply to a request for the metrics."""
-    messages: list[dict[str, object]] = []
-
-    async def send(message: dict[str, object]) -> None:
-        messages.append(message)
-
-    request = {"method": method, "path": "/metrics", "headers": [], "query_string": b""}
-    asyncio.run(asgi(application.answer)(request, None, send))
-    return messages
+def encrypted() -> WebConfig:
+    made = context(HERE.cert.encode(), HERE.key.encode(), None, "NoClientCert", ("TLS12", "TLS13"))
+    return WebConfig(tls=Tls(made, None))
 
 
 @pytest.fixture
@@ -35,26 +44,140 @@ def page() -> Page:
     return Page(snapshot, tuple, lambda: 0.0)
 
 
-async def never_reload() -> None: ...
+def test_a_long_page_is_kept_where_the_kernel_sends_it_from_and_a_short_one_is_not(
+    page: Page,
+) -> None:
+    long = page.body(Format.TEXT, gzipped=False)
+    assert isinstance(long, MemoryFile)
+    assert isinstance(page.body(Format.TEXT, gzipped=True), bytes)
+    assert len(long) == len(bytes(long)) > 500_000
 
 
-def application(page: Page) -> Application:
-    return Application(page, Snapshot(), never_reload, str, Site("1.2.3"))
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_long_page_is_sent_whole_and_in_pieces(page: Page) -> None:
-    _, *bodies = replied(application(page), "GET")
-    pieces = [message["body"] for message in bodies]
-    assert all(isinstance(piece, bytes) and len(piece) <= 65_536 for piece in pieces)
-    sent = b"".join(piece for piece in pieces if isinstance(piece, bytes))
-    assert sent == page.body(Format.TEXT, gzipped=False)
-    assert len(sent) > 500_000
-    *but_the_last, last = bodies
-    assert all(message["more_body"] for message in but_the_last)
-    assert not last["more_body"]
+def test_a_file_goes_with_the_last_reference_to_it() -> None:
+    before = descriptors()
+    file = MemoryFile(LONG)
+    assert descriptors() == before + 1
+    del file
+    assert descriptors() == before
 
 
-def test_a_question_for_the_head_alone_is_answered_without_a_body(page: Page) -> None:
-    start, *bodies = replied(application(page), "HEAD")
-    assert start["status"] == 200
-    assert bodies == [{"type": "http.response.body", "body": b"", "more_body": False}]
+def test_what_can_be_in_no_file_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    assert kept(LONG) is LONG
+    monkeypatch.delattr(os, "memfd_create")
+    assert kept(LONG) is LONG
+
+
+@given(st.binary(), st.integers(1, 50))
+def test_pieces_are_the_whole(content: bytes, size: int) -> None:
+    for form in (content, MemoryFile(content)):
+        found = list(pieces(form, size))
+        assert b"".join(found) == content
+        assert all(len(piece) == size for piece in found[:-1])
+
+
+WAYS = pytest.mark.parametrize("web", [WebConfig, encrypted], ids=["plain", "tls"])
+FORMS = pytest.mark.parametrize("body", [LONG, MemoryFile(LONG)], ids=["bytes", "file"])
+
+
+def answers(body: bytes | MemoryFile) -> Answer:
+    """Answers `/long` with a body, and says hello to everything else."""
+
+    async def answer(request: Request) -> Response:
+        return (
+            Response(200, "text/plain", body) if request.path == "/long" else await hello(request)
+        )
+
+    return answer
+
+
+ASK_LONG = GET.replace(b"/", b"/long", 1)
+
+
+@WAYS
+@FORMS
+def test_a_long_reply_arrives_whole_and_so_does_what_is_asked_next(
+    web: Callable[[], WebConfig], body: bytes | MemoryFile
+) -> None:
+    async def main() -> None:
+        async with served(answers(body), web) as here:
+            tls = client_context() if web is encrypted else None
+            head, _, rest = (await here.ask(ASK_LONG * 2 + LAST, tls)).partition(b"\r\n\r\n")
+            assert f"content-length: {len(LONG)}".encode() in head
+            assert rest.startswith(LONG)
+            assert rest[len(LONG) :].startswith(head)
+            assert rest.endswith(b"\r\n\r\nGET /\n")
+
+    asyncio.run(main())
+
+
+@FORMS
+def test_a_client_that_does_not_read_holds_little_memory_and_not_for_long(
+    body: bytes | MemoryFile,
+) -> None:
+    async def main() -> None:
+        async with served(answers(body)) as here, here.connected() as client:
+            client.write(ASK_LONG)
+            await client.until(b"\r\n\r\n")
+            client.transport.pause_reading()
+            (held,) = here.server.held
+            await asyncio.sleep(0.02)
+            assert held.transport.get_write_buffer_size() < 200_000
+            held.since -= 29.5
+            here.server.end_overdue()
+            assert here.server.held
+            held.since -= 0.6
+            here.server.end_overdue()
+            assert not here.server.held
+            client.transport.resume_reading()
+            assert len(await client.rest()) < len(LONG)
+            assert (await here.ask()).endswith(b"GET /\n")
+
+    asyncio.run(main())
+
+
+@FORMS
+def test_a_client_that_leaves_in_the_midst_of_a_reply_leaves_nothing_behind(
+    body: bytes | MemoryFile,
+) -> None:
+    async def main() -> None:
+        async with served(answers(body)) as here:
+            async with here.connected() as client:
+                client.write(ASK_LONG)
+                await client.until(b"\r\n\r\n")
+            await settled(lambda: not here.server.held and not here.server.answering)
+
+    asyncio.run(main())
+
+
+def test_nonsense_in_the_midst_of_a_reply_ends_the_connection() -> None:
+    async def main() -> None:
+        async with served(answers(LONG)) as here, here.connected() as client:
+            client.write(ASK_LONG)
+            await client.until(b"\r\n\r\n")
+            client.transport.pause_reading()
+            client.write(b"\0")
+            await settled(lambda: not here.server.held)
+            client.transport.resume_reading()
+            assert b"400" not in await client.rest()
+
+    asyncio.run(main())
+
+
+def test_a_fault_is_told_to_the_client_and_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def faulty(request: Request) -> Response:
+        raise ValueError(request.path)
+
+    async def main() -> None:
+        async with served(faulty) as here:
+            assert (await here.ask(GET + LAST)).count(b"HTTP/1.1 500 Internal Server Error") == 2
+
+    asyncio.run(main())
+    assert {record.message for record in caplog.records} == {"request not answered"}

@@ -20,10 +20,9 @@ from exporter.config.models import Alerts, Target
 from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.web.accepting import server
+from exporter.web.accepting import Server
 from exporter.web.listen import bound_sockets, url_of
 from exporter.web.pages import Application
-from exporter.web.response import asgi
 from exporter.web.status_page import Site, status_page
 from exporter.web.status_rows import span
 from exporter.web.status_style import DARK, LIGHT, STYLE, headers
@@ -389,15 +388,21 @@ def served(entries: list[Entry]) -> Iterator[str]:
         if entry.state.last:
             snapshot.publish(entry.target.name, entry.state.last)
     application = Application(Page(snapshot, lambda: iter(())), snapshot, no_reload, str, SITE)
-    running = server(asgi(application.answer), lambda: None)
     (socket,) = bound_sockets(["127.0.0.1:0"])
-    thread = Thread(target=lambda: asyncio.run(running.serve([socket])))
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve() -> None:
+        async with Server(application.answer).serving([socket]):
+            await stop.wait()
+
+    thread = Thread(target=loop.run_until_complete, args=[serve()])
     thread.start()
     try:
         yield url_of(socket) + "/"
     finally:
-        running.should_exit = True
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
+        loop.close()
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from urllib.parse import unquote
 import httptools
 
 from exporter.memory_file import MemoryFile, pieces
+from exporter.web.eager import begin
 from exporter.web.response import Headers, Request, said
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._received = 0  # bytes since the last request ended
         self._is_receiving = True
         self._questions: deque[_Question] = deque()  # the first is being answered
-        self._is_ending = False
+        self._has_read_all = False  # what comes now counts for nothing
         self._sending: asyncio.Task[None] | None = None
         self._can_write = asyncio.Event()
         self._can_write.set()
@@ -119,17 +120,21 @@ class Connection(asyncio.Protocol):
         self._can_write.set()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, as long as the request stays within its size."""
-        if self._is_ending or self.transport.is_closing():
+        """Read on, as long as the request stays within its size, and answer what is complete."""
+        if self._has_read_all or self.transport.is_closing():
             return
+        is_busy = bool(self._questions)
         self._received += len(data)
         try:
             self._read(data)
         except httptools.HttpParserError:
-            self._refuse("Invalid HTTP request received.")
+            if not self._has_read_all:  # else it is what comes after the last request
+                self._refuse("Invalid HTTP request received.")
         else:
             if self._received > LONGEST_REQUEST:
                 self._refuse("Request too large.")
+        if self._questions and not is_busy and (answering := begin(self._answer_all())):
+            self._started(answering)
 
     def _read(self, data: bytes) -> None:
         try:
@@ -138,9 +143,7 @@ class Connection(asyncio.Protocol):
             self._read(data[offer.args[0] :])
 
     def _refuse(self, reason: str) -> None:
-        if self._is_ending:  # the error is in what comes after the last request
-            return
-        self._is_ending = True
+        self._has_read_all = True
         if self._sending:
             self.drop()
         else:
@@ -150,7 +153,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start the clock of a request."""
-        if self._is_ending or len(self._questions) >= MOST_PIPELINED:
+        if self._has_read_all or len(self._questions) >= MOST_PIPELINED:
             raise PipelineError
         self._url = self._body = b""
         self._headers = []
@@ -181,37 +184,33 @@ class Connection(asyncio.Protocol):
         request = Request(method, path, self._headers, url.query or b"", self._body)
         stays = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
         self._questions.append(_Question(request, is_last=not stays))
-        if len(self._questions) == 1:
-            self._started(self._loop.create_task(self._answer_all()))
-        self._is_ending = not stays
+        self._has_read_all = not stays
         self._received = 0
         self._is_receiving = False
         self.since = self._loop.time()
 
     async def _answer_all(self) -> None:
         while self._questions and not self.transport.is_closing():
-            request, is_last = self._questions[0]
+            request = self._questions[0].request
             try:
                 response = await self._answer(request)
             except Exception:  # noqa: BLE001  a fault ends this answer alone
                 _log.exception("request not answered")
                 response = said(500, "Internal server error; the log says more.")
-            await self._send(request, response, is_last=is_last)
-            self._questions.popleft()
+            await self._can_write.wait()
+            if not self.transport.is_closing():
+                await self._send(request, response)
+            if self._questions.popleft().is_last:
+                self.transport.close()
 
-    async def _send(self, request: Request, response: Response, *, is_last: bool) -> None:
-        await self._can_write.wait()
-        if self.transport.is_closing():
-            return
-        head = response.head(_now(), closes=is_last or self._is_ending)
+    async def _send(self, request: Request, response: Response) -> None:
+        head = response.head(_now(), closes=self._questions[0].is_last)
         body = b"" if request.method == "HEAD" else response.body
         if len(body) <= _PIECE:
             self.transport.write(head + bytes(body))
         else:
             self.transport.write(head)
             await self._send_long(body)
-        if is_last or self._is_ending:
-            self.transport.close()
 
     async def _send_long(self, body: bytes | MemoryFile) -> None:
         """Send a body as fast as the client reads; `drop` ends it."""
@@ -248,11 +247,13 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> None:
         """End it after the answer that is under way, if one is."""
-        self._is_ending = True
-        if not self._is_answering():
-            self.drop()
-        elif not self._questions:
+        self._has_read_all = True
+        if self._questions:
+            self._questions = deque([self._questions[0]._replace(is_last=True)])
+        elif self._is_answering():
             self.transport.close()
+        else:
+            self.drop()
 
     def drop(self) -> None:
         """End it at once, whatever it is doing."""

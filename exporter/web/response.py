@@ -44,22 +44,31 @@ class Response(NamedTuple):
             date: the time, as HTTP writes it.
             closes: whether the connection ends after the body.
         """
-        fields = {
-            b"date": date,
-            b"content-type": self.content_type.encode(),
-            b"content-length": b"%d" % len(self.body),
-            **dict(self.headers),
-        }
-        if closes:
-            fields[b"connection"] = b"close"
-        lines = [b"%b: %b\r\n" % field for field in fields.items()]
-        return b"".join((_status_line(self.status), *lines, b"\r\n"))
+        said = self.status, self.content_type, len(self.body), self.headers
+        return _head(*said, date, closes=closes)
 
 
-@lru_cache
-def _status_line(status: int) -> bytes:
+@lru_cache(maxsize=16)  # the same again at the next scrape within the second
+def _head(  # noqa: PLR0913  all that a head says
+    status: int,
+    content_type: str,
+    length: int,
+    headers: tuple[tuple[bytes, bytes], ...],
+    date: bytes,
+    *,
+    closes: bool,
+) -> bytes:
+    fields = {
+        b"date": date,
+        b"content-type": content_type.encode(),
+        b"content-length": b"%d" % length,
+        **dict(headers),
+    }
+    if closes:
+        fields[b"connection"] = b"close"
     phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else ""
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+    lines = [b"%b: %b\r\n" % field for field in fields.items()]
+    return b"".join((f"HTTP/1.1 {status} {phrase}\r\n".encode(), *lines, b"\r\n"))
 
 
 def said(status: int, text: str, *headers: tuple[bytes, bytes]) -> Response:
