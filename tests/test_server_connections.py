@@ -83,12 +83,26 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(raw: bytes) -> No
         LAST.replace(b"close", b"close\r\nexpect: 100-continue"),
         LAST.replace(b"close", b"close\r\nx: \xff\x80"),
         LAST.replace(b"close", b"close, upgrade\r\nupgrade: h2c"),
+        LAST + b"\0 is no request",
     ],
 )
 def test_what_is_odd_but_a_request_is_answered(raw: bytes) -> None:
     async def main() -> None:
         async with served() as here:
             assert (await here.ask(raw)).endswith(b"\r\n\r\nGET /\n")
+
+    asyncio.run(main())
+
+
+def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
+    async def main() -> None:
+        async with served() as here, here.connected() as client:
+            client.write(
+                LAST.replace(b"close", b"close\r\nexpect: 100-Continue\r\ncontent-length: 2")
+            )
+            assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.write(b"ab")
+            assert (await client.rest()).startswith(b"HTTP/1.1 200 OK\r\n")
 
     asyncio.run(main())
 

@@ -181,3 +181,58 @@ def test_a_fault_is_told_to_the_client_and_to_the_log(caplog: pytest.LogCaptureF
 
     asyncio.run(main())
     assert {record.message for record in caplog.records} == {"request not answered"}
+
+
+def test_what_waits_to_be_sent_goes_first() -> None:
+    async def main() -> None:
+        async with served(answers(MemoryFile(LONG))) as here, here.connected() as client:
+            await settled(lambda: bool(here.server.held))
+            (held,) = here.server.held
+            await settled(lambda: held.is_open)
+            client.transport.pause_reading()
+            held.transport.set_write_buffer_limits(len(LONG))
+            held.transport.write(LONG)
+            client.write(ASK_LONG.replace(b"host", b"connection: close\r\nhost"))
+            await settled(lambda: bool(here.server.answering))
+            client.transport.resume_reading()
+            received = await client.rest()
+        assert received.startswith(LONG + b"HTTP/1.1 200 OK")
+        assert received.endswith(b"\r\n\r\n" + LONG)
+
+    asyncio.run(main())
+
+
+def test_what_waits_to_be_sent_is_sent_before_the_end() -> None:
+    async def main() -> None:
+        async with served() as here, here.connected() as client:
+            await settled(lambda: bool(here.server.held))
+            (held,) = here.server.held
+            await settled(lambda: held.is_open)
+            client.transport.pause_reading()
+            held.transport.write(LONG)
+            ending = asyncio.create_task(here.server.shut_down())
+            await asyncio.sleep(0)
+            client.transport.resume_reading()
+            assert await client.rest() == LONG
+            await ending
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_comes_when_its_client_has_left_is_sent_to_nobody() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def slow(request: Request) -> Response:
+            await release.wait()
+            return await hello(request)
+
+        async with served(slow) as here:
+            async with here.connected() as client:
+                client.write(GET)
+                await settled(lambda: bool(here.server.answering))
+            await settled(lambda: not here.server.held)
+            release.set()
+            await settled(lambda: not here.server.answering)
+
+    asyncio.run(main())

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections import deque
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
@@ -170,7 +172,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Tell a client who waits for it that the body may come."""
-        if (b"expect", b"100-continue") in self._headers and not self._questions:
+        expected = (value.lower() for name, value in self._headers if name == b"expect")
+        if b"100-continue" in expected and not self._questions:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -214,18 +217,30 @@ class Connection(asyncio.Protocol):
 
     async def _send_long(self, body: bytes | MemoryFile) -> None:
         """Send a body as fast as the client reads; `drop` ends it."""
-        if isinstance(body, MemoryFile) and not self.tls:
-            self._sending = self._loop.create_task(self._send_file(body))
+        if not isinstance(body, MemoryFile) or self.tls:
+            sending = self._send_pieces(body)
+        elif (sent := self._send_at_once(body)) < len(body):
+            sending = self._send_file(body, sent)
         else:
-            self._sending = self._loop.create_task(self._send_pieces(body))
+            return
+        self._sending = self._loop.create_task(sending)
         await asyncio.wait([self._sending])
         if self._sending.cancelled() or self._sending.exception():
             self.transport.abort()
         self._sending = None
 
-    async def _send_file(self, body: MemoryFile) -> None:
+    def _send_at_once(self, body: MemoryFile) -> int:
+        """Send what the kernel takes without waiting, in bytes: often all, and a task costs."""
+        sent = 0
+        if not self.transport.get_write_buffer_size():
+            socket = self.transport.get_extra_info("socket")
+            with suppress(OSError):  # the next try tells
+                sent = os.sendfile(socket.fileno(), body.fileno(), 0, len(body))
+        return sent
+
+    async def _send_file(self, body: MemoryFile, start: int) -> None:
         file = cast("IO[bytes]", body)  # a descriptor is all that is needed
-        await self._loop.sendfile(self.transport, file, fallback=False)
+        await self._loop.sendfile(self.transport, file, start, fallback=False)
 
     async def _send_pieces(self, body: bytes | MemoryFile) -> None:
         for piece in pieces(body, _PIECE):
