@@ -66,7 +66,7 @@ def credits_of_day(count: int) -> Reading:
     return Reading((Sample(CREDITS["organization"]["daily"], ("org",), count),))
 
 
-NAMES = [f"target {number}" for number in range(102)]
+NAMES = [f'target "{number}"' for number in range(102)]
 SOME = NAMES[:3] + NAMES[-3:]
 RESULTS = st.sampled_from([READING, TIMEOUT]) | st.integers(0, 9).map(credits_of_day)
 FEW_POLLS = st.dictionaries(st.sampled_from(SOME), RESULTS)
