@@ -35,16 +35,6 @@ def deflated(text: bytes) -> Part:
     return Part(whole, isal_zlib.crc32(text), len(text))
 
 
-def joined(parts: Iterable[Part]) -> Part:
-    """The parts, one after the other."""
-    found = list(parts)
-    crc = length = 0
-    for part in found:
-        crc = isal_zlib.crc32_combine(crc, part.crc, part.length)
-        length += part.length
-    return Part(b"".join([part.deflated for part in found]), crc, length)
-
-
 def inflated(part: Part) -> bytes:
     """The text that a part holds."""
     return isal_zlib.decompressobj(_RAW).decompress(part.deflated)
@@ -52,8 +42,13 @@ def inflated(part: Part) -> bytes:
 
 def gzip_file(parts: Iterable[Part]) -> bytes:
     """A gzip file, of one member, that holds the text of the parts."""
-    whole, crc, length = joined(parts)
-    return b"".join((_HEADER, whole, _LAST_BLOCK, struct.pack("<LL", crc, length % 2**32)))
+    pieces = [_HEADER]
+    crc = length = 0
+    for part in parts:
+        pieces.append(part.deflated)
+        crc = isal_zlib.crc32_combine(crc, part.crc, part.length)
+        length += part.length
+    return b"".join((*pieces, _LAST_BLOCK, struct.pack("<LL", crc, length % 2**32)))
 
 
 def gunzipped(file: bytes) -> bytes:

@@ -5,17 +5,20 @@ Both have the same lines and differ in the heads of metrics and in the end mark.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from enum import Enum
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Final
+from functools import cache, lru_cache, partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.metrics import CATALOGUE, counted_samples, polled_samples
+from exporter.metrics import CATALOGUE, CONFIGURED, RHYTHM, amiss_samples, reading_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
+    from exporter.metrics import Table
     from exporter.records import Metric, Sample
     from exporter.snapshot import Entry
+
 
 _ANY_TARGET: Final = "\0"  # in lines made for every target: where its name is to be put
 
@@ -39,26 +42,23 @@ def head(metric: Metric, form: Format) -> bytes:
 
 def number(value: float) -> str:
     """A value as both formats write it: whole numbers without a fraction, nothing rounded."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(+value).removesuffix(".0")  # plus makes a number of a bool
 
 
-def line(sample: Sample, target: str | None = None) -> str:
-    """The line of a sample; `target`, where given, is its first label's value."""
-    metric, labels, value = sample
-    values = labels if target is None else (target, *labels)
-    return f"{series(metric, values)} {number(value)}\n"
-
-
-def series(metric: Metric, values: Iterable[str]) -> str:
+def series(metric: Metric, values: tuple[str, ...]) -> str:
     """A metric with the values of all its labels."""
-    return _template(metric) % tuple(map(escaped, values))
+    return metric.name + _braces(metric.labels, values)
+
+
+def _braces(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """Labels and what they are put between; nothing where there are none."""
+    return _template(names) % _escaped(values)
 
 
 @cache
-def _template(metric: Metric) -> str:
-    """A metric with `%s` for the value of each label."""
-    labels = labels_text((name, "%s") for name in metric.labels)
-    return f"{metric.name}{{{labels}}}" if labels else metric.name
+def _template(names: tuple[str, ...]) -> str:
+    labels = labels_text((name, "%s") for name in names)
+    return f"{{{labels}}}" if labels else ""
 
 
 def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
@@ -66,7 +66,13 @@ def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
     return ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
 
 
-@lru_cache(maxsize=1000)
+def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of labels; it is rare that there is anything to escape."""
+    text = "".join(values)
+    is_plain = '"' not in text and "\\" not in text and "\n" not in text
+    return values if is_plain else tuple(map(escaped, values))
+
+
 def escaped(value: str) -> str:
     """A label's value, as both formats escape it."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
@@ -76,42 +82,105 @@ Lines = dict[str, str]
 """Lines, one after the other, by the metric's name."""
 
 
+class Section(NamedTuple):
+    """Lines of a target that change together, of metrics that are in no other section.
+
+    Args:
+        source: what a target's lines are made from, beside its settings.
+        lines: those of some targets, each one's together.
+    """
+
+    source: Callable[[Entry], object]
+    lines: Callable[[Sequence[Entry]], Lines]
+
+
 def target_lines(entry: Entry) -> Lines:
     """Every line of a target."""
-    target, state, _ = entry
-    counted = _counted_lines(target.vendor, state.failures, state.anomalies)
-    name = escaped(target.name)
-    return lines_of(polled_samples(entry), target.name) | {
-        metric: lines.replace(_ANY_TARGET, name) for metric, lines in counted.items()
-    }
+    found: Lines = {}
+    for section in SECTIONS:
+        found |= section.lines([entry])
+    return found
+
+
+def _reading_lines(entries: Sequence[Entry]) -> Lines:
+    return _lines(
+        ((entry.target.name,), reading_samples(entry.target, reading))
+        for entry in entries
+        if (reading := entry.reading)
+    )
+
+
+def _amiss_lines(entries: Sequence[Entry]) -> Lines:
+    """More than half of all lines, but for the name the same for nearly all targets."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for target, state, _ in entries:
+        name = escaped(target.name)
+        counted = _amiss_of_any_target(target.vendor, state.failures, state.anomalies)
+        for metric, lines in counted.items():
+            found[metric].append(lines.replace(_ANY_TARGET, name))
+    return {metric: "".join(lines) for metric, lines in found.items()}
 
 
 @lru_cache(maxsize=1000)
-def _counted_lines(
+def _amiss_of_any_target(
     vendor: str, failures: tuple[int, ...], anomalies: tuple[int, ...]
-) -> Mapping[str, str]:
-    """More than half of a target's lines, but for its name the same for nearly all targets."""
-    return lines_of(counted_samples(vendor, failures, anomalies), _ANY_TARGET)
+) -> Lines:
+    return _lines([((_ANY_TARGET,), amiss_samples(vendor, failures, anomalies))])
 
 
-def lines_of(samples: Iterable[Sample], target: str | None = None) -> Lines:
-    """The lines of samples; `target` as for `line`."""
-    lines: Lines = {}
-    for sample in samples:
-        name = sample.metric.name
-        lines[name] = lines.get(name, "") + line(sample, target)
-    return lines
+def lines_of(samples: Iterable[Sample]) -> Lines:
+    """The lines of samples that have all their labels."""
+    return _lines([((), samples)])
 
 
-def by_metric(lines: Iterable[Lines]) -> Iterator[tuple[Metric, bytes]]:
-    """The metrics that have lines, each with all of them, in the catalogue's order."""
-    known = list(lines)
-    for metric in CATALOGUE:
-        name = metric.name
-        if found := [each[name] for each in known if name in each]:
-            yield metric, "".join(found).encode()
+def _lines(groups: Iterable[tuple[tuple[str, ...], Iterable[Sample]]]) -> Lines:
+    """The lines of groups of samples, each group with the values of its first labels."""
+    found: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
+    for first, samples in groups:
+        names = values = None
+        braces = ""
+        for metric, labels, value in samples:
+            if labels is not values or metric.labels != names:  # most have those of the last one
+                names, values = metric.labels, labels
+                braces = _braces(names, first + values)
+            found[metric.name].append((braces, value))
+    return {name: _text(name, column) for name, column in found.items()}
+
+
+def _table_lines(table: Table, entries: Sequence[Entry]) -> Lines:
+    """The lines of a table's metrics, made metric by metric."""
+    names = table.metrics[0].labels
+    braces = [_braces(names, (entry.target.name, entry.target.vendor)) for entry in entries]
+    columns = zip(*map(table.values, entries), strict=True)
+    texts = {
+        metric.name: _text(metric.name, zip(braces, column, strict=True))
+        for metric, column in zip(table.metrics, columns, strict=True)
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def _text(name: str, column: Iterable[tuple[str, float | None]]) -> str:
+    """The lines of a metric; as `number` writes them, and much faster than one by one."""
+    text = "".join(
+        [f"{name}{braces} {+value!s}\n" for braces, value in column if value is not None]
+    )
+    return text.replace(".0\n", "\n")
+
+
+SECTIONS: Final = (
+    Section(lambda entry: entry.reading, _reading_lines),
+    Section(lambda entry: entry.state, partial(_table_lines, RHYTHM)),
+    Section(lambda entry: (entry.state.failures, entry.state.anomalies), _amiss_lines),
+    Section(lambda _: None, partial(_table_lines, CONFIGURED)),
+)
+"""All that is told of targets."""
 
 
 def document(lines: Iterable[Lines], form: Format) -> bytes:
     """The metrics that have lines, each under its head, in the catalogue's order; no end mark."""
-    return b"".join(head(metric, form) + found for metric, found in by_metric(lines))
+    known = list(lines)
+    parts = []
+    for metric in CATALOGUE:
+        if found := [each[metric.name] for each in known if metric.name in each]:
+            parts += [head(metric, form), "".join(found).encode()]
+    return b"".join(parts)

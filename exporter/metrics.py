@@ -5,13 +5,14 @@ Documents, dashboards, rules and tests read the catalogue.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.records import Allowance, Anomaly, Kind, Metric, Reason, Sample
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from exporter.config.models import Target
     from exporter.records import Reading
@@ -96,32 +97,51 @@ CATALOGUE: Final = (
 )
 
 
+class Table(NamedTuple):
+    """Metrics whose only label beside the target is its vendor.
+
+    Args:
+        metrics: in some order.
+        values: those of a target, in that order; None where it has none.
+    """
+
+    metrics: Sequence[Metric]
+    values: Callable[[Entry], Sequence[float | None]]
+
+
+CONFIGURED: Final = Table(
+    (INTERVAL, STALE_AFTER),
+    lambda entry: (entry.target.poll.interval, entry.target.poll.stale_after),
+)
+
+
+def _rhythm(entry: Entry) -> Sequence[float | None]:
+    state, last = entry.state, entry.state.last
+    of_last = (state.is_up, last.at, last.next_at, last.took) if last else (None,) * 4
+    return (*of_last, state.succeeded_at, state.polls, state.requests)
+
+
+RHYTHM: Final = Table((UP, LAST_POLL, NEXT_POLL, DURATION, LAST_SUCCESS, POLLS, REQUESTS), _rhythm)
+
+
 def target_samples(entry: Entry) -> Iterator[Sample]:
     """Every sample of a target."""
-    yield from polled_samples(entry)
-    yield from counted_samples(entry.target.vendor, entry.state.failures, entry.state.anomalies)
-
-
-def polled_samples(entry: Entry) -> Iterator[Sample]:
-    """What its vendor reports, unless withdrawn, and how polling goes: new with every poll."""
-    target, state, _ = entry
     if entry.reading:
-        yield from reading_samples(target, entry.reading)
-    vendor = (target.vendor,)
-    yield Sample(INTERVAL, vendor, target.poll.interval)
-    yield Sample(STALE_AFTER, vendor, target.poll.stale_after)
-    if state.last:
-        yield Sample(UP, vendor, state.is_up)
-        yield Sample(LAST_POLL, vendor, state.last.at)
-        yield Sample(NEXT_POLL, vendor, state.last.next_at)
-        yield Sample(DURATION, vendor, state.last.took)
-    if state.succeeded_at is not None:
-        yield Sample(LAST_SUCCESS, vendor, state.succeeded_at)
-    yield Sample(POLLS, vendor, state.polls)
-    yield Sample(REQUESTS, vendor, state.requests)
+        yield from reading_samples(entry.target, entry.reading)
+    for metrics, values in (CONFIGURED, RHYTHM):
+        for metric, value in zip(metrics, values(entry), strict=True):
+            if value is not None:
+                yield Sample(metric, (entry.target.vendor,), value)
+    yield from amiss_samples(entry.target.vendor, entry.state.failures, entry.state.anomalies)
 
 
-def counted_samples(
+_AMISS: Final = (
+    *((FAILURES, reason.value) for reason in Reason),
+    *((ANOMALIES, kind.value) for kind in Anomaly),
+)
+
+
+def amiss_samples(
     vendor: str, failures: Sequence[int], anomalies: Sequence[int]
 ) -> Iterator[Sample]:
     """How often something was amiss; every kind is there from the start, nearly always 0.
@@ -131,17 +151,14 @@ def counted_samples(
         failures: how many for each `Reason`, in their order.
         anomalies: how many of each `Anomaly`, in their order.
     """
-    for reason, count in zip(Reason, failures, strict=True):
-        yield Sample(FAILURES, (vendor, reason), count)
-    for kind, count in zip(Anomaly, anomalies, strict=True):
-        yield Sample(ANOMALIES, (vendor, kind), count)
+    for (metric, what), count in zip(_AMISS, (*failures, *anomalies), strict=True):
+        yield Sample(metric, (vendor, what), count)
 
 
-def reading_samples(target: Target, reading: Reading) -> Iterator[Sample]:
+def reading_samples(target: Target, reading: Reading) -> Iterable[Sample]:
     """What a vendor reports of a target, and what that makes of its allowances."""
-    yield from reading.samples
-    for allowance in reading.allowances:
-        yield from _allowance_samples(target, allowance)
+    of_allowances = [_allowance_samples(target, allowance) for allowance in reading.allowances]
+    return chain(reading.samples, *of_allowances)
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:

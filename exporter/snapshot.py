@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from exporter.observed import observe, with_run_out
 from exporter.records import Anomaly, Failure, Outcome, Reading, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.config.models import Target
     from exporter.observed import Seen
@@ -74,6 +75,10 @@ class State:
             anomalies=_counted(self.anomalies, _ANOMALIES, outcome.result.anomalies),
         )
 
+    def is_stale(self, now: float) -> bool:
+        """Whether there is a reading that is to be withdrawn by now."""
+        return self.reading is not None and now >= self.stale_at
+
     @property
     def is_up(self) -> bool:
         """Whether the last poll succeeded."""
@@ -122,6 +127,7 @@ class Snapshot:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._entries: dict[str, Entry] = {}
+        self._next_stale = inf  # no reading becomes too old before this moment
 
     def adopt(self, targets: Iterable[Target], kept: Mapping[str, State] | None = None) -> None:
         """Have exactly these targets; one that was there unchanged keeps its state.
@@ -138,23 +144,35 @@ class Snapshot:
             else Entry(target, kept.get(target.name, State()), is_stale=False)
             for target in targets
         }
+        self._next_stale = -inf
 
     def publish(self, name: str, outcome: Outcome) -> Entry:
         """Take in how a poll ended; the target as it is then."""
-        entry = self._entries[name]
-        stale_at = self._clock() + entry.target.poll.stale_after
-        self._entries[name] = entry._replace(state=entry.state.after(outcome, stale_at))
+        target, state, _ = self._entries[name]
+        now = self._clock()
+        stale_at = now + target.poll.stale_after
+        self._next_stale = min(self._next_stale, stale_at)
+        state = state.after(outcome, stale_at)
+        self._entries[name] = Entry(target, state, state.is_stale(now))
         return self._entries[name]
 
-    def entries(self) -> Iterator[Entry]:
-        """Every target with its state, in the configuration's order."""
+    def entries(self) -> tuple[Entry, ...]:
+        """Every target with its state, in the configuration's order.
+
+        An entry is the same object as before where nothing has happened to it.
+        """
         now = self._clock()
+        if now >= self._next_stale:
+            self._withdraw(now)
+        return tuple(self._entries.values())
+
+    def _withdraw(self, now: float) -> None:
+        """Mark the entries whose reading has become too old, and see when the next one will."""
         for name, entry in self._entries.items():
-            is_stale = entry.state.reading is not None and now >= entry.state.stale_at
-            if is_stale != entry.is_stale:
-                # Kept, so that what was rendered from an entry is told by its identity.
-                self._entries[name] = entry._replace(is_stale=is_stale)
-            yield self._entries[name]
+            if not entry.is_stale and entry.state.is_stale(now):
+                self._entries[name] = entry._replace(is_stale=True)
+        left = (entry.state.stale_at for entry in self._entries.values() if entry.reading)
+        self._next_stale = min(left, default=inf)
 
     @property
     def is_ready(self) -> bool:

@@ -15,10 +15,12 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from exporter.exposition import Format, document, target_lines
+from exporter.exposition import Format, document, number, target_lines
 from exporter.metrics import CATALOGUE, target_samples
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
 from exporter.snapshot import Entry, State
+from exporter.vendors.affinda.metrics import AVAILABLE
+from exporter.vendors.xtracta.metrics import PACK, PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,3 +157,32 @@ def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) ->
         'affinda_credits_available{target="a",organization="org"} 300',
         'affinda_credits_available{target="b",organization="org"} 300',
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (300, "300"),
+        (300.0, "300"),
+        (0.25, "0.25"),
+        (1_780_000_000.5, "1780000000.5"),
+        (2**53 + 1, "9007199254740993"),
+        (1e22, "1e+22"),
+        (10.0, "10"),
+        (True, "1"),
+    ],
+)
+def test_a_number_is_written_without_a_needless_fraction(value: float, text: str) -> None:
+    assert number(value) == text
+    reading = Reading((Sample(AVAILABLE, ("org",), value),))
+    entry = Entry(target(), State(reading=reading), is_stale=False)
+    assert target_lines(entry)["affinda_credits_available"].endswith(f" {text}\n")
+
+
+def test_metrics_whose_labels_have_the_same_values_keep_the_names_of_their_own() -> None:
+    values = ("7", "8")
+    reading = Reading((Sample(PLAN["used"], values, 1), Sample(PACK["used"], values, 2)))
+    lines = target_lines(Entry(target(), State(reading=reading), is_stale=False))
+    plan, pack = lines["xtracta_documents_used"], lines["xtracta_pack_documents_used"]
+    assert plan == 'xtracta_documents_used{target="one",group_id="7",plan_id="8"} 1\n'
+    assert pack == 'xtracta_pack_documents_used{target="one",group_id="7",pack_id="8"} 2\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,7 +67,7 @@ def credits_of_day(count: int) -> Reading:
     return Reading((Sample(CREDITS["organization"]["daily"], ("org",), count),))
 
 
-NAMES = [f"target {number}" for number in range(102)]
+NAMES = [f'target "{number}"' for number in range(102)]
 SOME = NAMES[:3] + NAMES[-3:]
 RESULTS = st.sampled_from([READING, TIMEOUT]) | st.integers(0, 9).map(credits_of_day)
 FEW_POLLS = st.dictionaries(st.sampled_from(SOME), RESULTS)
@@ -219,3 +220,32 @@ def test_a_page_that_cannot_be_kept_fresh_is_renewed_by_the_scrape() -> None:
         assert await asyncio.gather(keeping, return_exceptions=True)
 
     asyncio.run(main())
+
+
+def test_a_page_that_scrapers_take_is_made_anew_after_a_change_before_they_ask() -> None:
+    makers: list[str] = []
+
+    def program() -> Iterable[Sample]:
+        makers.append(threading.current_thread().name)
+        return ()
+
+    async def main() -> None:
+        snapshot = Snapshot()
+        snapshot.adopt([target("one")])
+        page = Page(snapshot, program)
+        keeping = asyncio.create_task(page.keep_fresh())
+        await asyncio.sleep(0)
+        page.body(Format.OPENMETRICS, gzipped=True)
+        page.body(Format.OPENMETRICS, gzipped=False)
+        snapshot.publish("one", outcome())
+        async with asyncio.timeout(5):
+            while "page_0" not in makers:  # noqa: ASYNC110  nothing tells of a renewed page
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+        shown = gzip.decompress(bytes(page.body(Format.OPENMETRICS, gzipped=True)))
+        keeping.cancel()
+        assert await asyncio.gather(keeping, return_exceptions=True)
+        assert is_shown(shown.decode())
+
+    asyncio.run(main())
+    assert makers == ["MainThread", "MainThread", "page_0"]

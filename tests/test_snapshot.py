@@ -107,6 +107,42 @@ def test_values_are_withdrawn_at_stale_after_and_come_back_with_the_next_success
     assert only(snapshot).reading == READING
 
 
+POLLS = st.tuples(st.sampled_from("abc"), READINGS | FAILURES)
+WAITS = st.integers(0, 400)
+
+
+@given(st.lists(POLLS | WAITS))
+def test_a_reading_is_withdrawn_at_its_own_time_whatever_happens_to_others(
+    steps: list[tuple[str, Reading | Failure] | int],
+) -> None:
+    clock = Clock()
+    snapshot = Snapshot(clock)
+    ages = {"a": 100, "b": 250, "c": 300}
+    snapshot.adopt(
+        target(name, poll={"interval": "1m", "stale_after": f"{age}s"})
+        for name, age in ages.items()
+    )
+    read_at: dict[str, float] = {}
+    for step in steps:
+        if isinstance(step, int):
+            clock.now += step
+        else:
+            snapshot.publish(step[0], outcome(step[1]))
+            if isinstance(step[1], Reading):
+                read_at[step[0]] = clock.now
+        shown = {entry.target.name for entry in snapshot.entries() if entry.reading}
+        assert shown == {name for name, at in read_at.items() if clock.now < at + ages[name]}
+
+
+def test_a_kept_reading_that_is_too_old_is_withdrawn_at_once() -> None:
+    clock = Clock()
+    clock.now = 500
+    snapshot = Snapshot(clock)
+    kept = State().after(outcome(), stale_at=400)
+    snapshot.adopt([target()], {"one": kept})
+    assert only(snapshot) == Entry(target(), kept, is_stale=True)
+
+
 def test_a_target_that_never_had_values_has_none_to_withdraw() -> None:
     clock = Clock()
     snapshot = Snapshot(clock)
