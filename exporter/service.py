@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from exporter.watch import Watched
 
 _log = logging.getLogger(__name__)
+
+HEAD_START: Final = 0.1  # seconds that those have who waited for the first page, before polls begin
 
 VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
@@ -133,19 +136,21 @@ class Service:
         guard = Guard(application.answer, self._options.web, passwords)
         web = server(asgi(guard.answer), lambda: self._options.web().tls)
         async with self._fleet:
-            await self._put_in_force(self._config)
+            begin = await self._adopt(self._config)
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(self._keeper.run())
                 serving = group.create_task(web.serve(self._options.sockets))
                 reloading = group.create_task(self._reload_on(hang_up))
                 watching = group.create_task(self._reload_on_change())
                 renewing = group.create_task(self._page.keep_fresh())
+                beginning = group.create_task(self._begin(begin))
                 notify(self._options.environ, "READY=1")
                 await stop.wait()
                 notify(self._options.environ, "STOPPING=1")
                 web.should_exit = True
                 await serving
                 passwords.close()
+                beginning.cancel()
                 reloading.cancel()
                 watching.cancel()
                 renewing.cancel()
@@ -178,16 +183,26 @@ class Service:
         path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
             config = await asyncio.to_thread(load_config, path, environ, shard)
-            await self._put_in_force(config)
+            begin = await self._adopt(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})
             return str(error)
+        begin()
         self._read_at = time.time()
         _log.info("configuration reloaded", extra={"targets": len(config.targets)})
         return None
 
-    async def _put_in_force(self, config: Config) -> None:
-        """Poll the targets of `config`; those that run unchanged already are left alone.
+    async def _begin(self, begin: Callable[[], None]) -> None:
+        """Begin to poll, with what that needs loaded where no scrape waits for it."""
+        async with self._one_reload:
+            await asyncio.sleep(HEAD_START)
+            await asyncio.to_thread(self._network.load)
+            begin()
+
+    async def _adopt(self, config: Config) -> Callable[[], None]:
+        """Serve the targets of `config`; those that run unchanged already are left alone.
+
+        What is returned begins to poll the others.
 
         Raises:
             OSError: a file it names cannot be read any more; nothing has changed then.
@@ -205,7 +220,7 @@ class Service:
         self._snapshot.adopt(config.targets, kept)
         self._config = config
         rhythms = {name: Rhythm(state.last, state.failed_in_row) for name, state in kept.items()}
-        self._fleet.start(sources, rhythms)
+        return partial(self._fleet.start, sources, rhythms)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
