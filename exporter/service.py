@@ -21,12 +21,12 @@ from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
-from exporter.storage.files import keeper
+from exporter.storage.keeping import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
 from exporter.web.accepting import server
-from exporter.web.config import WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.descriptors import for_calls, limit
 from exporter.web.guard import Guard
 from exporter.web.listen import url_of

@@ -18,7 +18,7 @@ from self_signed import certificate, client_context
 
 from exporter.config.problems import ConfigError
 from exporter.web import accepting
-from exporter.web.config import WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.response import Request, Response, asgi
 from exporter.web.tls import Tls, context
 

@@ -36,8 +36,9 @@ from exporter.records import (
 )
 from exporter.service import Options, Service, load_config
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.storage.files import Forgetful, Keeper, Storage, keeper
+from exporter.storage.files import Keeper, Storage
 from exporter.storage.format import restored, written
+from exporter.storage.keeping import Forgetful, keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.web.listen import bound_sockets, url_of
