@@ -65,11 +65,6 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 1
 
 
-def main() -> int:
-    """The `docusage-exporter` command."""
-    return run(sys.argv[1:], os.environ)
-
-
 def _with_config(parser: Parser) -> None:
     parser.flag("config.file", "config.yaml", "the configuration")
 
