@@ -104,14 +104,20 @@ class Options:
 
 
 class Service:
-    """A configuration in force: its targets are polled, their values served."""
+    """A configuration in force: its targets are polled, their values served.
 
-    def __init__(self, options: Options, config: Config) -> None:
+    Args:
+        options: how to run.
+        config: the configuration to begin with.
+        network: the way to the vendors.
+    """
+
+    def __init__(self, options: Options, config: Config, network: Network) -> None:
         self._options = options
         self._config = config
         self._snapshot = Snapshot()
         self._page = Page(self._snapshot, self._program_samples)
-        self._network = Network(USER_AGENT, for_calls(limit()))
+        self._network = network
         self._keeper = keeper(options.storage_path)
         self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
@@ -252,5 +258,6 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     greet()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    await Service(options, config).run(stop, hang_up)
+    network = Network(USER_AGENT, for_calls(limit()))
+    await Service(options, config, network).run(stop, hang_up)
     _log.info("stopped")

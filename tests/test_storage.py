@@ -599,7 +599,7 @@ async def run_until_ready(folder: Path) -> str:
     [bound] = sockets = bound_sockets(["127.0.0.1:0"])
     path = folder / "config.yaml"
     options = Options(path, {}, sockets, storage_path=folder / "state")
-    service = Service(options, load_config(path, {}))
+    service = Service(options, load_config(path, {}), Network("test/1"))
     running = asyncio.create_task(service.run(stop, asyncio.Event()))
     page = await page_once_ready(url_of(bound))
     stop.set()
