@@ -14,14 +14,13 @@ from urllib.parse import urlsplit
 
 from exporter.config.problems import ConfigError
 from exporter.flags import Parser
-from exporter.healthcheck import local_url, problem
 from exporter.polling import Limits
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.watch import Watched
-from exporter.web.config import LiveWebConfig, WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 
 if TYPE_CHECKING:
@@ -66,11 +65,6 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 1
 
 
-def main() -> int:
-    """The `docusage-exporter` command."""
-    return run(sys.argv[1:], os.environ)
-
-
 def _with_config(parser: Parser) -> None:
     parser.flag("config.file", "config.yaml", "the configuration")
 
@@ -110,8 +104,7 @@ def _serve(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 def _options(
     path: Path, prefix: str, flags: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Options:
-    web_file = flags["web.config.file"]
-    web = LiveWebConfig(Path(web_file)).current if web_file else WebConfig
+    web = _web(flags["web.config.file"])
     return Options(
         config_file=path,
         environ=environ,
@@ -121,6 +114,15 @@ def _options(
         web=web,
         storage_path=Path(flags["storage.path"]) if flags.get("storage.path") else None,
     )
+
+
+def _web(file: str) -> Callable[[], WebConfig]:
+    """The web configuration as it is whenever asked for; without a file anybody may scrape."""
+    if not file:
+        return WebConfig
+    from exporter.web.config import LiveWebConfig  # noqa: PLC0415  serving does without
+
+    return LiveWebConfig(Path(file)).current
 
 
 def _prefix(parser: Parser, flags: Mapping[str, Any]) -> str:
@@ -246,6 +248,8 @@ def _schema(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
 
 
 def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from exporter.healthcheck import local_url, problem  # noqa: PLC0415  serving does without
+
     words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
     parser = Parser("healthcheck", words, environ)
     _with_web(parser)

@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +21,12 @@ from exporter.polling import Fleet, Limits, Rhythm, Source
 from exporter.records import Sample
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
-from exporter.storage.files import keeper
+from exporter.storage.keeping import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
 from exporter.web.accepting import Server
-from exporter.web.config import WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.descriptors import for_calls, limit
 from exporter.web.guard import Guard
 from exporter.web.listen import url_of
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from exporter.watch import Watched
 
 _log = logging.getLogger(__name__)
+
+HEAD_START: Final = 0.1  # seconds that those have who waited for the first page, before polls begin
 
 VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
@@ -100,14 +103,20 @@ class Options:
 
 
 class Service:
-    """A configuration in force: its targets are polled, their values served."""
+    """A configuration in force: its targets are polled, their values served.
 
-    def __init__(self, options: Options, config: Config) -> None:
+    Args:
+        options: how to run.
+        config: the configuration to begin with.
+        network: the way to the vendors.
+    """
+
+    def __init__(self, options: Options, config: Config, network: Network) -> None:
         self._options = options
         self._config = config
         self._snapshot = Snapshot()
         self._page = Page(self._snapshot, self._program_samples)
-        self._network = Network(USER_AGENT, for_calls(limit()))
+        self._network = network
         self._keeper = keeper(options.storage_path)
         self._fleet = Fleet(self._publish, _limits(config))
         self._one_reload = asyncio.Lock()
@@ -132,13 +141,14 @@ class Service:
         guard = Guard(application.answer, self._options.web, passwords)
         web = Server(guard.answer, lambda: self._options.web().tls)
         async with self._fleet:
-            await self._put_in_force(self._config)
+            begin = await self._adopt(self._config)
             async with asyncio.TaskGroup() as group:
                 beside = [
                     group.create_task(self._keeper.run()),
                     group.create_task(self._reload_on(hang_up)),
                     group.create_task(self._reload_on_change()),
                     group.create_task(self._page.keep_fresh()),
+                    group.create_task(self._begin(begin)),
                 ]
                 async with web.serving(self._options.sockets):
                     notify(self._options.environ, "READY=1")
@@ -175,16 +185,26 @@ class Service:
         path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
             config = await asyncio.to_thread(load_config, path, environ, shard)
-            await self._put_in_force(config)
+            begin = await self._adopt(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})
             return str(error)
+        begin()
         self._read_at = time.time()
         _log.info("configuration reloaded", extra={"targets": len(config.targets)})
         return None
 
-    async def _put_in_force(self, config: Config) -> None:
-        """Poll the targets of `config`; those that run unchanged already are left alone.
+    async def _begin(self, begin: Callable[[], None]) -> None:
+        """Begin to poll, with what that needs loaded where no scrape waits for it."""
+        async with self._one_reload:
+            await asyncio.sleep(HEAD_START)
+            await asyncio.to_thread(self._network.load)
+            begin()
+
+    async def _adopt(self, config: Config) -> Callable[[], None]:
+        """Serve the targets of `config`; those that run unchanged already are left alone.
+
+        What is returned begins to poll the others.
 
         Raises:
             OSError: a file it names cannot be read any more; nothing has changed then.
@@ -202,7 +222,7 @@ class Service:
         self._snapshot.adopt(config.targets, kept)
         self._config = config
         rhythms = {name: Rhythm(state.last, state.failed_in_row) for name, state in kept.items()}
-        self._fleet.start(sources, rhythms)
+        return partial(self._fleet.start, sources, rhythms)
 
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
@@ -234,5 +254,6 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     greet()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    await Service(options, config).run(stop, hang_up)
+    network = Network(USER_AGENT, for_calls(limit()))
+    await Service(options, config, network).run(stop, hang_up)
     _log.info("stopped")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.web.accepting import Server
-from exporter.web.config import WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.guard import Guard
 from exporter.web.passwords import Passwords
 from exporter.web.response import Request, Response, said

@@ -78,7 +78,7 @@ def test_only_the_demo_needs_the_simulators() -> None:
 
 def test_httpx_is_touched_in_one_place() -> None:
     users = {module(path) for path in FILES if "httpx" in imported(path)}
-    assert users == {"vendors._http"}
+    assert users == {"vendors._httpx"}
 
 
 def test_importing_the_program_does_nothing() -> None:

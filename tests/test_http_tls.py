@@ -134,4 +134,5 @@ def test_one_context_serves_all_targets_with_the_same_trust(authority: Authority
     settings = Http.model_validate({"tls_ca_file": str(authority.certificate)})
     for http in (Http(), Http(), settings, settings):
         network.way_out(http)
+        network.load()
     assert len(network._contexts) == 2  # noqa: SLF001  the cost is not to be seen otherwise

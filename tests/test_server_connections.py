@@ -16,7 +16,7 @@ from scraping import GET, LAST, Served, hello, served, settled, status_of
 from self_signed import certificate, client_context
 
 from exporter.config.problems import ConfigError
-from exporter.web.config import WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.response import Request, Response
 from exporter.web.tls import Tls, context
 

@@ -18,7 +18,7 @@ from exporter.exposition import Format
 from exporter.memory_file import MemoryFile, kept, pieces
 from exporter.page import Page
 from exporter.snapshot import Snapshot
-from exporter.web.config import WebConfig
+from exporter.web.access import WebConfig
 from exporter.web.response import Request, Response
 from exporter.web.tls import Tls, context
 

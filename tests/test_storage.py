@@ -36,8 +36,9 @@ from exporter.records import (
 )
 from exporter.service import Options, Service, load_config
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.storage.files import Forgetful, Keeper, Storage, keeper
+from exporter.storage.files import Keeper, Storage
 from exporter.storage.format import restored, written
+from exporter.storage.keeping import Forgetful, keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.web.listen import bound_sockets, url_of
@@ -598,7 +599,7 @@ async def run_until_ready(folder: Path) -> str:
     [bound] = sockets = bound_sockets(["127.0.0.1:0"])
     path = folder / "config.yaml"
     options = Options(path, {}, sockets, storage_path=folder / "state")
-    service = Service(options, load_config(path, {}))
+    service = Service(options, load_config(path, {}), Network("test/1"))
     running = asyncio.create_task(service.run(stop, asyncio.Event()))
     page = await page_once_ready(url_of(bound))
     stop.set()

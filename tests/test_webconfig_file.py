@@ -9,7 +9,8 @@ import pytest
 from self_signed import certificate
 
 from exporter.config.problems import ConfigError
-from exporter.web.config import Rate, WebConfig, read_web_config
+from exporter.web.access import Rate, WebConfig
+from exporter.web.config import read_web_config
 
 BAD = Path(__file__).parent / "data" / "webconfig"
 HERE = certificate("here")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scraping import hello
 
-from exporter.web.config import Rate, WebConfig
+from exporter.web.access import Rate, WebConfig
 from exporter.web.guard import Guard
 from exporter.web.passwords import BusyError, Login, Passwords, login_of
 from exporter.web.response import Request, Response

@@ -48,7 +48,6 @@ class Model(BaseModel):
         allow_inf_nan=False,
         validate_default=False,
         arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
     )
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, Field, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from exporter.config.descriptions import descriptions
 from exporter.config.fields import Duration
 from exporter.config.models import Sections, Target
 from exporter.config.yaml_tree import resolved
@@ -96,7 +97,15 @@ def _scalar(value: object) -> object:
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's own, but for durations, which it would write as numbers."""
+    """Pydantic's own, but for durations, which it would write as numbers, and descriptions."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401  as below
+        found = super().model_schema(schema)
+        fields = found["properties"]
+        for name, words in descriptions(schema["cls"]).items():
+            # Once is enough where the section that the field refers to says the same of itself.
+            fields[name] = self.handle_ref_overrides({"description": words, **fields[name]})
+        return found
 
     def encode_default(self, dft: Any) -> Any:  # noqa: ANN401  pydantic's own signature
         return dft.text if isinstance(dft, Duration) else super().encode_default(dft)

@@ -118,25 +118,6 @@ def _about(target: Target) -> dict[str, str]:
     return {"target": target.name, "vendor": target.vendor}
 
 
-def keeper(folder: Path | None) -> Keeper | Forgetful:
-    """What keeps state in `folder`; without one nothing is kept."""
-    return Keeper(Storage(folder)) if folder else Forgetful()
-
-
-class Forgetful:
-    """Keeps nothing, with the methods of a `Keeper`."""
-
-    async def load(self, targets: Iterable[Target]) -> dict[str, State]:  # noqa: ARG002  as there
-        """Nothing is known."""
-        return {}
-
-    def keep(self, entry: Entry) -> None:
-        """Nothing is kept."""
-
-    async def run(self) -> None:
-        """Nothing is to be done."""
-
-
 class Keeper:
     """Reads and writes off the event loop; writes soon, but at a bounded rate.
 

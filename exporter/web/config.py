@@ -17,13 +17,14 @@ in; switching TLS on or off needs a restart.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pydantic import ValidationError
 
 from exporter.config.problems import ConfigError, Problem, Steps, explain, suggestion, written
 from exporter.config.yaml_tree import Node, YamlError, read_yaml
+from exporter.web.access import Rate, WebConfig
 from exporter.web.file import HttpServer, RateLimit, Sources, TlsServer, WebFile
 from exporter.web.passwords import problem_of_hash
 from exporter.web.tls import (
@@ -50,30 +51,6 @@ _SUITES_OF_13: Final = frozenset(
 )
 
 _Finding: TypeAlias = tuple[Steps, str]
-
-
-class Rate(NamedTuple):
-    """A request every `interval` seconds, and a `burst` of some at once."""
-
-    interval: float
-    burst: int
-
-
-@dataclass(frozen=True, slots=True)
-class WebConfig:
-    """Who may scrape, and how.
-
-    Args:
-        tls: how connections are encrypted, or None.
-        headers: for every response; names in lower case.
-        users: bcrypt hashes by name; without any, no password is asked for.
-        rate: how often requests are let through, or None.
-    """
-
-    tls: Tls | None = None
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    rate: Rate | None = None
 
 
 class LiveWebConfig:

@@ -15,7 +15,7 @@ from exporter.web.response import Response, said
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.web.config import Rate, WebConfig
+    from exporter.web.access import Rate, WebConfig
     from exporter.web.response import Answer, Request
 
 # Nothing here is for a cache, a frame or a script, unless a page or the web configuration say so.
