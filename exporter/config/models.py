@@ -174,6 +174,11 @@ class Target(Model):
         return value
 
     @property
+    def address(self) -> str:
+        """Where the API answers, without a trailing slash."""
+        return self.base_url or ""
+
+    @property
     def key(self) -> KeySource:
         """Where the API key is kept."""
         source = self.api_key_file or self.api_key_env or self.api_key
