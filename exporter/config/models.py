@@ -164,6 +164,10 @@ class Target(Model):
     alerts: Alerts = Field(default_factory=Alerts)
     """Overrides the defaults key by key."""
 
+    def model_post_init(self, _context: object, /) -> None:
+        """Forget which keys the file gave: nobody asks, and it is a lot to keep for each target."""
+        self.__pydantic_fields_set__.clear()
+
     @field_validator("api_key")
     @classmethod
     def _one_key(cls, value: object, info: ValidationInfo) -> object:
