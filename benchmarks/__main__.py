@@ -153,7 +153,6 @@ def _memory(served: Served) -> Table:
 
 
 def _load(folder: Path) -> Table:
-    run = load.loaded(folder)
     return Table(
         f"One scrape a second while {load.TARGETS:,} targets are polled",
         "As Prometheus asks. To reach: median under 5 ms, longest under 20 ms, every due poll "
@@ -167,6 +166,7 @@ def _load(folder: Path) -> Table:
                 milliseconds(run.longest),
                 f"{run.behind:.2f}",
             )
+            for run in load.loaded(folder)
         ],
     )
 

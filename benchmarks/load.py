@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks import programs
 from benchmarks.client import AS_PROMETHEUS_ASKS, Scraper
+from benchmarks.scene import config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from benchmarks.programs import Program
+
 TARGETS: Final = 10_000
-_INTERVAL: Final = 62  # seconds: 161 polls a second
-_SCRAPES: Final = 20
+_INTERVAL: Final = "62s"  # about as long as the first round, so that polls follow evenly
+_SETTLING: Final = 5  # seconds after the first round
+_SCRAPES: Final = 20  # within one interval: nothing is due twice
 _POLLS: Final = re.compile(r"^docusage_polls_total\{.*\} (\d+)", re.MULTILINE)
+_NEXT_POLL: Final = re.compile(r"^docusage_next_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
 _LAST_POLL: Final = re.compile(r"^docusage_last_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
 
 
@@ -33,6 +39,11 @@ class Scrape(NamedTuple):
         """Polls so far."""
         return sum(map(int, _POLLS.findall(self.page)))
 
+    def due(self, until: float) -> int:
+        """Targets whose next poll is due after this scrape, and before `until` (Unix seconds)."""
+        moments = map(float, _NEXT_POLL.findall(self.page))
+        return sum(self.at <= moment < until for moment in moments)
+
     @property
     def behind(self) -> float:
         """Seconds since the newest poll that the page knows."""
@@ -40,7 +51,7 @@ class Scrape(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Scrapes under the load: polls due and done a second, and seconds."""
+    """Scrapes under a load: polls due and done a second, and seconds."""
 
     due: float
     done: float
@@ -49,19 +60,33 @@ class Loaded(NamedTuple):
     behind: float
 
 
-def loaded(folder: Path) -> Loaded:
-    """Measure once every target has been polled and the second round is under way."""
+def _of_four_fifths(number: int) -> str | None:
+    """A day; the others keep their interval, and with it their rhythm."""
+    return "1d" if number % 5 else None
+
+
+def loaded(folder: Path) -> Iterator[Loaded]:
+    """Measure with 161 polls a second on the average, of all targets, then with 32, of a fifth."""
     with (
         programs.vendors(TARGETS) as url,
-        programs.exporter(folder, TARGETS, url, f"{_INTERVAL}s") as ours,
+        programs.exporter(folder, TARGETS, url, _INTERVAL) as ours,
     ):
-        programs.wait_until_answered(ours.port, "/-/ready")
-        time.sleep(_INTERVAL / 4)
-        scrapes = _scrapes(ours.port)
+        yield _measured(ours)
+        rested = config(TARGETS, url, _INTERVAL, _of_four_fifths)
+        programs.reconfigure(ours, folder, rested)
+        yield _measured(ours)
+
+
+def _measured(ours: Program) -> Loaded:
+    """Look once every target has been polled, while polls follow evenly."""
+    programs.wait_until_ready(ours)
+    time.sleep(_SETTLING)
+    scrapes = _scrapes(ours.port)
     first, last = scrapes[0], scrapes[-1]
+    seconds = last.at - first.at
     return Loaded(
-        due=TARGETS / _INTERVAL,
-        done=(last.polls - first.polls) / (last.at - first.at),
+        due=first.due(last.at) / seconds,
+        done=(last.polls - first.polls) / seconds,
         typical=median(scrape.seconds for scrape in scrapes),
         longest=max(scrape.seconds for scrape in scrapes),
         behind=max(scrape.behind for scrape in scrapes),

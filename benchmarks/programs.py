@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from socket import create_server
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -60,7 +61,16 @@ def _running(command: Sequence[str | Path], port: int) -> Iterator[Program]:
         process.wait(30)
 
 
-def wait_until_answered(port: int, path: str = "/metrics") -> None:
+def wait_until_ready(program: Program) -> None:
+    """Wait until every target has been polled, without being a load: to tell costs milliseconds.
+
+    Raises:
+        TimeoutError: as below.
+    """
+    wait_until_answered(program.port, "/-/ready", pause=0.5)
+
+
+def wait_until_answered(port: int, path: str = "/metrics", pause: float = 0.002) -> None:
     """Wait until a path answers with 200.
 
     Raises:
@@ -73,7 +83,7 @@ def wait_until_answered(port: int, path: str = "/metrics") -> None:
                 scraper.ask()
                 return
         except (OSError, ValueError):
-            time.sleep(0.002)
+            time.sleep(pause)
     raise TimeoutError(path)
 
 
@@ -92,12 +102,21 @@ def vendors(targets: int, replies: str = "unchanged") -> Iterator[str]:
 @contextmanager
 def exporter(folder: Path, targets: int, url: str, interval: str = "1d") -> Iterator[Program]:
     """The exporter with targets at the vendors' URL, not waited for."""
-    file = folder / f"{targets}.yaml"
+    file = folder / "exporter.yaml"
     file.write_text(config(targets, url, interval), encoding="ascii")
     port = free_port()
     flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
     with _running([EXPORTER, *flags], port) as program:
         yield program
+
+
+def reconfigure(program: Program, folder: Path, configuration: str) -> None:
+    """Give a running exporter another configuration."""
+    (folder / "exporter.yaml").write_text(configuration, encoding="ascii")
+    connection = HTTPConnection("127.0.0.1", program.port)
+    connection.request("POST", "/-/reload")
+    connection.getresponse().read()
+    connection.close()
 
 
 @contextmanager

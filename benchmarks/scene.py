@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from exporter.demo.world import Organization, World, weekday_rhythm, whole_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date, datetime
+
+    Interval: TypeAlias = Callable[[int], str | None]
 
 _STEADY: Final = 500  # organizations with rhythms of their own; the others repeat them
 
@@ -23,6 +25,7 @@ _TARGET: Final = """\
     organization: oRg{number:05d}
     api_key: made-up-{number:05d}
 """
+_OWN_INTERVAL: Final = "    poll: {{interval: {interval}}}\n"
 
 
 def world(targets: int, *, is_changing: bool) -> World:
@@ -49,12 +52,30 @@ def _usage(number: int) -> Callable[[date], int]:
     return weekday_rhythm(f"customer {number % _STEADY}", 200 + number % 1000)
 
 
-def config(targets: int, vendors: str, interval: str) -> str:
-    """The configuration of that many targets, for the vendors at a base URL."""
-    return "".join(_lines(targets, vendors, interval))
+def no_other(_: int) -> None:
+    """Every target is polled at the usual interval."""
 
 
-def _lines(targets: int, vendors: str, interval: str) -> Iterator[str]:
+def config(
+    targets: int,
+    vendors: str,
+    interval: str,
+    other: Interval = no_other,
+) -> str:
+    """The configuration of that many targets.
+
+    Args:
+        targets: how many.
+        vendors: the vendors' base URL.
+        interval: from poll to poll.
+        other: the interval of a target, by its number, if it is another one.
+    """
+    return "".join(_lines(targets, vendors, interval, other))
+
+
+def _lines(targets: int, vendors: str, interval: str, other: Interval) -> Iterator[str]:
     yield _CONFIG.format(interval=interval)
     for number in range(targets):
         yield _TARGET.format(number=number, vendors=vendors)
+        if own := other(number):
+            yield _OWN_INTERVAL.format(interval=own)

@@ -49,7 +49,7 @@ def served(folder: Path) -> Served:
             programs.vendors(targets) as url,
             programs.exporter(folder, targets, url) as ours,
         ):
-            programs.wait_until_answered(ours.port, "/-/ready")
+            programs.wait_until_ready(ours)
             time.sleep(2)  # the last polls are on the page, and no others are due
             _ask(ours, AS_PROMETHEUS_ASKS)
             result.memory["docusage-exporter", targets] = ours.memory

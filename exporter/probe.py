@@ -50,7 +50,7 @@ async def probe(sources: Sequence[Source], limits: Limits) -> list[Entry]:
     snapshot.adopt(source.target for source in sources)
 
     async def poll(source: Source) -> None:
-        async with limits.slot():
+        with await limits.slot():
             attempt = await poll_once(source, limits, time.time)
         now = time.time()
         snapshot.publish(source.target.name, Outcome(*attempt, at=now, next_at=now))

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from exporter.config.loading import load
 from exporter.config.problems import ConfigError
 from exporter.config.views import public_yaml
+from exporter.fleet import Fleet, Rhythm
 from exporter.metrics import BUILD, RELOAD_OK, RELOADED_AT
 from exporter.notify import notify, reloading
 from exporter.page import Page
-from exporter.polling import Fleet, Limits, Rhythm, Source
+from exporter.polling import Limits, Source
 from exporter.records import Sample
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot

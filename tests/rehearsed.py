@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from fake_targets import READING, target
 from virtual_time import elapsed, in_virtual_time
 
-from exporter.polling import Fleet, Limits, Source
+from exporter.fleet import Fleet
+from exporter.polling import Limits, Source
 from exporter.records import Outcome, PollError, Reading, Reason
 from exporter.vendors._http import Request
 

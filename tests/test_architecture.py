@@ -17,9 +17,9 @@ ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
     records < regular_file < keys < watch < config < sharding < forecast < observed < vendors <
-    polling < snapshot < metrics < exposition < deflate < blocks < memory_file < page < storage <
-    status < web < logs < flags < notify < service < demo.run < backfill < probe < healthcheck <
-    cli < __main__
+    polling < delays < fleet < snapshot < metrics < exposition < deflate < blocks < memory_file <
+    page < storage < status < web < logs < flags < notify < service < demo.run < backfill < probe
+    < healthcheck < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()
 

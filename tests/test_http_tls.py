@@ -131,8 +131,16 @@ def test_a_server_that_says_nothing_is_a_timeout() -> None:
 
 def test_one_context_serves_all_targets_with_the_same_trust(authority: Authority) -> None:
     network = Network("test/1")
-    settings = Http.model_validate({"tls_ca_file": str(authority.certificate)})
-    for http in (Http(), Http(), settings, settings):
-        network.way_out(http)
+    trusted = {"tls_ca_file": str(authority.certificate)}
+    by_environment = {"proxy_from_environment": True}
+    for keys in ({}, by_environment, trusted, trusted | by_environment):
+        network.way_out(Http.model_validate(keys))
         network.load()
     assert len(network._contexts) == 2  # noqa: SLF001  the cost is not to be seen otherwise
+
+
+def test_targets_that_are_reached_alike_share_their_way_out() -> None:
+    network = Network("test/1")
+    way = network.way_out(Http())
+    assert network.way_out(Http()) is way
+    assert network.way_out(Http(proxy_from_environment=True)) is not way

@@ -21,7 +21,7 @@ from rehearsed import (
     unlimited,
     wall_clock,
 )
-from virtual_time import elapsed, in_virtual_time
+from virtual_time import be_busy, elapsed, in_virtual_time
 
 from exporter.polling import Limits, Source, poll_once
 from exporter.records import Failure, PollError, Reading, Reason
@@ -170,7 +170,7 @@ def test_who_gives_up_waiting_for_a_turn_holds_up_nobody() -> None:
 
 async def held(limits: Limits, seconds: float) -> float:
     """Hold a slot for so long; when it was had."""
-    async with limits.slot():
+    with await limits.slot():
         had = elapsed()
         await asyncio.sleep(seconds)
     return had
@@ -192,6 +192,17 @@ def test_a_poll_that_waits_over_a_second_lets_another_one_start() -> None:
     assert in_virtual_time(main()) == [0, 0, 1, 1, 2]
 
 
+def test_no_poll_makes_way_while_it_is_the_program_that_is_slow() -> None:
+    async def main() -> list[float]:
+        limits = Limits(2, 1)
+        polls = asyncio.gather(*(held(limits, 2.5) for _ in range(4)))
+        await asyncio.sleep(0.9)
+        be_busy(0.3)
+        return await polls
+
+    assert [round(had, 6) for had in in_virtual_time(main())] == [0, 0, 2.2, 2.2]
+
+
 def test_a_slot_is_given_back_once() -> None:
     async def main() -> list[float]:
         limits = Limits(1, 1)
@@ -204,6 +215,44 @@ def test_a_slot_is_given_back_once() -> None:
         return [had - began for had in await asyncio.gather(*(held(limits, 0.5) for _ in range(3)))]
 
     assert in_virtual_time(main()) == [0, 0.5, 1]
+
+
+def test_polls_that_the_rate_limit_holds_up_have_not_begun() -> None:
+    most = under_way = done = 0
+
+    async def fetch(send: Send, _: float) -> Reading:
+        nonlocal most, under_way, done
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(2):
+            await call(send, "crowded")
+            await asyncio.sleep(0.1)
+        under_way -= 1
+        done += 1
+        return READING
+
+    crowd = [
+        source(target(f"t{number}", base_url="https://crowded", poll=pace("15m")), fetch)
+        for number in range(1000)
+    ]
+    in_virtual_time(polled_for(100, *crowd, limits=Limits(16, 5)))
+    assert most <= 3
+    assert 240 <= done <= 250
+
+
+def test_a_crowded_host_delays_no_other() -> None:
+    async def fetch(send: Send, _: float) -> Reading:
+        await call(send, "crowded")
+        return READING
+
+    crowd = [
+        source(target(f"t{number}", base_url="https://crowded", poll=pace()), fetch)
+        for number in range(1000)
+    ]
+    other = Rehearsed(READING)
+    last = source(target("other", base_url="https://other", poll=pace()), other)
+    in_virtual_time(polled_for(200, *crowd, last, limits=Limits(1, 5)))
+    assert other.began == pytest.approx([15, 75, 135, 195], abs=0.5)
 
 
 def test_150_hung_targets_delay_ten_healthy_ones_by_seconds() -> None:

@@ -30,7 +30,9 @@ from virtual_time import elapsed, in_virtual_time
 
 from exporter.config.fields import Duration
 from exporter.config.models import Pace
-from exporter.polling import Fleet, Limits, delay_after
+from exporter.delays import delay_after
+from exporter.fleet import Fleet
+from exporter.polling import Limits
 from exporter.records import Failure, Outcome, PollError, Reading, Reason
 
 if TYPE_CHECKING:
@@ -240,6 +242,31 @@ def test_a_target_that_is_stopped_is_not_heard_of_again() -> None:
     assert stopped.under_way == 0
 
 
+def test_a_target_that_rests_has_no_task() -> None:
+    async def main() -> set[str]:
+        async with Fleet(lambda *_: None, unlimited()) as fleet:
+            fleet.start([source(target(str(at)), Rehearsed(READING)) for at in range(100)])
+            await asyncio.sleep(30)
+            return {task.get_name() for task in asyncio.all_tasks()}
+
+    assert len(in_virtual_time(main())) == 1
+
+
+def test_a_target_that_is_stopped_before_its_turn_is_not_polled() -> None:
+    fetches = [Rehearsed(0.5) for _ in range(3)]
+    sources = [source(target(str(at), poll=pace()), fetch) for at, fetch in enumerate(fetches)]
+
+    async def main() -> None:
+        async with Fleet(lambda *_: None, Limits(1, 1000), wall_clock, lambda: 0.5) as fleet:
+            fleet.start(sources)
+            await asyncio.sleep(0.2)
+            fleet.stop(["1"])
+            await asyncio.sleep(10)
+
+    in_virtual_time(main())
+    assert [fetch.began for fetch in fetches] == [[0], [], [0.5]]
+
+
 def leaving(main: Callable[[Fleet], Coroutine[Any, Any, None]]) -> list[str]:
     """Which fetches were given the chance to clean up when a fleet was left."""
     cleaned = []
@@ -261,6 +288,18 @@ def leaving(main: Callable[[Fleet], Coroutine[Any, Any, None]]) -> list[str]:
 
 def test_leaving_a_fleet_ends_its_polls() -> None:
     assert leaving(lambda _: asyncio.sleep(1)) == ["poll"]
+
+
+def test_leaving_a_fleet_ends_the_waiting_for_its_hosts() -> None:
+    async def main() -> float:
+        limits = Limits(1, 0.001)
+        await limits.turn("")
+        async with Fleet(lambda *_: None, limits) as fleet:
+            fleet.start([source(target(), hanging)])
+            await asyncio.sleep(1)
+        return elapsed()
+
+    assert in_virtual_time(main()) == 1
 
 
 def test_an_error_on_the_way_out_of_a_fleet_ends_its_polls_and_is_told() -> None:
@@ -295,10 +334,30 @@ def test_a_fault_of_our_own_ends_the_program_instead_of_one_target_in_silence() 
     assert caught.group_contains(LookupError, match="one")
 
 
+def test_after_a_fault_of_our_own_no_other_poll_begins() -> None:
+    fetches = [Rehearsed(READING), Rehearsed(READING)]
+
+    def publish(name: str, _: Outcome) -> None:
+        raise LookupError(name)
+
+    async def main() -> None:
+        async with Fleet(publish, unlimited()) as fleet:
+            fleet.start([source(target(str(at)), fetch) for at, fetch in enumerate(fetches)])
+            try:
+                await asyncio.sleep(100)
+            finally:
+                await asyncio.sleep(10)  # others end their work first
+
+    with pytest.raises(ExceptionGroup) as caught:
+        in_virtual_time(main())
+    assert caught.group_contains(LookupError, match="0")
+    assert [fetch.began for fetch in fetches] == [[0], []]
+
+
 def test_each_change_of_state_is_one_line_and_each_poll_is_one_at_debug(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.DEBUG, "exporter.polling")
+    caplog.set_level(logging.DEBUG, "exporter.fleet")
     polls = source(target(poll=pace()), Rehearsed(READING, READING, DOWN, DOWN, REFUSED, READING))
     in_virtual_time(polled_for(640, polls))
     assert [(record.levelname, record.message) for record in caplog.records] == [

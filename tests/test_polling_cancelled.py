@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from virtual_time import in_virtual_time
 
 from exporter.config.models import Http, Target
-from exporter.polling import Fleet, Limits, Source
+from exporter.fleet import Fleet
+from exporter.polling import Limits, Source
 from exporter.records import PollError, Reading, Reason
 from exporter.vendors._http import Network
 from exporter.vendors._together import together

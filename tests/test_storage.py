@@ -21,9 +21,10 @@ from virtual_time import elapsed, in_virtual_time
 from exporter.config.models import Http
 from exporter.demo.vendors import Vendors
 from exporter.demo.world import Group, Plan, World
+from exporter.fleet import Fleet, Rhythm
 from exporter.logs import fields
 from exporter.observed import Use
-from exporter.polling import Fleet, Limits, Rhythm, Source
+from exporter.polling import Limits, Source
 from exporter.records import (
     Allowance,
     Anomaly,

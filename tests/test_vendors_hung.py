@@ -14,7 +14,8 @@ from raw_peer import Move, peer, well_behaved
 from vendor_calls import affinda_settings, connected, credits_today, failure, polled, run, source
 
 from exporter.config.models import Poll
-from exporter.polling import Fleet, Limits
+from exporter.fleet import Fleet
+from exporter.polling import Limits
 from exporter.records import Failure, Reading, Reason
 
 if TYPE_CHECKING:

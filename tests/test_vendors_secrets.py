@@ -24,7 +24,8 @@ from virtual_time import in_virtual_time
 from exporter.demo.vendors import Vendors
 from exporter.demo.world import Organization, World
 from exporter.exposition import target_lines
-from exporter.polling import Fleet, Limits
+from exporter.fleet import Fleet
+from exporter.polling import Limits
 from exporter.records import Outcome, PollError, Reading, Reason
 from exporter.snapshot import Snapshot
 from exporter.status import described, words_of_state

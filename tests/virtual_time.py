@@ -25,11 +25,11 @@ class _Jumping(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
+        self.jumping = _Jumping()
+        super().__init__(self.jumping)
 
     def time(self) -> float:
-        return self._jumping.now
+        return self.jumping.now
 
 
 def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
@@ -43,3 +43,10 @@ def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
 def elapsed() -> float:
     """Seconds by the loop's clock."""
     return asyncio.get_running_loop().time()
+
+
+def be_busy(seconds: float) -> None:
+    """Let time go by while nothing else can run."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
+    loop.jumping.now += seconds

@@ -163,6 +163,10 @@ class Target(Model):
     alerts: Alerts = Field(default_factory=Alerts)
     """Overrides the defaults key by key."""
 
+    def model_post_init(self, _context: object, /) -> None:
+        """Forget which keys the file gave: nobody asks, and it is a lot to keep for each target."""
+        self.__pydantic_fields_set__.clear()
+
     @field_validator("api_key")
     @classmethod
     def _one_key(cls, value: object, info: ValidationInfo) -> object:
@@ -171,6 +175,11 @@ class Target(Model):
         if sum(place is not None for place in places) != 1:
             raise wrong(f"needs exactly one of {', '.join(_KEY_PLACES)}")
         return value
+
+    @property
+    def address(self) -> str:
+        """Where the API answers, without a trailing slash."""
+        return self.base_url or ""
 
     @property
     def key(self) -> KeySource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -62,6 +63,10 @@ class DiscoverySettings(Model):
         )
 
 
+UNTOLD: Final = cache(DiscoverySettings)
+"""Gives what counts for a target that tells nothing of it: one and the same for all of them."""
+
+
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
@@ -71,18 +76,18 @@ class Looks(NamedTuple):
 
     Args:
         interval: seconds between two looks.
-        patience: seconds that the reply may take where the poll can do without it.
+        timeout: seconds for a whole poll.
         clock: monotonic seconds.
     """
 
     interval: float
-    patience: float
+    timeout: float
     clock: Callable[[], float]
 
-    @classmethod
-    def of(cls, discovery: DiscoverySettings, timeout: float, clock: Callable[[], float]) -> Looks:
-        """Those of a target whose polls have this timeout."""
-        return cls(discovery.interval, timeout * _PATIENCE, clock)
+    @property
+    def patience(self) -> float:
+        """Seconds that the reply may take where the poll can do without it."""
+        return self.timeout * _PATIENCE
 
 
 class Listing(Generic[T]):
@@ -93,6 +98,8 @@ class Listing(Generic[T]):
         target: whose list it is, for the log.
         otherwise: what serves until the list was read for the first time, if anything does.
     """
+
+    __slots__ = ("_due", "_known", "_looks", "_target")
 
     def __init__(self, looks: Looks, target: str, otherwise: T | None = None) -> None:
         self._looks = looks

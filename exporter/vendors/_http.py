@@ -70,16 +70,21 @@ class Network:
         self._most = most
         self._under_way = 0
         self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        self._ways_out: dict[Http, Callable[[Request], Awaitable[bytes]]] = {}
 
     def way_out(self, settings: Http) -> Callable[[Request], Awaitable[bytes]]:
-        """What makes calls with these settings.
+        """What makes calls with these settings: the same one for all targets that have them.
 
         Raises:
             OSError: the file of trusted roots cannot be read or holds no certificate.
         """
         if settings.tls_ca_file:
             self._trust(settings.tls_ca_file)
+        if settings not in self._ways_out:
+            self._ways_out[settings] = self._new_way_out(settings)
+        return self._ways_out[settings]
 
+    def _new_way_out(self, settings: Http) -> Callable[[Request], Awaitable[bytes]]:
         async def send(request: Request) -> bytes:
             from exporter.vendors import _httpx  # noqa: PLC0415  see `load`
 

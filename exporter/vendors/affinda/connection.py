@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,15 +54,6 @@ async def there_is(settings: Settings, send: Send) -> ThereIs:
     return found
 
 
-class _Told(NamedTuple):
-    """What was asked, and a digest of the reply: the same again says the same."""
-
-    scope: Scope
-    start: date | None
-    end: date | None
-    digest: bytes
-
-
 class _Window(NamedTuple):
     """The first and the last day that a reply tells of."""
 
@@ -71,18 +62,32 @@ class _Window(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """A reply about one scope; `usage` gives its figures."""
+    """A reply about one scope.
 
-    told: _Told
+    Args:
+        scope: what it is about.
+        told: a digest of what was asked and of the reply: the same again says the same.
+        window: the days that it tells of.
+        usage: gives its figures.
+    """
+
+    scope: Scope
+    told: bytes
     window: _Window
     usage: Callable[[], Usage]
 
 
 class _Known(NamedTuple):
-    """What the last successful poll was told, and what was made of it."""
+    """What the last successful poll was told, and what was made of it: small, one for each target.
 
-    windows: Mapping[_Told, _Window]
-    names: Mapping[Axis, Names]
+    Args:
+        windows: by the digest of what was told.
+        names: of each list, in their order.
+        reading: what it came to.
+    """
+
+    windows: tuple[tuple[bytes, _Window], ...]
+    names: tuple[Names, ...]
     reading: Reading
 
 
@@ -92,65 +97,77 @@ class _Api(NamedTuple):
     settings: Settings
     key: Secret
     send: Send
-    windows: Mapping[_Told, _Window]
+    windows: Mapping[bytes, _Window]
 
     async def usage(
         self, scope: Scope, start: date | None = None, end: date | None = None
     ) -> _Answer:
         """The usage of a scope; a reply that is known is read only if its figures are needed."""
         body = await self.send(usage_request(self.settings, self.key, scope, start, end))
-        told = _Told(scope, start, end, blake2b(body, digest_size=16).digest())
+        told = _digest(body, scope, start, end)
         read = partial(parse_usage, body, scope, start, end)
         if told in self.windows:
-            return _Answer(told, self.windows[told], read)
+            return _Answer(scope, told, self.windows[told], read)
         usage = read()
-        return _Answer(told, _Window(usage.start, usage.today), lambda: usage)
+        return _Answer(scope, told, _window(usage.start, usage.today), lambda: usage)
 
     async def names(self, axis: Axis, patience: float | None) -> Names:
         body = await self.send(list_request(self.settings, self.key, axis, patience))
         return parse_names(body, self.key)
 
 
+def _digest(body: bytes, *asked: object) -> bytes:
+    """Of a reply, and of what was asked."""
+    digest = blake2b(repr(asked).encode(), digest_size=16)
+    digest.update(body)
+    return digest.digest()
+
+
+@lru_cache(maxsize=16)
+def _window(start: date, today: date) -> _Window:
+    """The same one for nearly all targets."""
+    return _Window(start, today)
+
+
 class _Connection:
     """What is kept from one poll to the next: lists, how far back to ask, and the last reading."""
 
+    __slots__ = ("_known", "_lists", "_settings", "_start")
+
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
-        self._whole = Scope("organization", settings.organization)
         self._start: date | None = None
         self._known: _Known | None = None
-        self._parts = _parts(settings)
-        looks = Looks.of(settings.discovery, settings.poll.timeout, clock)
+        looks = Looks(settings.discovery.interval, settings.poll.timeout, clock)
+        parts = _parts(settings)
         # Without `all` a list only gives names, and a poll can do without names.
-        self._lists: dict[Axis, Listing[Names]] = {
-            axis: Listing(looks, settings.name, None if self._parts.get(axis) == "all" else {})
-            for axis in ("organization", *self._parts)
-        }
+        self._lists: tuple[tuple[Axis, Listing[Names]], ...] = tuple(
+            (axis, Listing(looks, settings.name, None if parts.get(axis) == "all" else {}))
+            for axis in ("organization", *parts)
+        )
 
     async def fetch(self, send: Send, _now: float) -> Reading:
         """Poll once; the vendor's clock is the only one that counts."""
-        windows = self._known.windows if self._known else {}
-        api = _Api(self._settings, self._settings.key.read(), send, windows)
+        windows = self._known.windows if self._known else ()
+        api = _Api(self._settings, self._settings.key.read(), send, dict(windows))
         whole, (today, names, scopes) = await self.found(api)
         try:
             parts = await together(
                 naming(_in_words(scope), api.usage(scope, end=today)) for scope in scopes
             )
         except PollError as error:
-            for listing in self._lists.values():
+            for _, listing in self._lists:
                 listing.doubt(error)
             raise
         return self._reading([whole, *parts], names)
 
     def _reading(self, answers: Sequence[_Answer], names: Mapping[Axis, Names]) -> Reading:
         """What the answers amount to: the last reading, where they are what they were."""
-        windows = {answer.told: answer.window for answer in answers}
-        known = self._known
-        if known is None or (windows, names) != (known.windows, known.names):
-            figures = {answer.told.scope: answer.usage() for answer in answers}
-            known = _Known(windows, names, reading(self._settings, figures, names))
-        self._known = known
-        return known.reading
+        told = tuple((answer.told, answer.window) for answer in answers), tuple(names.values())
+        if self._known is None or told != self._known[:2]:
+            figures = {answer.scope: answer.usage() for answer in answers}
+            self._known = _Known(*told, reading(self._settings, figures, names))
+        return self._known.reading
 
     async def found(self, api: _Api) -> tuple[_Answer, ThereIs]:
         """The organization's figures, and what there is beside them."""
@@ -164,28 +181,29 @@ class _Connection:
         Only the vendor knows its current day. So the first poll finds out in a second request
         whether the allowance began before the usual window, and later polls ask in one.
         """
-        answer = await api.usage(self._whole, self._start)
+        whole = Scope("organization", self._settings.organization)
+        answer = await api.usage(whole, self._start)
         if self._settings.allowance:
             first, _ = self._settings.allowance.bounds(answer.window.today)
             if first < answer.window.start and first != self._start:
                 self._start = first
-                answer = await api.usage(self._whole, first)
+                answer = await api.usage(whole, first)
         return answer
 
     async def _names(self, api: _Api) -> dict[Axis, Names]:
         found = await together(
-            listing.get(partial(self._listed, api, axis)) for axis, listing in self._lists.items()
+            listing.get(partial(self._listed, api, axis)) for axis, listing in self._lists
         )
-        return dict(zip(self._lists, found, strict=True))
+        return {axis: names for (axis, _), names in zip(self._lists, found, strict=True)}
 
     async def _listed(self, api: _Api, axis: Axis, patience: float | None) -> Names:
         names = await api.names(axis, patience)
-        if self._parts.get(axis) == "all":
+        if _parts(self._settings).get(axis) == "all":
             self._settings.discovery.warn_of_more(names, AXES[axis].listed, self._settings.name)
         return names
 
     def _scopes(self, names: Mapping[Axis, Names]) -> Iterator[Scope]:
-        for axis, wanted in self._parts.items():
+        for axis, wanted in _parts(self._settings).items():
             chosen = self._settings.discovery.chosen(names[axis]) if wanted == "all" else wanted
             yield from (Scope(axis, identifier) for identifier in chosen)
 

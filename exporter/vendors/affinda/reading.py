@@ -40,9 +40,10 @@ def reading(
         names: by axis, identifier to name, as far as known.
     """
     whole = next(iter(usages.values()))
-    samples = [Sample(USAGE_DAY, (settings.organization,), midnight(whole.today))]
+    organization = (settings.organization,)
+    samples = [Sample(USAGE_DAY, organization, midnight(whole.today))]
     for scope, usage in usages.items():
-        labels = _labels(settings.organization, scope)
+        labels = _labels(organization, scope)
         samples += _credit_samples(labels, scope, usage, whole.today)
         if name := names.get(scope.axis, {}).get(scope.identifier):
             samples.append(Sample(INFO[scope.axis], (*labels, name), 1))
@@ -54,9 +55,8 @@ def reading(
     )
 
 
-def _labels(organization: str, scope: Scope) -> tuple[str, ...]:
-    own = () if scope.axis == "organization" else (scope.identifier,)
-    return organization, *own
+def _labels(organization: tuple[str], scope: Scope) -> tuple[str, ...]:
+    return organization if scope.axis == "organization" else (*organization, scope.identifier)
 
 
 def _credit_samples(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from exporter.config.models import Target
 from exporter.vendors._allowance import AllowanceSettings
-from exporter.vendors._discovery import DiscoverySettings
+from exporter.vendors._discovery import UNTOLD, DiscoverySettings
 from exporter.vendors._settings import ONCE_EACH, in_one_message
 
 IDENTIFIER: Final = "[A-Za-z0-9_-]{1,64}"
@@ -41,7 +41,7 @@ class Settings(Target):
     document_types: Scopes = "none"
     """none, all (found through the API), or a list of identifiers: a request each."""
 
-    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
+    discovery: DiscoverySettings = Field(default_factory=UNTOLD)
     """How `all` is found, and the names of organization, workspaces and document types."""
 
     allowance: AllowanceSettings | None = None

@@ -48,10 +48,12 @@ class _Api(NamedTuple):
 class _Connection:
     """What is kept from one poll of a target to the next: the tree of its groups."""
 
+    __slots__ = ("_is_walking", "_settings", "_tree")
+
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._is_walking = settings.groups == "all"
-        looks = Looks.of(settings.discovery, settings.poll.timeout, clock)
+        looks = Looks(settings.discovery.interval, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
         otherwise: Tree | None = None if self._is_walking else {}
         self._tree = Listing(looks, settings.name, otherwise)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from exporter.config.models import Target
-from exporter.vendors._discovery import DiscoverySettings
+from exporter.vendors._discovery import UNTOLD, DiscoverySettings
 from exporter.vendors._settings import ONCE_EACH, in_one_message
 
 GroupId: TypeAlias = Annotated[int, Field(ge=1, le=2**53)]
@@ -27,7 +27,7 @@ class Settings(Target):
     groups: Groups = "own"
     """own (the key's group), all (the tree below it too), or a list of ids: a request each."""
 
-    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings)
+    discovery: DiscoverySettings = Field(default_factory=UNTOLD)
     """How `all` is found, and the names of groups."""
 
     @property
