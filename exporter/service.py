@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-HEAD_START: Final = 0.1  # seconds that those have who waited for the first page, before polls begin
-
 VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
@@ -198,7 +196,6 @@ class Service:
     async def _begin(self, begin: Callable[[], None]) -> None:
         """Begin to poll, with what that needs loaded where no scrape waits for it."""
         async with self._one_reload:
-            await asyncio.sleep(HEAD_START)
             await asyncio.to_thread(self._network.load)
             begin()
 
