@@ -127,9 +127,12 @@ def _web(file: str) -> Callable[[], WebConfig]:
 
 def _prefix(parser: Parser, flags: Mapping[str, Any]) -> str:
     """What stands before every path; without a slash at its end."""
+    url = flags["web.external-url"]
     try:
-        external = urlsplit(flags["web.external-url"])
+        external = urlsplit(url)
     except ValueError:
+        external = urlsplit("")
+    if url and not (external.scheme and external.netloc):
         parser.error("web.external-url must be a URL such as https://example.com/docusage")
     prefix = flags["web.route-prefix"] or external.path
     return "/" + prefix.strip("/") if prefix.strip("/") else ""
@@ -253,10 +256,14 @@ def _healthcheck(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     words = "Ask a running exporter whether it is healthy; exit status 0 if it is."
     parser = Parser("healthcheck", words, environ)
     _with_web(parser)
-    parser.add_argument("url", nargs="?", default="", metavar="URL", help="where to ask instead")
+    parser.add_argument(
+        "url", nargs="?", default="", metavar="URL", help="or HOST:PORT: where to ask instead"
+    )
     flags = parser.values(arguments)
     prefix = _prefix(parser, flags)
-    url = flags["url"] or local_url(flags["web.listen-address"][0], prefix)
+    url = flags["url"] or flags["web.listen-address"][0]
+    if "://" not in url:
+        url = local_url(url, prefix)
     found = problem(url)
     _say(f"{url}: {found or 'healthy'}")
     return 1 if found else 0

@@ -156,8 +156,9 @@ def test_misuse_is_said_in_words_and_has_a_status_of_its_own(
 
 
 @pytest.mark.parametrize("command", ["serve", "demo", "healthcheck"])
-def test_an_external_url_that_is_none_is_said_in_words(said: Said, command: str) -> None:
-    status, output, errors = said(command, "--web.external-url=http://[::1")
+@pytest.mark.parametrize("url", ["http://[::1", "docusage", "example.com/docusage", "/docusage"])
+def test_an_external_url_that_is_none_is_said_in_words(said: Said, command: str, url: str) -> None:
+    status, output, errors = said(command, f"--web.external-url={url}")
     assert (status, output) == (2, "")
     assert errors.endswith(
         ": error: web.external-url must be a URL such as https://example.com/docusage\n"

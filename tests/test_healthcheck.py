@@ -203,6 +203,14 @@ def test_the_command_asks_where_the_environment_says(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == f"http://127.0.0.1:{port}/docusage/-/healthy: healthy\n"
 
 
+def test_the_command_asks_at_an_address_that_is_given_without_a_scheme(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(replying("200 OK")) as port:
+        assert run(["healthcheck", f"localhost:{port}"], {}) == 0
+    assert capsys.readouterr().out == f"http://localhost:{port}/-/healthy: healthy\n"
+
+
 def test_the_command_fails_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     with answering(replying("503 Service Unavailable")) as port:
         assert run(["healthcheck", f"http://127.0.0.1:{port}/-/ready"], {}) == 1

@@ -15,6 +15,7 @@ from exporter.config.problems import (
     Problem,
     Steps,
     explain,
+    is_like,
     suggestion,
     written,
 )
@@ -100,7 +101,8 @@ class _Loading:
         except ValidationError as error:
             for finding in explain(error, model):
                 # The keys of a target whose vendor is unknown are unknown, too.
-                if model is not Target or finding.kind != UNKNOWN_KEY:
+                is_vendor_s = model is Target and finding.kind == UNKNOWN_KEY
+                if not is_vendor_s or is_like("vendor", finding.steps[-1]):
                     inner = (*steps, *finding.steps)
                     self._report(inner, finding.message, missing=finding.kind == "missing")
             return None

@@ -104,6 +104,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(names)}"
 
 
+def is_like(word: str, step: str | int) -> bool:
+    """Whether a key is likely a misspelt `word`."""
+    return bool(difflib.get_close_matches(str(step)[:64], [word]))
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What pydantic found, where, and in our words.
