@@ -6,16 +6,17 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from socket import create_server
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks.client import PLAIN, Scraper
-from benchmarks.scene import config
+from benchmarks.scene import config, no_other
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from benchmarks.scene import Interval
 
 _PATIENCE: Final = 180.0
 EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
@@ -100,23 +101,16 @@ def vendors(targets: int, replies: str = "unchanged") -> Iterator[str]:
 
 
 @contextmanager
-def exporter(folder: Path, targets: int, url: str, interval: str = "1d") -> Iterator[Program]:
-    """The exporter with targets at the vendors' URL, not waited for."""
+def exporter(
+    folder: Path, targets: int, url: str, interval: str = "1d", other: Interval = no_other
+) -> Iterator[Program]:
+    """The exporter with targets at the vendors' URL, not waited for; the rest as for `config`."""
     file = folder / "exporter.yaml"
-    file.write_text(config(targets, url, interval), encoding="ascii")
+    file.write_text(config(targets, url, interval, other), encoding="ascii")
     port = free_port()
     flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
     with _running([EXPORTER, *flags], port) as program:
         yield program
-
-
-def reconfigure(program: Program, folder: Path, configuration: str) -> None:
-    """Give a running exporter another configuration."""
-    (folder / "exporter.yaml").write_text(configuration, encoding="ascii")
-    connection = HTTPConnection("127.0.0.1", program.port)
-    connection.request("POST", "/-/reload")
-    connection.getresponse().read()
-    connection.close()
 
 
 @contextmanager

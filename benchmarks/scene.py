@@ -57,12 +57,7 @@ def no_other(_: int) -> None:
     """Every target is polled at the usual interval."""
 
 
-def config(
-    targets: int,
-    vendors: str,
-    interval: str,
-    other: Interval = no_other,
-) -> str:
+def config(targets: int, vendors: str, interval: str, other: Interval = no_other) -> str:
     """The configuration of that many targets.
 
     Args:
