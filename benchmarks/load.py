@@ -40,7 +40,7 @@ class Scrape(NamedTuple):
         return sum(map(int, _POLLS.findall(self.page)))
 
     def due(self, until: float) -> int:
-        """Targets whose next poll is due before `until` (Unix seconds), or was before this scrape."""
+        """Targets whose next poll is due before `until`, Unix seconds; or has been for a while."""
         return sum(float(moment) < until for moment in _NEXT_POLL.findall(self.page))
 
     @property
