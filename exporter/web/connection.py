@@ -111,6 +111,8 @@ class Connection(asyncio.Protocol):
         """Forget it."""
         del exc  # a client's way to leave is its own affair
         self._can_write.set()
+        if self._sending:
+            self._sending.cancel()
         self._lost(self)
 
     def pause_writing(self) -> None:
