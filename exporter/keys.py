@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from exporter.records import PollError, Reason
-from exporter.regular_file import without_waiting
+from exporter.regular_file import fingerprint, without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,12 +139,8 @@ class KeyFile:
         return usable_key(raw.decode("latin-1"), "the key file")
 
     def fingerprint(self) -> object:
-        """Changes when the file is written, replaced, appears, or becomes readable."""
-        try:
-            stat = self.path.stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
+        """That of the file."""
+        return fingerprint(self.path)
 
     def is_readable_by_all(self) -> bool:
         """Whether any user of the machine can read the key."""

@@ -26,3 +26,12 @@ def content(path: Path, most: int = -1) -> bytes:
 def without_waiting(path: str, flags: int) -> int:
     """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def fingerprint(path: Path) -> object:
+    """Changes when the file is written, replaced, appears, or becomes readable; costs a stat."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size

@@ -97,6 +97,28 @@ def test_an_authority_that_is_not_configured_is_not_trusted(authority: Authority
     )
 
 
+def test_a_file_of_authorities_that_is_replaced_counts_at_the_next_poll(
+    authority: Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.pem"
+    another = tmp_path / "another"
+    another.mkdir()
+    file.write_bytes(Authority.new(another).certificate.read_bytes())
+
+    async def main() -> None:
+        async with peer(well_behaved, authority.server(HERE)) as there:
+            target = source(there.url, http={"tls_ca_file": str(file)})
+            assert failure(await polled(target)).reason == Reason.TLS
+            file.write_bytes(authority.certificate.read_bytes())
+            assert credits_today(await polled(target)) == 9
+            file.write_text("no certificate")
+            assert credits_today(await polled(target)) == 9
+            file.unlink()
+            assert credits_today(await polled(target)) == 9
+
+    run(main())
+
+
 def test_a_certificate_signed_by_itself_is_not_trusted(
     authority: Authority, tmp_path: Path
 ) -> None:
@@ -136,7 +158,7 @@ def test_one_context_serves_all_targets_with_the_same_trust(authority: Authority
     for keys in ({}, by_environment, trusted, trusted | by_environment):
         network.way_out(Http.model_validate(keys))
         network.load()
-    assert len(network._contexts) == 2  # noqa: SLF001  the cost is not to be seen otherwise
+    assert len(network._trusts) == 2  # noqa: SLF001  the cost is not to be seen otherwise
 
 
 def test_targets_that_are_reached_alike_share_their_way_out() -> None:

@@ -6,12 +6,13 @@ httpx itself is loaded with the first call, or before it by `Network.load`.
 from __future__ import annotations
 
 import ssl
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from exporter.records import PollError, Reason
+from exporter.regular_file import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -69,7 +70,7 @@ class Network:
         self._user_agent = user_agent
         self._most = most
         self._under_way = 0
-        self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        self._trusts: dict[Path | None, _Trust] = {}
         self._ways_out: dict[Http, Callable[[Request], Awaitable[bytes]]] = {}
 
     def way_out(self, settings: Http) -> Callable[[Request], Awaitable[bytes]]:
@@ -102,14 +103,22 @@ class Network:
         self._trust(None)
 
     def _trust(self, ca_file: Path | None) -> ssl.SSLContext:
-        """What a server must prove, with these roots or the usual ones.
+        """What a server must prove, with the usual roots or those that the file has now.
+
+        Where the file has become unusable, those it had count on.
 
         Raises:
             OSError: as `way_out`.
         """
-        if ca_file not in self._contexts:
-            self._contexts[ca_file] = _context(ca_file)
-        return self._contexts[ca_file]
+        mark = ca_file and fingerprint(ca_file)
+        known = self._trusts.get(ca_file)
+        if known is None:
+            self._trusts[ca_file] = known = _Trust(mark, _context(ca_file))
+        elif known.mark != mark:
+            with suppress(OSError):
+                known = known._replace(context=_context(ca_file))
+            self._trusts[ca_file] = known._replace(mark=mark)
+        return known.context
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -125,6 +134,13 @@ class Network:
             yield
         finally:
             self._under_way -= 1
+
+
+class _Trust(NamedTuple):
+    """Trusted roots, and by what to tell that their file has changed."""
+
+    mark: object
+    context: ssl.SSLContext
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
