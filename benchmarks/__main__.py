@@ -156,15 +156,17 @@ def _load(folder: Path) -> Table:
     return Table(
         f"One scrape a second while {load.TARGETS:,} targets are polled",
         "As Prometheus asks. To reach: median under 5 ms, longest under 20 ms, every due poll "
-        "done, the page at most one second behind.",
-        ("polls due a second", "done", "median, ms", "longest, ms", "page behind at most, s"),
+        "done, the page at most one second behind. The client library's gauges get as many new "
+        "values beside its server, without any polls.",
+        ("program", "polls due a second", "done", "median, ms", "longest, ms", "behind at most, s"),
         [
             (
+                run.program,
                 f"{run.due:.0f}",
-                f"{run.done:.0f}",
+                "-" if run.done is None else f"{run.done:.0f}",
                 milliseconds(run.typical),
                 milliseconds(run.longest),
-                f"{run.behind:.2f}",
+                "-" if run.behind is None else f"{run.behind:.2f}",
             )
             for run in load.loaded(folder)
         ],

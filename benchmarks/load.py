@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import time
+from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.programs import Program
+    from benchmarks.scene import Interval
 
 TARGETS: Final = 10_000
-_INTERVAL: Final = "62s"  # about as long as the first round, so that polls follow evenly
+_INTERVAL: Final = 62  # seconds, about as long as the first round, so that polls follow evenly
 _SETTLING: Final = 5  # seconds after the first round
 _SCRAPES: Final = 20  # within one interval: nothing is due twice
+_SLOW_SCRAPES: Final = 3
 _POLLS: Final = re.compile(r"^docusage_polls_total\{.*\} (\d+)", re.MULTILINE)
 _NEXT_POLL: Final = re.compile(r"^docusage_next_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
 _LAST_POLL: Final = re.compile(r"^docusage_last_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
@@ -50,13 +53,14 @@ class Scrape(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """Scrapes under a load: polls due and done a second, and seconds."""
+    """Scrapes of a program under a load: polls due and done a second, and seconds."""
 
+    program: str
     due: float
-    done: float
     typical: float
     longest: float
-    behind: float
+    done: float | None = None
+    behind: float | None = None
 
 
 def _of_four_fifths(number: int) -> str | None:
@@ -65,13 +69,35 @@ def _of_four_fifths(number: int) -> str | None:
 
 
 def loaded(folder: Path) -> Iterator[Loaded]:
-    """Measure with 161 polls a second, of all targets, then with 32, of a fifth."""
-    for other in (no_other, _of_four_fifths):
-        with (
-            programs.vendors(TARGETS) as url,
-            programs.exporter(folder, TARGETS, url, _INTERVAL, other) as ours,
-        ):
-            yield _measured(ours)
+    """Measure with 161 polls a second, of all targets, then with 32, of a fifth.
+
+    Between these the client library, with the same series and as many changes a second.
+    """
+    with _running(folder, no_other) as ours:
+        yield _measured(ours)
+        with Scraper(ours.port, AS_PROMETHEUS_ASKS) as scraper:
+            (folder / "page").write_bytes(gzip.decompress(scraper.ask().body))
+    yield _measured_library(folder)
+    with _running(folder, _of_four_fifths) as ours:
+        yield _measured(ours)
+
+
+@contextmanager
+def _running(folder: Path, other: Interval) -> Iterator[Program]:
+    with (
+        programs.vendors(TARGETS) as url,
+        programs.exporter(folder, TARGETS, url, f"{_INTERVAL}s", other) as ours,
+    ):
+        yield ours
+
+
+def _measured_library(folder: Path) -> Loaded:
+    due = TARGETS // _INTERVAL
+    with programs.library(folder / "page", due) as library:
+        programs.wait_until_answered(library.port)
+        with Scraper(library.port, AS_PROMETHEUS_ASKS) as scraper:
+            seconds = [scraper.ask().seconds for _ in range(_SLOW_SCRAPES)]
+    return Loaded("prometheus_client", due, median(seconds), max(seconds))
 
 
 def _measured(ours: Program) -> Loaded:
@@ -82,6 +108,7 @@ def _measured(ours: Program) -> Loaded:
     first, last = scrapes[0], scrapes[-1]
     seconds = last.at - first.at
     return Loaded(
+        "docusage-exporter",
         due=first.due(last.at) / seconds,
         done=(last.polls - first.polls) / seconds,
         typical=median(scrape.seconds for scrape in scrapes),

@@ -137,9 +137,14 @@ def pushgateway() -> Iterator[Program]:
 
 
 @contextmanager
-def library(page: Path) -> Iterator[Program]:
-    """The client library's own server, with a gauge for each line of a page."""
+def library(page: Path, polls: int = 0) -> Iterator[Program]:
+    """The client library's own server, with a gauge for each line of a page.
+
+    Args:
+        page: the file that holds it.
+        polls: targets that get new values each second.
+    """
     port = free_port()
-    command: list[str | Path] = [sys.executable, "-m", "benchmarks.library", str(port), page]
-    with _running(command, port) as program:
+    module = [sys.executable, "-m", "benchmarks.library"]
+    with _running([*module, str(port), page, str(polls)], port) as program:
         yield program

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prometheus_client import generate_latest
 
-from benchmarks.library import registry_of
+from benchmarks.library import held
 from exporter.exposition import Format
 from exporter.page import Page
 from exporter.records import Outcome
@@ -91,7 +91,7 @@ def rebuilt() -> Rebuilt:
     plain = {count: _timed(scene, count, gzipped=False) for count in CHANGES}
     page = bytes(scene.page.body(Format.TEXT, gzipped=False)).decode()
     del scene  # neither is to pay for the other's objects when Python collects garbage
-    registry = registry_of(page)
+    registry = held(page).registry
     theirs = median(_seconds(partial(generate_latest, registry)) for _ in range(3))
     return Rebuilt(ours, plain, smaller, theirs)
 
