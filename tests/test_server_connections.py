@@ -17,7 +17,7 @@ from self_signed import certificate, client_context
 
 from exporter.config.problems import ConfigError
 from exporter.web.access import WebConfig
-from exporter.web.response import Request, Response
+from exporter.web.response import Request, Response, said
 from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
@@ -105,6 +105,22 @@ def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
             assert (await client.rest()).startswith(b"HTTP/1.1 200 OK\r\n")
 
     asyncio.run(main())
+
+
+def test_what_stands_behind_the_body_is_no_header() -> None:
+    async def main() -> None:
+        async with served(names_of_headers) as here:
+            start = LAST.replace(b"GET", b"POST").replace(
+                b"close", b"close\r\ntransfer-encoding: chunked"
+            )
+            reply = await here.ask(start + b"1\r\na\r\n0\r\nauthorization: x\r\n\r\n")
+            assert reply.endswith(b"\r\n\r\nhost connection transfer-encoding\n")
+
+    asyncio.run(main())
+
+
+async def names_of_headers(request: Request) -> Response:
+    return said(200, b" ".join(name for name, _ in request.headers).decode())
 
 
 def test_a_client_that_offers_another_protocol_goes_on_in_this_one() -> None:

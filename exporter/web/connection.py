@@ -88,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._received = 0  # bytes since the last request ended
         self._is_receiving = True
+        self._is_in_head = True
         self._questions: deque[_Question] = deque()  # the first is being answered
         self._has_read_all = False  # what comes now counts for nothing
         self._sending: asyncio.Task[None] | None = None
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
             raise PipelineError
         self._url = self._body = b""
         self._headers = []
-        self._is_receiving = True
+        self._is_receiving = self._is_in_head = True
         self.since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -167,11 +168,13 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take in a header."""
-        self._headers.append((name.lower(), value))
+        """Take in a header; one behind the body is none: no proxy in front has looked at it."""
+        if self._is_in_head:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Tell a client who waits for it that the body may come."""
+        self._is_in_head = False
         expected = (value.lower() for name, value in self._headers if name == b"expect")
         if b"100-continue" in expected and not self._questions:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
