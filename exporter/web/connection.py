@@ -41,6 +41,7 @@ ANSWER: Final = 30.0
 IDLE: Final = 120.0
 LONGEST_REQUEST: Final = 64 * 1024  # bytes
 MOST_PIPELINED: Final = 8  # requests sent before the first is answered
+_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _PIECE: Final = 64 * 1024  # bytes: what is held in memory of a reply that is read slowly
 
 
@@ -173,10 +174,10 @@ class Connection(asyncio.Protocol):
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Tell a client who waits for it that the body may come."""
+        """Tell a client who waits for it that the body may come; HTTP/1.0 knows no such thing."""
         self._is_in_head = False
         expected = (value.lower() for name, value in self._headers if name == b"expect")
-        if b"100-continue" in expected and not self._questions:
+        if b"100-continue" in expected and self._speaks_1_1() and not self._questions:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -188,12 +189,23 @@ class Connection(asyncio.Protocol):
         url = httptools.parse_url(self._url)
         method, path = self._parser.get_method().decode("ascii"), unquote(url.path.decode("ascii"))
         request = Request(method, path, self._headers, url.query or b"", self._body)
-        stays = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
+        stays = self._speaks_1_1() and self._parser.should_keep_alive() and not self._is_cut()
         self._questions.append(_Question(request, is_last=not stays))
         self._has_read_all = not stays
         self._received = 0
         self._is_receiving = False
         self.since = self._loop.time()
+
+    def _speaks_1_1(self) -> bool:
+        return self._parser.get_http_version() == "1.1"
+
+    def _is_cut(self) -> bool:
+        """Whether the parser left out the body, for another protocol is offered.
+
+        What follows is that body, and must not be taken for requests.
+        """
+        is_offered = self._parser.should_upgrade()
+        return is_offered and any(name in _OF_A_BODY for name, _ in self._headers)
 
     async def _answer_all(self) -> None:
         while self._questions and not self.transport.is_closing():
