@@ -117,6 +117,25 @@ def test_a_client_of_http_1_0_that_waits_for_leave_gets_the_answer_alone() -> No
     asyncio.run(main())
 
 
+def test_a_client_that_asks_nothing_more_still_gets_what_it_has_asked_for() -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def waits(request: Request) -> Response:
+            await go.wait()
+            return await hello(request)
+
+        async with served(waits) as here, here.connected() as client:
+            client.write(GET * 2)
+            client.transport.write_eof()
+            await settled(lambda: any(held._has_read_all for held in here.server.held))  # noqa: SLF001  an end that is not to be seen otherwise
+            go.set()
+            assert (await client.rest()).count(b"\r\n\r\nGET /\n") == 2
+            await settled(lambda: not here.server.held)
+
+    asyncio.run(main())
+
+
 def test_what_stands_behind_the_body_is_no_header() -> None:
     async def main() -> None:
         async with served(names_of_headers) as here:

@@ -115,6 +115,17 @@ class Connection(asyncio.Protocol):
         self._can_write.set()
         self._lost(self)
 
+    def eof_received(self) -> bool:
+        """Whether to stay: a client may say that it asks nothing more, and wait for its answers.
+
+        TLS knows no such half-closed connection.
+        """
+        if self.tls or not self._questions:
+            return False
+        self._has_read_all = True
+        self._questions[-1] = self._questions[-1]._replace(is_last=True)
+        return True
+
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         self._can_write.clear()
