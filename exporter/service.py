@@ -143,11 +143,11 @@ class Service:
             begin = await self._adopt(self._config)
             async with asyncio.TaskGroup() as group:
                 beside = [
+                    group.create_task(self._begin(begin)),  # first: no reload may overtake it
                     group.create_task(self._keeper.run()),
                     group.create_task(self._reload_on(hang_up)),
                     group.create_task(self._reload_on_change()),
                     group.create_task(self._page.keep_fresh()),
-                    group.create_task(self._begin(begin)),
                 ]
                 async with web.serving(self._options.sockets):
                     notify(self._options.environ, "READY=1")

@@ -17,7 +17,7 @@ from self_signed import certificate, client_context
 
 from exporter.config.problems import ConfigError
 from exporter.web.access import WebConfig
-from exporter.web.response import Request, Response
+from exporter.web.response import Request, Response, said
 from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def test_what_is_no_request_is_refused_and_the_connection_ends(raw: bytes) -> No
     [
         b"GET /\r\n\r\n",
         b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.0\r\nexpect: 100-continue\r\n\r\n",
         b"\r\n\r\n" + LAST,
         LAST.replace(b"/", b"/?a=%zz#x", 1),
         LAST.replace(b"/", b"http://there/", 1),
@@ -107,6 +108,50 @@ def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
     asyncio.run(main())
 
 
+def test_a_client_of_http_1_0_that_waits_for_leave_gets_the_answer_alone() -> None:
+    async def main() -> None:
+        raw = b"POST / HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\nx"
+        async with served() as here:
+            assert status_of(await here.ask(raw)) == 200
+
+    asyncio.run(main())
+
+
+def test_a_client_that_asks_nothing_more_still_gets_what_it_has_asked_for() -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def waits(request: Request) -> Response:
+            await go.wait()
+            return await hello(request)
+
+        async with served(waits) as here, here.connected() as client:
+            client.write(GET * 2)
+            client.transport.write_eof()
+            await settled(lambda: any(held._has_read_all for held in here.server.held))  # noqa: SLF001  an end that is not to be seen otherwise
+            go.set()
+            assert (await client.rest()).count(b"\r\n\r\nGET /\n") == 2
+            await settled(lambda: not here.server.held)
+
+    asyncio.run(main())
+
+
+def test_what_stands_behind_the_body_is_no_header() -> None:
+    async def main() -> None:
+        async with served(names_of_headers) as here:
+            start = LAST.replace(b"GET", b"POST").replace(
+                b"close", b"close\r\ntransfer-encoding: chunked"
+            )
+            reply = await here.ask(start + b"1\r\na\r\n0\r\nauthorization: x\r\n\r\n")
+            assert reply.endswith(b"\r\n\r\nhost connection transfer-encoding\n")
+
+    asyncio.run(main())
+
+
+async def names_of_headers(request: Request) -> Response:
+    return said(200, b" ".join(name for name, _ in request.headers).decode())
+
+
 def test_a_client_that_offers_another_protocol_goes_on_in_this_one() -> None:
     async def main() -> None:
         offer = GET.replace(b"x\r\n", b"x\r\nconnection: upgrade\r\nupgrade: h2c\r\n")
@@ -115,6 +160,27 @@ def test_a_client_that_offers_another_protocol_goes_on_in_this_one() -> None:
             await client.until(b"GET /\n")
             client.write(LAST)
             assert (await client.rest()).endswith(b"GET /\n")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"content-length: %d" % len(GET), GET),
+        (b"content-length: 3", b"abc" + GET),
+        (b"transfer-encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(GET), GET)),
+    ],
+)
+def test_the_body_of_who_offers_another_protocol_is_never_taken_for_requests(
+    framing: bytes, body: bytes
+) -> None:
+    async def main() -> None:
+        offer = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n"
+        async with served() as here:
+            reply = await here.ask(offer + framing + b"\r\n\r\n" + body)
+            assert reply.count(b"HTTP/1.1 ") == 1
+            assert reply.endswith(b"\r\n\r\nPOST /\n")
 
     asyncio.run(main())
 

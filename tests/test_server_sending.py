@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -233,6 +235,10 @@ def test_an_answer_that_comes_when_its_client_has_left_is_sent_to_nobody() -> No
             async with here.connected() as client:
                 client.write(GET)
                 await settled(lambda: bool(here.server.answering))
+                # Else it might be a client that asks nothing more, and waits.
+                resets = struct.pack("ii", 1, 0)
+                raw = client.transport.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, resets)
             await settled(lambda: not here.server.held)
             release.set()
             await settled(lambda: not here.server.answering)

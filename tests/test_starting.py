@@ -9,14 +9,20 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from program import affinda_target, configuration, xtracta_target
-from scraping import LAST, client_of, status_of
+from scraping import LAST, client_of, settled, status_of
 
 from exporter.service import Options, Service, load_config
 from exporter.vendors._http import Network
 from exporter.web.listen import bound_sockets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    import pytest
+
+    from exporter.config.models import Config
+    from exporter.sharding import Shard
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 PATIENCE = 10.0
@@ -101,3 +107,34 @@ def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_
         assert b'docusage_target_interval_seconds{target="%s"' % target in first
         assert b'docusage_target_up{target="%s"' % target not in first
     assert status_of(first) == status_of(last) == 200
+
+
+def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, order = written(tmp_path), list[str]()
+    config = load_config(path, {})
+
+    class Noting(Network):
+        def load(self) -> None:
+            super().load()
+            order.append("polls begin")
+
+    def read_again(path: Path, environ: Mapping[str, str], shard: Shard) -> Config:
+        order.append("read again")
+        return load_config(path, environ, shard)
+
+    monkeypatch.setattr("exporter.service.load_config", read_again)
+
+    async def main() -> None:
+        options = Options(path, {}, bound_sockets(["127.0.0.1:0"]))
+        service = Service(options, config, Noting("test/1"))
+        stop, hang_up = asyncio.Event(), asyncio.Event()
+        hang_up.set()
+        running = asyncio.create_task(service.run(stop, hang_up))
+        await settled(lambda: len(order) > 1)
+        stop.set()
+        await running
+
+    asyncio.run(main())
+    assert order == ["polls begin", "read again"]

@@ -41,6 +41,7 @@ ANSWER: Final = 30.0
 IDLE: Final = 120.0
 LONGEST_REQUEST: Final = 64 * 1024  # bytes
 MOST_PIPELINED: Final = 8  # requests sent before the first is answered
+_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 _PIECE: Final = 64 * 1024  # bytes: what is held in memory of a reply that is read slowly
 
 
@@ -88,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._received = 0  # bytes since the last request ended
         self._is_receiving = True
+        self._is_in_head = True
         self._questions: deque[_Question] = deque()  # the first is being answered
         self._has_read_all = False  # what comes now counts for nothing
         self._sending: asyncio.Task[None] | None = None
@@ -114,6 +116,17 @@ class Connection(asyncio.Protocol):
         if self._sending:
             self._sending.cancel()
         self._lost(self)
+
+    def eof_received(self) -> bool:
+        """Whether to stay: a client may say that it asks nothing more, and wait for its answers.
+
+        TLS knows no such half-closed connection.
+        """
+        if self.tls or not self._questions:
+            return False
+        self._has_read_all = True
+        self._questions[-1] = self._questions[-1]._replace(is_last=True)
+        return True
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
@@ -161,7 +174,7 @@ class Connection(asyncio.Protocol):
             raise PipelineError
         self._url = self._body = b""
         self._headers = []
-        self._is_receiving = True
+        self._is_receiving = self._is_in_head = True
         self.since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
@@ -169,13 +182,15 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take in a header."""
-        self._headers.append((name.lower(), value))
+        """Take in a header; one behind the body is none: no proxy in front has looked at it."""
+        if self._is_in_head:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Tell a client who waits for it that the body may come."""
+        """Tell a client who waits for it that the body may come; HTTP/1.0 knows no such thing."""
+        self._is_in_head = False
         expected = (value.lower() for name, value in self._headers if name == b"expect")
-        if b"100-continue" in expected and not self._questions:
+        if b"100-continue" in expected and self._speaks_1_1() and not self._questions:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -187,12 +202,23 @@ class Connection(asyncio.Protocol):
         url = httptools.parse_url(self._url)
         method, path = self._parser.get_method().decode("ascii"), unquote(url.path.decode("ascii"))
         request = Request(method, path, self._headers, url.query or b"", self._body)
-        stays = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
+        stays = self._speaks_1_1() and self._parser.should_keep_alive() and not self._is_cut()
         self._questions.append(_Question(request, is_last=not stays))
         self._has_read_all = not stays
         self._received = 0
         self._is_receiving = False
         self.since = self._loop.time()
+
+    def _speaks_1_1(self) -> bool:
+        return self._parser.get_http_version() == "1.1"
+
+    def _is_cut(self) -> bool:
+        """Whether the parser left out the body, for another protocol is offered.
+
+        What follows is that body, and must not be taken for requests.
+        """
+        is_offered = self._parser.should_upgrade()
+        return is_offered and any(name in _OF_A_BODY for name, _ in self._headers)
 
     async def _answer_all(self) -> None:
         while self._questions and not self.transport.is_closing():
