@@ -173,8 +173,3 @@ class Snapshot:
                 self._entries[name] = entry._replace(is_stale=True)
         left = (entry.state.stale_at for entry in self._entries.values() if entry.reading)
         self._next_stale = min(left, default=inf)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether every target has been polled."""
-        return all(entry.state.last for entry in self._entries.values())

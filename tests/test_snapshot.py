@@ -190,13 +190,3 @@ def test_a_target_with_another_key_is_another_target() -> None:
     snapshot.publish("one", outcome())
     snapshot.adopt([target(api_key="k2")])
     assert only(snapshot).state == State()
-
-
-def test_a_snapshot_is_ready_once_every_target_was_polled_well_or_not() -> None:
-    snapshot = Snapshot()
-    snapshot.adopt([target("a"), target("b")])
-    assert not snapshot.is_ready
-    snapshot.publish("a", outcome())
-    assert not snapshot.is_ready
-    snapshot.publish("b", outcome(TIMEOUT))
-    assert snapshot.is_ready

@@ -122,7 +122,7 @@ def test_a_reading_older_than_stale_after_is_not_served(
     snapshot = Snapshot(clock=lambda: 1000.0)
     snapshot.adopt([target], {"nz": kept})
     assert [entry.is_stale for entry in snapshot.entries()] == [is_stale]
-    assert snapshot.is_ready
+    assert all(entry.state.last for entry in snapshot.entries())
 
 
 def test_after_the_clock_was_put_back_nothing_is_restored(target: Target) -> None:
