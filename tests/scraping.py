@@ -7,19 +7,24 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from self_signed import certificate
+
 from exporter.web.accepting import Server
 from exporter.web.access import WebConfig
 from exporter.web.guard import Guard
 from exporter.web.passwords import Passwords
 from exporter.web.response import Request, Response, said
+from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from exporter.web.connection import Connection
     from exporter.web.response import Answer
 
+HERE = certificate("here")
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 LAST = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
@@ -85,6 +90,13 @@ class Served(NamedTuple):
     def connected(self, tls: ssl.SSLContext | None = None) -> AbstractAsyncContextManager[Client]:
         return client_of(self.port, tls)
 
+    async def held(self) -> Connection:
+        """The one connection that there is, once it is open."""
+        await settled(lambda: len(self.server.held) == 1)
+        (held,) = self.server.held
+        await settled(lambda: held.is_open)
+        return held
+
     async def ask(self, raw: bytes = LAST, tls: ssl.SSLContext | None = None) -> bytes:
         """Everything that comes back until the connection ends."""
         async with self.connected(tls) as client:
@@ -121,3 +133,8 @@ async def settled(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not reached():  # noqa: ASYNC110  what is looked at has no event
             await asyncio.sleep(0)
+
+
+def encrypted() -> WebConfig:
+    made = context(HERE.cert.encode(), HERE.key.encode(), None, "NoClientCert", ("TLS12", "TLS13"))
+    return WebConfig(tls=Tls(made, None))

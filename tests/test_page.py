@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import re
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ from exporter.snapshot import Snapshot
 from exporter.vendors.affinda.metrics import CREDITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from exporter.records import Failure
 
@@ -191,19 +192,25 @@ def test_what_was_looked_up_earlier_never_replaces_what_was_looked_up_later() ->
     assert pages.text() == before
 
 
+@asynccontextmanager
+async def kept_fresh(page: Page) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(page.keep_fresh())
+    await asyncio.sleep(0)
+    yield
+    keeping.cancel()
+    assert await asyncio.gather(keeping, return_exceptions=True)
+
+
 def test_a_page_is_kept_fresh_without_a_scrape_that_has_to_wait_for_it() -> None:
     async def main() -> None:
         pages = Pages()
-        keeping = asyncio.create_task(pages.page.keep_fresh())
-        await asyncio.sleep(0)
-        pages.snapshot.publish("one", outcome())
-        pages.clock.now = 9.9
-        assert not is_shown(pages.text())
-        async with asyncio.timeout(5):
-            while not is_shown(pages.text()):  # noqa: ASYNC110  nothing tells of a renewed page
-                await asyncio.sleep(0.01)
-        keeping.cancel()
-        assert await asyncio.gather(keeping, return_exceptions=True)
+        async with kept_fresh(pages.page):
+            pages.snapshot.publish("one", outcome())
+            pages.clock.now = 9.9
+            assert not is_shown(pages.text())
+            async with asyncio.timeout(5):
+                while not is_shown(pages.text()):  # noqa: ASYNC110  nothing tells of a renewed page
+                    await asyncio.sleep(0.01)
 
     asyncio.run(main())
 
@@ -211,13 +218,10 @@ def test_a_page_is_kept_fresh_without_a_scrape_that_has_to_wait_for_it() -> None
 def test_a_page_that_cannot_be_kept_fresh_is_renewed_by_the_scrape() -> None:
     async def main() -> None:
         pages = Pages()
-        keeping = asyncio.create_task(pages.page.keep_fresh())
-        await asyncio.sleep(0)
-        pages.snapshot.publish("one", outcome())
-        pages.clock.now = 10.0
-        assert is_shown(pages.text())
-        keeping.cancel()
-        assert await asyncio.gather(keeping, return_exceptions=True)
+        async with kept_fresh(pages.page):
+            pages.snapshot.publish("one", outcome())
+            pages.clock.now = 10.0
+            assert is_shown(pages.text())
 
     asyncio.run(main())
 
@@ -233,18 +237,15 @@ def test_a_page_that_scrapers_take_is_made_anew_after_a_change_before_they_ask()
         snapshot = Snapshot()
         snapshot.adopt([target("one")])
         page = Page(snapshot, program)
-        keeping = asyncio.create_task(page.keep_fresh())
-        await asyncio.sleep(0)
-        page.body(Format.OPENMETRICS, gzipped=True)
-        page.body(Format.OPENMETRICS, gzipped=False)
-        snapshot.publish("one", outcome())
-        async with asyncio.timeout(5):
-            while "page_0" not in makers:  # noqa: ASYNC110  nothing tells of a renewed page
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.01)
-        shown = gzip.decompress(bytes(page.body(Format.OPENMETRICS, gzipped=True)))
-        keeping.cancel()
-        assert await asyncio.gather(keeping, return_exceptions=True)
+        async with kept_fresh(page):
+            page.body(Format.OPENMETRICS, gzipped=True)
+            page.body(Format.OPENMETRICS, gzipped=False)
+            snapshot.publish("one", outcome())
+            async with asyncio.timeout(5):
+                while "page_0" not in makers:  # noqa: ASYNC110  nothing tells of a renewed page
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)
+            shown = gzip.decompress(bytes(page.body(Format.OPENMETRICS, gzipped=True)))
         assert is_shown(shown.decode())
 
     asyncio.run(main())

@@ -12,23 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scraping import GET, LAST, Served, hello, served, settled, status_of
-from self_signed import certificate, client_context
+from scraping import GET, HERE, LAST, Served, encrypted, hello, served, settled, status_of
+from self_signed import client_context
 
 from exporter.config.problems import ConfigError
 from exporter.web.access import WebConfig
 from exporter.web.response import Request, Response, said
-from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-HERE = certificate("here")
-
-
-def encrypted() -> WebConfig:
-    made = context(HERE.cert.encode(), HERE.key.encode(), None, "NoClientCert", ("TLS12", "TLS13"))
-    return WebConfig(tls=Tls(made, None))
 
 
 def age(here: Served, seconds: float) -> None:
@@ -305,9 +297,7 @@ def test_a_client_is_cut_off_when_its_time_is_up(raw: bytes, answers: int, patie
 def test_what_comes_after_the_end_is_not_read() -> None:
     async def main() -> None:
         async with served() as here, here.connected() as client:
-            await settled(lambda: len(here.server.held) == 1)
-            (held,) = here.server.held
-            await settled(lambda: held.is_open)
+            held = await here.held()
             held.transport.close()
             held.data_received(GET)
             assert await client.rest() == b""

@@ -13,8 +13,8 @@ import pytest
 from fake_targets import target
 from hypothesis import given
 from hypothesis import strategies as st
-from scraping import GET, LAST, hello, served, settled
-from self_signed import certificate, client_context
+from scraping import GET, LAST, encrypted, hello, served, settled
+from self_signed import client_context
 
 from exporter.exposition import Format
 from exporter.memory_file import MemoryFile, kept, pieces
@@ -22,20 +22,13 @@ from exporter.page import Page
 from exporter.snapshot import Snapshot
 from exporter.web.access import WebConfig
 from exporter.web.response import Request, Response
-from exporter.web.tls import Tls, context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.web.response import Answer
 
-HERE = certificate("here")
 LONG = bytes(range(256)) * 80_000
-
-
-def encrypted() -> WebConfig:
-    made = context(HERE.cert.encode(), HERE.key.encode(), None, "NoClientCert", ("TLS12", "TLS13"))
-    return WebConfig(tls=Tls(made, None))
 
 
 @pytest.fixture
@@ -190,9 +183,7 @@ def test_a_fault_is_told_to_the_client_and_to_the_log(caplog: pytest.LogCaptureF
 def test_what_waits_to_be_sent_goes_first() -> None:
     async def main() -> None:
         async with served(answers(MemoryFile(LONG))) as here, here.connected() as client:
-            await settled(lambda: bool(here.server.held))
-            (held,) = here.server.held
-            await settled(lambda: held.is_open)
+            held = await here.held()
             client.transport.pause_reading()
             held.transport.set_write_buffer_limits(len(LONG))
             held.transport.write(LONG)
@@ -209,9 +200,7 @@ def test_what_waits_to_be_sent_goes_first() -> None:
 def test_what_waits_to_be_sent_is_sent_before_the_end() -> None:
     async def main() -> None:
         async with served() as here, here.connected() as client:
-            await settled(lambda: bool(here.server.held))
-            (held,) = here.server.held
-            await settled(lambda: held.is_open)
+            held = await here.held()
             client.transport.pause_reading()
             held.transport.write(LONG)
             ending = asyncio.create_task(here.server.shut_down())

@@ -327,28 +327,23 @@ def test_a_damaged_file_is_set_aside_with_a_warning(
     assert storage.load([target]) == {}
 
 
-def test_a_file_that_cannot_be_read_is_a_warning(
-    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("replace", "problem"), [(os.mkdir, "Is a directory"), (os.mkfifo, "Not a regular file")]
+)
+def test_what_is_no_file_is_a_warning_without_waiting_for_a_writer(
+    target: Target,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    replace: Callable[[Path], None],
+    problem: str,
 ) -> None:
     storage = stored(tmp_path)
     storage.save(Entry(target, STATE, is_stale=False))
     [file] = tmp_path.iterdir()
     file.unlink()
-    file.mkdir()
+    replace(file)
     assert storage.load([target]) == {}
-    assert caplog.messages == ["kept state cannot be read: Is a directory"]
-
-
-def test_a_pipe_in_place_of_a_file_is_a_warning_without_waiting_for_a_writer(
-    target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    storage = stored(tmp_path)
-    storage.save(Entry(target, STATE, is_stale=False))
-    [file] = tmp_path.iterdir()
-    file.unlink()
-    os.mkfifo(file)
-    assert storage.load([target]) == {}
-    assert caplog.messages == ["kept state cannot be read: Not a regular file"]
+    assert caplog.messages == [f"kept state cannot be read: {problem}"]
 
 
 def test_a_folder_that_cannot_be_read_is_one_warning(

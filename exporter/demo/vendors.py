@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl
 from exporter.demo import affinda, xtracta
 from exporter.demo.exchange import Reply, Request
 from exporter.web.accepting import Server
+from exporter.web.listen import bound_sockets, url_of
 from exporter.web.response import Response
 
 if TYPE_CHECKING:
@@ -56,12 +56,11 @@ class Vendors:
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
         """Answer on a real socket for as long as the context lasts; gives the base URL."""
-        listener = socket.create_server((host, port))
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        (listener,) = bound_sockets([f"{host}:{port}"])
         server = Server(self._respond)
         server.start([listener])
         try:
-            yield f"http://{host}:{listener.getsockname()[1]}"
+            yield url_of(listener)
         finally:
             await server.shut_down(grace=0)
 
