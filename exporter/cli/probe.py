@@ -145,7 +145,7 @@ def _remarks(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
     yield from failures(snapshots)
     for snapshot in snapshots:
         if not snapshot.state.failure and not snapshot.allowances:
-            figures = len(snapshot.poll_result.samples) if snapshot.poll_result else 0
+            figures = len(snapshot.result.samples) if snapshot.result else 0
             yield f"{snapshot.target.name}: up, {figures} figures, no allowance configured"
 
 

@@ -96,7 +96,7 @@ def target_row(snapshot: TargetSnapshot, now: float) -> str:
 
 def _rhythm(snapshot: TargetSnapshot, now: float) -> str:
     """How old the data is, and when the next poll is."""
-    last, succeeded_at = snapshot.state.last, snapshot.state.succeeded_at
+    last, succeeded_at = snapshot.state.last_poll, snapshot.state.succeeded_at
     if last is None:
         return "first poll soon"
     age = (
@@ -116,7 +116,7 @@ def _allowances(snapshot: TargetSnapshot, now: float) -> str:
     if snapshot.allowances:
         alerts = snapshot.target.alerts
         return "".join(_allowance(allowance, alerts, now) for allowance in snapshot.allowances)
-    if snapshot.poll_result:
+    if snapshot.result:
         return '<p class="quiet">No allowance is known: nothing to run out.</p>'
     return ""
 

@@ -184,16 +184,14 @@ def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) ->
 def test_a_number_is_written_without_a_needless_fraction(value: float, text: str) -> None:
     assert number(value) == text
     poll_result = PollResult((Sample(AVAILABLE, ("org",), value),))
-    snapshot = TargetSnapshot(target(), TargetState(poll_result=poll_result), is_stale=False)
+    snapshot = TargetSnapshot(target(), TargetState(result=poll_result), is_stale=False)
     assert target_lines(snapshot)["affinda_credits_available"].endswith(f" {text}\n")
 
 
 def test_metrics_whose_labels_have_the_same_values_keep_the_names_of_their_own() -> None:
     values = ("7", "8")
     poll_result = PollResult((Sample(PLAN["used"], values, 1), Sample(PACK["used"], values, 2)))
-    lines = target_lines(
-        TargetSnapshot(target(), TargetState(poll_result=poll_result), is_stale=False)
-    )
+    lines = target_lines(TargetSnapshot(target(), TargetState(result=poll_result), is_stale=False))
     plan, pack = lines["xtracta_documents_used"], lines["xtracta_pack_documents_used"]
     assert plan == 'xtracta_documents_used{target="one",group_id="7",plan_id="8"} 1\n'
     assert pack == 'xtracta_pack_documents_used{target="one",group_id="7",pack_id="8"} 2\n'

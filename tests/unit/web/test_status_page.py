@@ -398,8 +398,8 @@ def served(snapshots: list[TargetSnapshot]) -> Iterator[str]:
     store = StateStore()
     store.set_targets(snapshot.target for snapshot in snapshots)
     for snapshot in snapshots:
-        if snapshot.state.last:
-            store.record(snapshot.target.name, snapshot.state.last)
+        if snapshot.state.last_poll:
+            store.record(snapshot.target.name, snapshot.state.last_poll)
     application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, SITE)
     (socket,) = bound_sockets(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
