@@ -161,7 +161,7 @@ def poll_result_samples(target: Target, poll_result: PollResult) -> Iterable[Sam
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:
-    labels = (target.vendor, allowance.account, allowance.name)
+    labels = (target.vendor, allowance.account, allowance.allowance)
     yield Sample(RATIO, labels, allowance.ratio)
     for metric, value in (
         (BURN, allowance.burn_per_day),

@@ -7,7 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.model import FailureReason
-from exporter.state.presentation import format_allowance, format_date, format_number
+from exporter.state.presentation import (
+    format_account,
+    format_allowance,
+    format_allowance_name,
+    format_date,
+    format_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -122,7 +128,7 @@ def _allowances(snapshot: TargetSnapshot, now: float) -> str:
 
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
-    name = " ".join(filter(None, (allowance.account, allowance.name, allowance.label)))
+    name = f"{format_account(allowance)} {format_allowance_name(allowance)}"
     level = _level(allowance, alerts)
     return (
         f'<div class="allowance"><h3>{_foreign(name)}</h3>{_bar(name, allowance, level)}'

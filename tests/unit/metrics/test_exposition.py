@@ -46,7 +46,7 @@ def samples(draw: st.DrawFn) -> Sample:
 ALLOWANCES = st.builds(
     Allowance,
     account=TEXT,
-    name=TEXT,
+    allowance=TEXT,
     unit=st.just("credits"),
     allowed=st.integers(0, 2**53),
     used=st.integers(0, 2**53),
@@ -58,7 +58,9 @@ ALLOWANCES = st.builds(
 READINGS = st.builds(
     PollResult,
     st.lists(samples(), max_size=8, unique_by=lambda sample: sample[:2]).map(tuple),
-    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.name)).map(tuple),
+    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.allowance)).map(
+        tuple
+    ),
 )
 OUTCOMES = st.builds(
     PollOutcome,

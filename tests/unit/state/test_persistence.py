@@ -57,7 +57,17 @@ POLL_RESULT = PollResult(
     (Sample(METRICS["xtracta_documents_used"], ("456", "7"), 40),),
     (
         Allowance(
-            "456", "7", 100, 40, 60, "documents", "Yearly", 1.5, NOW + 9, cumulative_only=True
+            "456",
+            "7",
+            100,
+            40,
+            60,
+            "documents",
+            account_name="Acme",
+            allowance_name="Yearly",
+            burn_per_day=1.5,
+            exhaustion=NOW + 9,
+            cumulative_only=True,
         ),
     ),
     (Anomaly.UNKNOWN_FIELD,),
@@ -242,9 +252,13 @@ ALLOWANCES = st.builds(
     TEXTS,
     *(FIGURES, FIGURES, FIGURES),
     TEXTS,
-    TEXTS,
-    *(st.none() | st.floats(0, 1e15), st.none() | MOMENTS, st.none() | MOMENTS),
-    st.booleans(),
+    account_name=TEXTS,
+    allowance_name=TEXTS,
+    burn_per_day=st.none() | st.floats(0, 1e15),
+    exhaustion=st.none() | MOMENTS,
+    start=st.none() | MOMENTS,
+    end=st.none() | MOMENTS,
+    cumulative_only=st.booleans(),
 )
 SAMPLES = st.builds(
     lambda metric, number, value: Sample(
@@ -257,7 +271,9 @@ SAMPLES = st.builds(
 READINGS = st.builds(
     PollResult,
     st.lists(SAMPLES, max_size=5, unique_by=lambda sample: sample[:2]).map(tuple),
-    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.name)).map(tuple),
+    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.allowance)).map(
+        tuple
+    ),
     st.lists(st.sampled_from(Anomaly), max_size=3).map(tuple),
 )
 USES = st.builds(
