@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from exporter.model import Anomaly, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.model import PollFailure, PollOutcome, PollResult
 from exporter.state.daily_usage import update_usage, with_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from exporter.config.models import Target
-    from exporter.model import Allowance
+    from exporter.model import Allowance, Anomaly
     from exporter.state.daily_usage import UsageByAllowance
-
-_REASONS: Final = tuple(FailureReason)
-_ANOMALIES: Final = tuple(Anomaly)
-_NO_FAILURES: Final = (0,) * len(_REASONS)
-_NO_ANOMALIES: Final = (0,) * len(_ANOMALIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +29,8 @@ class TargetState:
         succeeded_at: when that was, Unix seconds.
         stale_at: when the reading is to be withdrawn, by the monotonic clock.
         polls, requests: how many there were.
-        failures: how many for each `FailureReason`, in their order.
-        anomalies: how many of each `Anomaly`, in their order.
+        failures: how many polls failed.
+        anomalies: how many of each kind there were; kinds never seen are absent.
         failed_in_row: polls that have failed since the last success.
         seen: use by day, of allowances whose vendor tells only totals.
     """
@@ -45,8 +41,8 @@ class TargetState:
     stale_at: float = 0.0
     polls: int = 0
     requests: int = 0
-    failures: tuple[int, ...] = _NO_FAILURES
-    anomalies: tuple[int, ...] = _NO_ANOMALIES
+    failures: int = 0
+    anomalies: Mapping[Anomaly, int] = field(default_factory=dict)
     consecutive_failures: int = 0
     seen: UsageByAllowance = field(default_factory=dict)
 
@@ -56,10 +52,9 @@ class TargetState:
             self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
         )
         if isinstance(outcome.result, PollFailure):
-            failed = (outcome.result.reason,)
             return replace(
                 known,
-                failures=_counted(self.failures, _REASONS, failed),
+                failures=self.failures + 1,
                 consecutive_failures=self.consecutive_failures + 1,
             )
         seen = update_usage(self.seen, outcome.result, outcome.at)
@@ -72,7 +67,7 @@ class TargetState:
             seen=seen,
             succeeded_at=outcome.at,
             stale_at=stale_at,
-            anomalies=_counted(self.anomalies, _ANOMALIES, outcome.result.anomalies),
+            anomalies=_add(self.anomalies, outcome.result.anomalies),
         )
 
     def is_stale(self, now: float) -> bool:
@@ -91,12 +86,8 @@ class TargetState:
         return result if isinstance(result, PollFailure) else None
 
 
-def _counted(
-    counts: tuple[int, ...], names: tuple[str, ...], seen: tuple[str, ...]
-) -> tuple[int, ...]:
-    if not seen:
-        return counts
-    return tuple(count + seen.count(name) for count, name in zip(counts, names, strict=True))
+def _add(counts: Mapping[Anomaly, int], found: tuple[Anomaly, ...]) -> Mapping[Anomaly, int]:
+    return Counter(counts) + Counter(found) if found else counts
 
 
 class TargetSnapshot(NamedTuple):
