@@ -14,7 +14,15 @@ from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.model import PollOutcome
 from exporter.polling.poll import Limits, poll_once
-from exporter.state.presentation import format_date, format_number, format_state, severity, to_json
+from exporter.state.presentation import (
+    format_account,
+    format_allowance_name,
+    format_date,
+    format_number,
+    format_state,
+    severity,
+    to_json,
+)
 from exporter.state.store import StateStore
 
 if TYPE_CHECKING:
@@ -121,8 +129,8 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
     for allowance in snapshot.allowances:
         cells = (
             snapshot.target.name,
-            allowance.account,
-            " ".join(filter(None, (allowance.name, allowance.label))),
+            format_account(allowance),
+            format_allowance_name(allowance),
             format_number(allowance.available),
             f"{format_number(allowance.allowed)} {allowance.unit}",
             f"{100 * allowance.ratio:.0f}",
@@ -148,7 +156,7 @@ def _remarks(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
     yield from failures(snapshots)
     for snapshot in snapshots:
         if not snapshot.state.failure and not snapshot.allowances:
-            figures = len(snapshot.poll_result.samples) if snapshot.poll_result else 0
+            figures = len(snapshot.result.samples) if snapshot.result else 0
             yield f"{snapshot.target.name}: up, {figures} figures, no allowance configured"
 
 

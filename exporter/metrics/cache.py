@@ -150,7 +150,7 @@ class MetricsCache:
     def is_ready(self) -> bool:
         """Whether the page shows a poll of every target."""
         targets = self._current_page().targets
-        polled = {name for name, (snapshot, _) in targets.items() if snapshot.state.last}
+        polled = {name for name, (snapshot, _) in targets.items() if snapshot.state.last_poll}
         return all(snapshot.target.name in polled for snapshot in self._store.snapshots())
 
     def invalidate(self) -> None:

@@ -131,13 +131,13 @@ def target_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
     """Every sample of a target."""
     target, state, _ = snapshot
     vendor = (target.vendor,)
-    if snapshot.poll_result:
-        yield from poll_result_samples(target, snapshot.poll_result)
-    if state.last:
+    if snapshot.result:
+        yield from poll_result_samples(target, snapshot.result)
+    if state.last_poll:
         yield Sample(UP, vendor, state.is_up)
-        yield Sample(LAST_POLL, vendor, state.last.at)
-        yield Sample(NEXT_POLL, vendor, state.last.next_at)
-        yield Sample(DURATION, vendor, state.last.duration)
+        yield Sample(LAST_POLL, vendor, state.last_poll.at)
+        yield Sample(NEXT_POLL, vendor, state.last_poll.next_at)
+        yield Sample(DURATION, vendor, state.last_poll.duration)
     if state.succeeded_at is not None:
         yield Sample(LAST_SUCCESS, vendor, state.succeeded_at)
     yield Sample(INTERVAL, vendor, target.poll.interval)
@@ -158,8 +158,9 @@ def poll_result_samples(target: Target, poll_result: PollResult) -> Iterable[Sam
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:
-    labels = (target.vendor, allowance.account, allowance.name)
-    yield Sample(ALLOWANCE_INFO, (*labels, "", allowance.label, allowance.unit), 1)
+    labels = (target.vendor, allowance.account, allowance.allowance)
+    names = (allowance.account_name, allowance.allowance_name, allowance.unit)
+    yield Sample(ALLOWANCE_INFO, (*labels, *names), 1)
     for metric, value in (
         (ALLOWED, allowance.allowed),
         (USED, allowance.used),

@@ -24,19 +24,19 @@ class TargetState:
     """Everything known of a target.
 
     Args:
-        last: its last poll.
-        reading: what its last successful poll found.
-        succeeded_at: when that was, Unix seconds.
-        stale_at: when the reading is to be withdrawn, by the monotonic clock.
-        polls, requests: how many there were.
-        failures: how many polls failed.
-        anomalies: how many of each kind there were; kinds never seen are absent.
-        failed_in_row: polls that have failed since the last success.
-        seen: use by day, of allowances whose vendor tells only totals.
+        last_poll: outcome of the last poll.
+        result: result of the last successful poll.
+        succeeded_at: when that ended, Unix seconds.
+        stale_at: when the result expires, by the monotonic clock.
+        polls, requests: number of polls and of API requests since the start.
+        failures: number of failed polls since the start.
+        anomalies: number of anomalies by kind; kinds never seen are absent.
+        consecutive_failures: polls that failed since the last success.
+        daily_usage: usage by day of allowances whose vendor reports only totals.
     """
 
-    last: PollOutcome | None = None
-    poll_result: PollResult | None = None
+    last_poll: PollOutcome | None = None
+    result: PollResult | None = None
     succeeded_at: float | None = None
     stale_at: float = 0.0
     polls: int = 0
@@ -44,27 +44,30 @@ class TargetState:
     failures: int = 0
     anomalies: Mapping[Anomaly, int] = field(default_factory=dict)
     consecutive_failures: int = 0
-    seen: UsageByAllowance = field(default_factory=dict)
+    daily_usage: UsageByAllowance = field(default_factory=dict)
 
     def after(self, outcome: PollOutcome, stale_at: float) -> Self:
         """The state once a poll has ended; a failed one leaves the last good reading as it is."""
-        known = replace(
-            self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
+        counted = replace(
+            self,
+            last_poll=outcome,
+            polls=self.polls + 1,
+            requests=self.requests + outcome.requests,
         )
         if isinstance(outcome.result, PollFailure):
             return replace(
-                known,
+                counted,
                 failures=self.failures + 1,
                 consecutive_failures=self.consecutive_failures + 1,
             )
-        seen = update_usage(self.seen, outcome.result, outcome.at)
-        poll_result = with_exhaustion(outcome.result, seen)
+        daily_usage = update_usage(self.daily_usage, outcome.result, outcome.at)
+        result = with_exhaustion(outcome.result, daily_usage)
         return replace(
-            known,
-            last=outcome._replace(result=poll_result),
-            poll_result=poll_result,
+            counted,
+            last_poll=outcome._replace(result=result),
+            result=result,
             consecutive_failures=0,
-            seen=seen,
+            daily_usage=daily_usage,
             succeeded_at=outcome.at,
             stale_at=stale_at,
             anomalies=_add(self.anomalies, outcome.result.anomalies),
@@ -72,17 +75,17 @@ class TargetState:
 
     def is_stale(self, now: float) -> bool:
         """Whether there is a reading that is to be withdrawn by now."""
-        return self.poll_result is not None and now >= self.stale_at
+        return self.result is not None and now >= self.stale_at
 
     @property
     def is_up(self) -> bool:
         """Whether the last poll succeeded."""
-        return self.last is not None and isinstance(self.last.result, PollResult)
+        return self.last_poll is not None and isinstance(self.last_poll.result, PollResult)
 
     @property
     def failure(self) -> PollFailure | None:
         """How the last poll failed, if it did."""
-        result = self.last and self.last.result
+        result = self.last_poll and self.last_poll.result
         return result if isinstance(result, PollFailure) else None
 
 
@@ -98,14 +101,14 @@ class TargetSnapshot(NamedTuple):
     is_stale: bool
 
     @property
-    def poll_result(self) -> PollResult | None:
+    def result(self) -> PollResult | None:
         """The last good reading, unless it is withdrawn."""
-        return None if self.is_stale else self.state.poll_result
+        return None if self.is_stale else self.state.result
 
     @property
     def allowances(self) -> tuple[Allowance, ...]:
         """Those of the reading."""
-        return self.poll_result.allowances if self.poll_result else ()
+        return self.result.allowances if self.result else ()
 
 
 class StateStore:
@@ -164,7 +167,5 @@ class StateStore:
         for name, snapshot in self._snapshots.items():
             if not snapshot.is_stale and snapshot.state.is_stale(now):
                 self._snapshots[name] = snapshot._replace(is_stale=True)
-        left = (
-            snapshot.state.stale_at for snapshot in self._snapshots.values() if snapshot.poll_result
-        )
+        left = (snapshot.state.stale_at for snapshot in self._snapshots.values() if snapshot.result)
         self._next_stale = min(left, default=inf)

@@ -117,6 +117,12 @@ AVAILABLE: Final = gauge(
     "Credits available in the current period, at least 0 (allowance.credits minus items[].count)",
     "organization",
 )
+ALLOWANCE_NAMES: Final = {
+    "month": "monthly credits",
+    "quarter": "quarterly credits",
+    "year": "yearly credits",
+    "prepaid": "prepaid credits",
+}
 PRICE: Final = MetricFamily(
     "affinda_credit_price",
     "gauge",
