@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from exporter.model import Sample
     from exporter.state.store import StateStore, TargetSnapshot
 
-REFRESH_INTERVAL: Final = 1.0  # seconds between two looks for targets that have changed
+REFRESH_INTERVAL: Final = 1.0  # seconds
 PROCESS_MAX_AGE: Final = 1.0  # seconds for which the metrics of the process are reused
 
 _GZIP: Final = 31  # zlib's window size that stands for gzip
@@ -132,18 +132,15 @@ class MetricsCache:
         self._page = _Page({}, ())
         self._is_valid = False
         self._bodies: dict[tuple[Format, bool], bytes] = {}
-        self._bodies_expire_at = float("-inf")
+        self._ends: dict[Format, bytes] = {}
+        self._ends_expire_at = float("-inf")
 
     def body(self, form: Format, *, gzipped: bool) -> bytes:
         """The body of a response."""
-        page = self._current_page()
-        now = self._clock()
-        if now >= self._bodies_expire_at:
-            self._bodies.clear()
-            self._bodies_expire_at = now + PROCESS_MAX_AGE
+        page, end = self._current_page(), self._current_end(form)
         key = form, gzipped
         if key not in self._bodies:
-            self._bodies[key] = page.body(form, self._end(form), gzipped=gzipped)
+            self._bodies[key] = page.body(form, end, gzipped=gzipped)
         return self._bodies[key]
 
     @property
@@ -156,6 +153,7 @@ class MetricsCache:
     def invalidate(self) -> None:
         """Have the next scrape render what has changed, without waiting for `refresh_loop`."""
         self._is_valid = False
+        self._ends_expire_at = float("-inf")
 
     def _current_page(self) -> _Page:
         if not self._is_valid:
@@ -167,21 +165,34 @@ class MetricsCache:
         self._is_valid = True
         self._bodies.clear()
 
-    async def refresh_loop(self) -> None:
+    async def refresh_loop(self, interval: float = REFRESH_INTERVAL) -> None:
         """Render changes until cancelled, so that no scrape waits for it.
 
         The thread is the cache's own: the loop's default ones may all be waiting for DNS.
+
+        Args:
+            interval: seconds between two looks for targets that have changed.
         """
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "metrics") as thread:
             while True:
-                await asyncio.sleep(REFRESH_INTERVAL)
+                await asyncio.sleep(interval)
                 before, snapshots = self._current_page(), self._store.snapshots()
                 if before.shows(snapshots):
                     continue
                 page = await loop.run_in_executor(thread, before.updated, snapshots)
                 if self._is_valid and self._page is before:  # no scrape was faster, none will be
                     self._replace_page(page)
+
+    def _current_end(self, form: Format) -> bytes:
+        now = self._clock()
+        if now >= self._ends_expire_at:
+            self._ends.clear()
+            self._bodies.clear()
+            self._ends_expire_at = now + PROCESS_MAX_AGE
+        if form not in self._ends:
+            self._ends[form] = self._end(form)
+        return self._ends[form]
 
     def _end(self, form: Format) -> bytes:
         """What follows the targets: the exporter, the process, and OpenMetrics' end mark."""

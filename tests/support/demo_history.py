@@ -132,7 +132,10 @@ class History:
     def _document(self) -> str:
         parts = []
         for metric in (*METRICS, *_PROCESS):
-            parts += [metadata_lines(metric, Format.OPENMETRICS).decode(), *self._lines[metric.name]]
+            parts += [
+                metadata_lines(metric, Format.OPENMETRICS).decode(),
+                *self._lines[metric.name],
+            ]
         return "".join([*parts, "# EOF\n"])
 
 
