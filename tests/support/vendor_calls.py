@@ -90,6 +90,7 @@ def series(poll_result: PollResult) -> dict[str, float]:
 
 def source(base_url: str, **keys: object) -> PollTarget:
     """An Affinda target that asks over the network, with little time."""
+    NETWORK.load()  # importing httpx alone can take longer than that
     known = {"base_url": base_url, "poll": {"timeout": f"{TIMEOUT}s"}}
     return connected(affinda_settings(**(known | keys)))
 
