@@ -12,7 +12,7 @@ import certifi
 import pytest
 from certificates import Authority
 from raw_http_server import Move, peer, well_behaved
-from vendor_calls import CLIENT, credits_today, failure, polled, run, source
+from vendor_calls import CLIENT, TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.client import HttpClient
 from exporter.client.tls import system_ssl_context
@@ -39,7 +39,7 @@ def outcome(
     async def main() -> PollFailure | float:
         http = {"tls_ca_file": str(trusted)} if trusted else {}
         async with peer(well_behaved, tls) as there:
-            target = source(there.url, http=http, poll={"timeout": "2s"})
+            target = source(there.url, http=http)
             transport = client.transport(target.target.http)
             attempt = await polled(target._replace(send=transport))
             assert all(b"Bearer" in request for request in there.requests)
@@ -153,7 +153,8 @@ def test_a_server_without_tls_is_a_tls_failure() -> None:
 def test_a_server_that_sends_nothing_is_a_timeout() -> None:
     async def main() -> None:
         async with peer(lambda _: [Move.HANG]) as there:
-            attempt = await polled(source(f"https://127.0.0.1:{there.port}"))
+            url = f"https://127.0.0.1:{there.port}"
+            attempt = await polled(source(url, poll={"timeout": f"{TIMEOUT}s"}))
         assert failure(attempt).reason == FailureReason.TIMEOUT
 
     run(main())
