@@ -178,7 +178,7 @@ def test_targets_with_the_same_http_settings_share_a_transport() -> None:
     assert client.transport(Http(proxy_from_environment=True)) is not transport
 
 
-# What OpenSSL's strict flag, which Python 3.13 sets, refuses: no key identifiers, and basic
+# What OpenSSL's strict flag, which Python 3.13 sets, refuses: no key usage, and basic
 # constraints that are not critical. Inspecting proxies have such authorities.
 SLOPPY_CA = """
 [req]
@@ -187,7 +187,7 @@ x509_extensions = extensions
 [name]
 [extensions]
 basicConstraints = CA:TRUE
-subjectKeyIdentifier = none
+subjectKeyIdentifier = hash
 authorityKeyIdentifier = none
 """
 
