@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from exporter.config.problems import ConfigError
 from exporter.flags import Parser
 from exporter.polling import Limits
+from exporter.server.sockets import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.service import USER_AGENT, VERSION, Options, connect, load_config, serve
 from exporter.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.watch import Watched
 from exporter.web.access import WebConfig
-from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

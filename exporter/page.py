@@ -14,7 +14,6 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from exporter.blocks import Known
 from exporter.deflate import deflated, gunzipped, gzip_file
 from exporter.exposition import Format, document, head, lines_of
-from exporter.memory_file import MemoryFile, kept
 from exporter.metrics import CATALOGUE
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.records import Sample
     from exporter.snapshot import Entry, Snapshot
 
-Bodies: TypeAlias = dict[tuple[Format, bool], bytes | MemoryFile]
+Bodies: TypeAlias = dict[tuple[Format, bool], bytes]
 """The page as it is sent, by format and whether it is compressed."""
 
 MAX_AGE: Final = 1.0  # seconds from a change to a page that shows it
@@ -59,7 +58,7 @@ class Page:
         self._bodies: Bodies = {}
         self._max_age = MAX_AGE
 
-    def body(self, form: Format, *, gzipped: bool) -> bytes | MemoryFile:
+    def body(self, form: Format, *, gzipped: bool) -> bytes:
         """The page, renewed here unless `keep_fresh` does it."""
         self._renew_if_old()
         key = form, gzipped
@@ -114,9 +113,9 @@ class Page:
             self._known = known
             self._bodies = bodies
 
-    def _made(self, known: Known, form: Format, is_gzipped: bool) -> bytes | MemoryFile:  # noqa: FBT001  as in the key
+    def _made(self, known: Known, form: Format, is_gzipped: bool) -> bytes:  # noqa: FBT001  as in the key
         file = self._file(known, form)
-        return kept(file if is_gzipped else gunzipped(file))
+        return file if is_gzipped else gunzipped(file)
 
     def _file(self, known: Known, form: Format) -> bytes:
         parts = [

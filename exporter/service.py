@@ -20,17 +20,16 @@ from exporter.notify import notify, reloading
 from exporter.page import Page
 from exporter.polling import Limits, Source
 from exporter.records import Sample
+from exporter.server.server import Server
+from exporter.server.sockets import raise_descriptor_limit, url_of
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
 from exporter.storage.keeping import keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
 from exporter.vendors._resolver import Lookups
-from exporter.web.accepting import Server
 from exporter.web.access import WebConfig
-from exporter.web.descriptors import for_calls, limit
 from exporter.web.guard import Guard
-from exporter.web.listen import url_of
 from exporter.web.pages import Application
 from exporter.web.passwords import Passwords
 from exporter.web.status_page import Site
@@ -138,7 +137,7 @@ class Service:
         )
         passwords = Passwords()
         guard = Guard(application.answer, self._options.web, passwords)
-        web = Server(guard.answer, lambda: self._options.web().tls)
+        web = Server(guard.answer, guard.tls)
         async with self._fleet:
             begin = await self._adopt(self._config)
             async with asyncio.TaskGroup() as group:
@@ -243,6 +242,7 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     Raises:
         OSError: a file that the configuration names cannot be read any more.
     """
+    raise_descriptor_limit()
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(Lookups())
@@ -252,6 +252,5 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     greet()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    network = Network(USER_AGENT, for_calls(limit()))
-    await Service(options, config, network).run(stop, hang_up)
+    await Service(options, config, Network(USER_AGENT)).run(stop, hang_up)
     _log.info("stopped")

@@ -1,0 +1,150 @@
+"""The server: accepts connections, and ends those that take too long or are too many.
+
+When there are `MAX_CONNECTIONS`, the one that has been at what it does for longest is closed for
+the next. A scrape takes milliseconds, so it is never that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from exporter.server.protocol import Connection
+from exporter.server.tls import ConnectionRejectedError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from exporter.server.messages import Handler
+    from exporter.server.tls import Tls
+
+_log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 512
+SHUTDOWN_GRACE: Final = 2.0  # seconds for responses that are under way when the server stops
+_CANCEL_GRACE: Final = 0.5  # seconds for handlers whose clients have gone by then
+_ACCEPT_RETRY: Final = 0.1  # seconds until it is tried again when descriptors ran out
+_WARN_INTERVAL: Final = 60.0
+
+
+class Server:
+    """Serves on sockets that are bound already.
+
+    Args:
+        handler: answers requests.
+        tls: how a new connection is encrypted, or None for not at all.
+            Raises a ConnectionRejectedError while no connection may be accepted.
+        max_connections: how many may be open at the same time.
+        clock: monotonic seconds.
+
+    Attributes:
+        connections: those that are open.
+        tasks: those that answer; some outlive their connection for a while.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        tls: Callable[[], Tls | None] = lambda: None,
+        max_connections: int = MAX_CONNECTIONS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._handler = handler
+        self._tls = tls
+        self._max_connections = max_connections
+        self._clock = clock
+        self._warned_at = float("-inf")
+        self._listeners: list[socket.socket] = []
+        self._accepting: list[asyncio.Task[None]] = []
+
+    @asynccontextmanager
+    async def serving(self, listeners: Iterable[socket.socket]) -> AsyncIterator[None]:
+        """Serve for as long as the context lasts."""
+        self.start(listeners)
+        reaping = asyncio.create_task(self._reap(), name="reap connections")
+        try:
+            yield
+        finally:
+            reaping.cancel()
+            await self.shut_down()
+
+    def start(self, listeners: Iterable[socket.socket]) -> None:
+        """Accept connections on `listeners`, too."""
+        for listener in listeners:
+            listener.setblocking(False)  # noqa: FBT003  the socket's own signature
+            self._listeners.append(listener)
+            self._accepting.append(asyncio.create_task(self._accept(listener), name="accept"))
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.abort_overdue()
+
+    def abort_overdue(self) -> None:
+        """End the connections that have taken too long."""
+        for connection in tuple(self.connections):
+            if connection.is_overdue():
+                connection.abort()
+
+    async def shut_down(self, grace: float = SHUTDOWN_GRACE) -> None:
+        """Accept nothing more, finish what is under way within `grace` seconds, end the rest."""
+        for accepting in self._accepting:
+            accepting.cancel()
+        for listener in self._listeners:
+            listener.close()
+        for connection in tuple(self.connections):
+            connection.shut_down()
+        if self.connections:
+            closed = [connection.closed for connection in self.connections]
+            await asyncio.wait(closed, timeout=grace)
+        for connection in tuple(self.connections):
+            connection.abort()
+        if self.tasks:
+            _, stuck = await asyncio.wait(self.tasks, timeout=_CANCEL_GRACE)
+            for task in stuck:
+                task.cancel()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                self._warn(error)
+                is_free = self._evict_oldest()
+                await asyncio.sleep(0 if is_free else _ACCEPT_RETRY)
+            else:
+                await self._open(client)
+
+    async def _open(self, client: socket.socket) -> None:
+        if len(self.connections) >= self._max_connections:
+            self._evict_oldest()
+        try:
+            connection = partial(
+                Connection, self._handler, self._tls(), self.connections, self.tasks, self._clock
+            )
+            await asyncio.get_running_loop().connect_accepted_socket(connection, client)
+        except (ConnectionRejectedError, OSError):
+            client.close()
+        except Exception as error:  # noqa: BLE001  a defect ends this connection alone
+            _log.error("connection not opened", exc_info=error)
+            client.close()
+
+    def _evict_oldest(self) -> bool:
+        """End the connection that has been at what it does for longest; whether there was one."""
+        if not self.connections:
+            return False
+        min(self.connections, key=lambda connection: connection.since).abort()
+        return True
+
+    def _warn(self, error: OSError) -> None:
+        if self._clock() - self._warned_at >= _WARN_INTERVAL:
+            self._warned_at = self._clock()
+            _log.warning("connection not accepted", extra={"detail": error.strerror})
