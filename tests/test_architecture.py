@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 ROOT = Path(exporter.__file__).parent.parent
 FILES = sorted((ROOT / "exporter").rglob("*.py"))
 ROOMS = """
-    records < regular_file < keys < watch < config < sharding < forecast < observed < vendors <
-    polling < delays < fleet < snapshot < metrics < exposition < deflate < blocks < memory_file <
-    page < storage < status < web < logs < flags < notify < service < demo.run < backfill < probe
-    < healthcheck < cli < __main__
+    logs < records < regular_file < keys < watch < config < sharding < forecast < observed <
+    vendors < polling < delays < fleet < snapshot < metrics < exposition < deflate < blocks <
+    page < storage < status < server < web < flags < notify < service < demo.run < backfill <
+    probe < healthcheck < cli < __main__
 """
 ORDER = ROOMS.replace("<", " ").split()
 
@@ -68,7 +68,7 @@ def test_every_file_is_in_a_room_of_the_order_or_a_simulator() -> None:
 def test_the_simulators_share_nothing_with_the_exporter_but_its_server() -> None:
     simulators = [path for path in FILES if room(module(path)) == "demo"]
     assert len(simulators) >= 6
-    assert {name for path in simulators for name in ours(path)} == {"demo", "web"}
+    assert {name for path in simulators for name in ours(path)} == {"demo", "server"}
 
 
 def test_only_the_demo_needs_the_simulators() -> None:

@@ -14,7 +14,7 @@ from programs import program
 
 from exporter.cli import run
 from exporter.healthcheck import local_url, problem
-from exporter.web.listen import AddressError
+from exporter.server.sockets import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ from exporter.config.models import Alerts, Target
 from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason
 from exporter.snapshot import Entry, Snapshot, State
-from exporter.web.accepting import Server
-from exporter.web.listen import bound_sockets, url_of
+from exporter.server.server import Server
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.web.pages import Application
 from exporter.web.status_page import Site, status_page
 from exporter.web.status_rows import span

@@ -42,7 +42,7 @@ from exporter.storage.format import restored, written
 from exporter.storage.keeping import Forgetful, keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
-from exporter.web.listen import bound_sockets, url_of
+from exporter.server.sockets import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping

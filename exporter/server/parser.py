@@ -29,42 +29,53 @@ class ParsedRequest(NamedTuple):
 
 
 class RequestParser:
-    """Parses what a client sends, up to the end of one request at a time."""
+    """Parses what a client sends, up to the end of one request at a time.
+
+    Attributes:
+        has_begun: whether a part of a request has been parsed.
+    """
 
     def __init__(self) -> None:
-        self._message = _Message()
-        self._parser = httptools.HttpRequestParser(self._message)
-        self._size = 0
+        self._parser = httptools.HttpRequestParser(self)
+        self._reset()
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether a part of a request has been parsed."""
-        return self._message.has_begun
+    def _reset(self) -> None:
+        self._size = self._body_length = 0
+        self._url = b""
+        self._headers: Headers = []
+        self._body = bytearray()
+        self.has_begun = self._has_head = self._is_complete = False
+        self._keep_alive = self._expects_continue = False
+
+    def close(self) -> None:
+        """Break the reference cycle with httptools' parser; this one cannot be used any more."""
+        del self._parser
 
     def next_request(self, received: BytesIO) -> ParsedRequest | None:
         """The next request in `received`, or None where its end has not been received yet.
 
-        A piece is a line, or what the body's length allows, so that none goes past a request's end.
+        It is parsed by line, and by what the body lacks, so that no piece goes past a request's end.
 
         Raises:
             BadRequestError: the request is malformed or too large.
         """
-        while piece := received.read(self._message.body_left) or received.readline():
+        while piece := received.read(self._body_left()) or received.readline():
             self._size += len(piece)
             if self._size > MAX_REQUEST_SIZE:
                 raise BadRequestError("Request too large.")
             self._feed(piece)
-            if self._message.is_complete:
+            if self._is_complete:
                 return self._take()
         return None
 
     def must_continue(self) -> bool:
         """Whether the client waits for `100 Continue` before it sends the body; true only once."""
-        message = self._message
-        if not message.has_head or not message.expects_continue:
-            return False
-        message.expects_continue = False
-        return self._is_http_1_1()
+        is_waiting, self._expects_continue = self._expects_continue, False
+        return is_waiting
+
+    def _body_left(self) -> int:
+        """Bytes of the body that are to come, where its length is given."""
+        return max(0, self._body_length - len(self._body)) if self._has_head else 0
 
     def _feed(self, piece: bytes) -> None:
         try:
@@ -72,74 +83,55 @@ class RequestParser:
         except httptools.HttpParserUpgrade:
             pass  # the offer to switch to another protocol is declined
         except httptools.HttpParserCallbackError:
-            raise  # a defect of ours
+            raise  # a defect below
         except httptools.HttpParserError:
             raise BadRequestError(_INVALID) from None
 
     def _take(self) -> ParsedRequest:
-        message, parser = self._message, self._parser
         try:
-            url = httptools.parse_url(message.url)
+            url = httptools.parse_url(self._url)
         except httptools.HttpParserInvalidURLError:
             raise BadRequestError(_INVALID) from None
         if url.path is None:
             raise BadRequestError(_INVALID)
-        method, path = parser.get_method().decode("ascii"), unquote(url.path.decode("ascii"))
-        request = Request(method, path, message.headers, url.query or b"", bytes(message.body))
-        # Of a client that offers another protocol, the body is not parsed: it must not be taken
-        # for requests.
-        is_cut = parser.should_upgrade() and any(
-            name in _BODY_HEADERS for name, _ in request.headers
-        )
-        self._size = 0
-        message.reset()
-        return ParsedRequest(
-            request, self._is_http_1_1() and parser.should_keep_alive() and not is_cut
-        )
-
-    def _is_http_1_1(self) -> bool:
-        return self._parser.get_http_version() == "1.1"
-
-
-class _Message:
-    """What httptools has parsed of a request so far."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        self.url = b""
-        self.headers: Headers = []
-        self.body = bytearray()
-        self.has_begun = self.has_head = self.is_complete = self.expects_continue = False
-        self._length = 0
-
-    @property
-    def body_left(self) -> int:
-        """Bytes of the body that are still to come, where its length is given."""
-        return max(0, self._length - len(self.body)) if self.has_head else 0
+        method = self._parser.get_method().decode("ascii")
+        path, query = unquote(url.path.decode("ascii")), url.query or b""
+        request = Request(method, path, self._headers, query, bytes(self._body))
+        parsed = ParsedRequest(request, self._keep_alive)
+        self._reset()
+        return parsed
 
     def on_message_begin(self) -> None:
+        """Called by httptools, as are those below."""
         self.has_begun = True
 
     def on_url(self, url: bytes) -> None:
-        self.url += url
+        """Add a part of the URL."""
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.has_head:
-            return  # a trailer is no header: no proxy in front of the exporter has checked it
-        name = name.lower()
-        self.headers.append((name, value))
-        if name == b"content-length":
-            self._length = int(value)
-        elif name == b"expect":
-            self.expects_continue = value.lower() == b"100-continue"
+        """Add a header; a trailer is none, since no proxy in front of the server has checked it."""
+        if not self._has_head:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self.has_head = True
+        """See how the body comes, and whether another request may follow it.
+
+        The body of a request that offers to switch to another protocol is not parsed: the
+        connection has to end, or the body would be taken for requests.
+        """
+        headers, is_1_1 = dict(self._headers), self._parser.get_http_version() == "1.1"
+        is_cut = self._parser.should_upgrade() and not _BODY_HEADERS.isdisjoint(headers)
+        self._has_head = True
+        self._body_length = int(headers.get(b"content-length", 0))
+        self._expects_continue = is_1_1 and headers.get(b"expect", b"").lower() == b"100-continue"
+        self._keep_alive = is_1_1 and not is_cut
 
     def on_body(self, body: bytes) -> None:
-        self.body += body
+        """Add a part of the body."""
+        self._body += body
 
     def on_message_complete(self) -> None:
-        self.is_complete = True
+        """End the request."""
+        self._is_complete = True
+        self._keep_alive = self._keep_alive and self._parser.should_keep_alive()

@@ -110,6 +110,7 @@ class Connection(asyncio.BufferedProtocol):
         del exc  # how a client leaves is not an error of ours
         self._connections.discard(self)
         self._can_write.set()
+        self._parser.close()
         self.closed.set_result(None)
 
     def pause_writing(self) -> None:
