@@ -54,7 +54,7 @@ class RequestParser:
     def next_request(self, received: BytesIO) -> ParsedRequest | None:
         """The next request in `received`, or None where its end has not been received yet.
 
-        It is parsed by line, and by what the body lacks, so that no piece goes past a request's end.
+        A piece is a line, or what the body still lacks: none goes past the end of a request.
 
         Raises:
             BadRequestError: the request is malformed or too large.

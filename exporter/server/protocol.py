@@ -1,19 +1,20 @@
-"""One connection: its requests are answered one after the other, each within its time.
+"""One connection: its requests are answered one after the other, each step within its time.
 
     TLS handshake, and sending a request ............ REQUEST_TIMEOUT
     waiting for the response, and reading it ........ RESPONSE_TIMEOUT
     idle until the next request ..................... KEEPALIVE_TIMEOUT
 
-While a request is answered, at most one piece of what follows it is read. While anything waits to
-be sent, nothing is read. So a client that sends much and reads little costs little memory.
+Nothing is read while a request is answered, and nothing is kept that the kernel does not take yet:
+a client that sends much and reads little costs little memory. asyncio's transports are not used,
+since each leaves a reference cycle behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from enum import Enum
 from io import BytesIO
@@ -24,9 +25,11 @@ from exporter.server.parser import BadRequestError, RequestParser
 from exporter.server.tls import TlsSession
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from exporter.server.messages import Handler
+    from exporter.server.parser import ParsedRequest
     from exporter.server.tls import Tls
 
 _log = logging.getLogger(__name__)
@@ -35,9 +38,7 @@ REQUEST_TIMEOUT: Final = 10.0
 RESPONSE_TIMEOUT: Final = 30.0
 KEEPALIVE_TIMEOUT: Final = 120.0
 READ_SIZE: Final = 8 * 1024  # bytes received at once
-WRITE_SIZE: Final = 32 * 1024  # bytes of a response that wait in memory for a slow client
-
-
+WRITE_SIZE: Final = 32 * 1024  # bytes of a response encrypted at once
 _INTERNAL_ERROR: Final = "Internal server error; the log says more."
 
 
@@ -49,45 +50,34 @@ class _Phase(Enum):
     IDLE = KEEPALIVE_TIMEOUT
 
 
-class Connection(asyncio.BufferedProtocol):
-    """One connection, from accepting it to its end.
+class Connection:
+    """One connection that has been accepted.
 
     Args:
+        client: the socket, non-blocking.
         handler: answers requests.
-        tls: how it is encrypted, or None.
-        connections: all that are open: it adds and removes itself.
-        tasks: those that answer: the same.
+        tls: how the connection is encrypted, or None.
         clock: monotonic seconds.
 
     Attributes:
         since: when the connection began what it is doing.
-        closed: done when the connection has ended.
     """
-
-    transport: asyncio.Transport
 
     def __init__(
         self,
+        client: socket.socket,
         handler: Handler,
         tls: Tls | None,
-        connections: set[Connection],
-        tasks: set[asyncio.Task[None]],
         clock: Callable[[], float],
     ) -> None:
+        self._socket = client
         self._handler = handler
         self._tls = tls
         self._session = TlsSession(tls.context) if tls else None
-        self._connections = connections
-        self._tasks = tasks
         self._clock = clock
         self._parser = RequestParser()
-        self._buffer = bytearray()
         self._received = BytesIO()  # plaintext that is not parsed yet
-        self._is_last = False  # nothing that is received from now on is answered
-        self._is_eof = False
-        self._can_write = asyncio.Event()
-        self._can_write.set()
-        self.closed = asyncio.get_running_loop().create_future()
+        self._is_last = False
         self._enter(_Phase.RECEIVING)
 
     def _enter(self, phase: _Phase) -> None:
@@ -98,120 +88,64 @@ class Connection(asyncio.BufferedProtocol):
         """Whether it has been at what it is doing for too long."""
         return self._clock() - self.since > self._phase.value
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  it is a socket's
-        self.transport = transport
-        transport.set_write_buffer_limits(0)  # `pause_writing` as soon as anything waits
-        self._connections.add(self)
+    def finish(self) -> bool:
+        """End it after the response that is under way; whether one is."""
+        self._is_last = True
+        return self._phase is _Phase.ANSWERING
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
-        del exc  # how a client leaves is not an error of ours
-        self._connections.discard(self)
-        self._can_write.set()
+    def close(self) -> None:
+        """Close the socket, once nothing serves it any more."""
         self._parser.close()
-        self.closed.set_result(None)
+        with suppress(OSError):
+            if self._session:
+                self._socket.send(self._session.close())
+        self._socket.close()
 
-    def pause_writing(self) -> None:
-        """Wait until the client has read what was sent."""
-        self._can_write.clear()
-        self.transport.pause_reading()
+    async def serve(self) -> None:
+        """Answer requests until the client or the server has no more."""
+        with suppress(OSError):  # how a client leaves is its own affair; TLS errors are OSErrors
+            try:
+                await self._serve()
+            except BadRequestError as error:
+                await self._send_response(text_response(400, str(error)))
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001  a defect ends this connection alone
+                _log.error("connection failed", exc_info=error)
+                if self._phase is not _Phase.ANSWERING:
+                    await self._send_response(text_response(500, _INTERNAL_ERROR))
 
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._can_write.set()
-        if self._phase is not _Phase.ANSWERING:
-            self.transport.resume_reading()
-
-    def eof_received(self) -> bool:
-        """Whether to stay open: a client may end its own half and wait for the responses."""
-        self._is_eof = True
-        return self._phase is _Phase.ANSWERING and not self._session
-
-    def get_buffer(self, sizehint: int) -> bytearray:
-        """Room for what is received next, which only exists while it is received."""
-        del sizehint
-        self._buffer = bytearray(READ_SIZE)
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Answer the next request, if this completes one."""
-        data, self._buffer = bytes(self._buffer[:nbytes]), bytearray()
-        if self._is_last:
-            return
-        try:
-            self._receive(data)
-        except Exception as error:  # noqa: BLE001  a defect ends this connection alone
-            self._fail(error)
-
-    def _receive(self, data: bytes) -> None:
-        if self._session:
-            data = self._decrypt(self._session, data)
-        if data:
-            self._received = BytesIO(self._received.read() + data)
-        if self._phase is not _Phase.ANSWERING:
-            self._read_request()
-        elif data:
-            self.transport.pause_reading()
-
-    def _decrypt(self, session: TlsSession, data: bytes) -> bytes:
-        was_established = session.is_established
-        try:
-            plaintext = session.decrypt(data)
-        except ssl.SSLError:  # the client's affair; it is sent an alert
-            self._is_last = True
-            plaintext = b""
-        self.transport.write(session.pending())
-        if self._is_last:
-            self.transport.close()
-        elif session.is_established and not was_established:
-            self._enter(_Phase.RECEIVING)
-            if self._tls and not self._tls.allows(session.peer_certificate()):
-                self.transport.abort()
-        self._is_eof = session.is_over
-        return plaintext
-
-    def _read_request(self) -> None:
-        """Have the next request answered, if it has been received; otherwise receive more."""
-        if self.transport.is_closing():
-            return
-        try:
-            parsed = self._parser.next_request(self._received)
-        except BadRequestError as error:
-            self._refuse(text_response(400, str(error)))
-            return
-        if parsed:
-            self._is_last = not parsed.keep_alive
+    async def _serve(self) -> None:
+        if self._tls and self._session:
+            await self._shake_hands(self._tls, self._session)
+        while not self._is_last and (parsed := await self._next_request()):
             self._enter(_Phase.ANSWERING)
-            task = asyncio.get_running_loop().create_task(self._answer(parsed.request))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif self._is_eof:
-            self._close()
-        else:
-            self._read_on()
-
-    def _read_on(self) -> None:
-        self._received = BytesIO()  # it has been parsed
-        if self._phase is _Phase.IDLE and self._parser.has_begun:
-            self._enter(_Phase.RECEIVING)
-        self.transport.resume_reading()
-        if self._parser.must_continue():
-            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    async def _answer(self, request: Request) -> None:
-        try:
-            await self._send(request, await self._response(request))
-            if self.transport.is_closing():
-                return
+            self._is_last = not parsed.keep_alive
+            response = await self._response(parsed.request)
+            await self._send_response(response, with_body=parsed.request.method != "HEAD")
             self._enter(_Phase.IDLE)
-            if self._is_last:
-                self._close()
-            else:
-                self._read_request()
-        except Exception as error:  # noqa: BLE001  as above
-            self._fail(error)
+            await asyncio.sleep(0)  # others come first, however many requests are here already
+
+    async def _shake_hands(self, tls: Tls, session: TlsSession) -> None:
+        while not session.is_established:
+            if not (data := await self._read()):
+                raise ConnectionError
+            self._received = BytesIO(await self._decrypt(session, data))
+        if not tls.allows(session.peer_certificate()):
+            raise ConnectionError
+        self._enter(_Phase.RECEIVING)
+
+    async def _next_request(self) -> ParsedRequest | None:
+        """The next request; None where the client sends nothing more."""
+        while not (parsed := self._parser.next_request(self._received)):
+            if self._phase is _Phase.IDLE and self._parser.has_begun:
+                self._enter(_Phase.RECEIVING)
+            if self._parser.must_continue():
+                await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if not (data := await self._receive()):
+                return None
+            self._received = BytesIO(data)
+        return parsed
 
     async def _response(self, request: Request) -> Response:
         try:
@@ -220,52 +154,58 @@ class Connection(asyncio.BufferedProtocol):
             _log.error("request not answered", exc_info=error)
             return text_response(500, _INTERNAL_ERROR)
 
-    async def _send(self, request: Request, response: Response) -> None:
-        """Send it as fast as the client reads."""
-        head = response.head(_http_date(), closes=self._is_last)
-        body = memoryview(b"" if request.method == "HEAD" else response.body)
-        self._write(head + body[:WRITE_SIZE])
-        for start in range(WRITE_SIZE, len(body), WRITE_SIZE):
-            await self._can_write.wait()
-            self._write(body[start : start + WRITE_SIZE])
-        await self._can_write.wait()
+    async def _send_response(self, response: Response, *, with_body: bool = True) -> None:
+        date = formatdate(time.time(), usegmt=True).encode()
+        is_last = self._is_last or self._phase is not _Phase.ANSWERING
+        head, body = response.head(date, closes=is_last), response.body if with_body else b""
+        await self._send(head + body[:WRITE_SIZE])
+        await self._send(memoryview(body)[WRITE_SIZE:])
 
-    def _write(self, data: bytes | memoryview) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(self._session.encrypt(data) if self._session else data)
-
-    def _fail(self, error: Exception) -> None:
-        """End it after a defect of the server itself, with a response where none has begun."""
-        _log.error("connection failed", exc_info=error)
-        if self._phase is _Phase.ANSWERING:
-            self.abort()
+    async def _send(self, data: bytes | memoryview) -> None:
+        if not self._session:
+            await self._write(data)
             return
+        for start in range(0, len(data), WRITE_SIZE):
+            await self._write(self._session.encrypt(data[start : start + WRITE_SIZE]))
+            await asyncio.sleep(0)
+
+    async def _receive(self) -> bytes:
+        """Some plaintext; none where the client sends nothing more."""
+        if not self._session:
+            return await self._read()
+        while not self._session.is_over and (data := await self._read()):
+            if plaintext := await self._decrypt(self._session, data):
+                return plaintext
+        return b""
+
+    async def _decrypt(self, session: TlsSession, data: bytes) -> bytes:
         try:
-            self._refuse(text_response(500, _INTERNAL_ERROR))
-        except Exception:  # noqa: BLE001  the defect may be where that is encrypted
-            self.abort()
+            return session.decrypt(data)
+        finally:
+            await self._write(session.pending())  # also an alert, where the client gets one
 
-    def _refuse(self, response: Response) -> None:
-        self._write(response.head(_http_date(), closes=True) + response.body)
-        self._close()
+    async def _read(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wait(loop.add_reader, loop.remove_reader)
+            with suppress(BlockingIOError):
+                return self._socket.recv(READ_SIZE)
 
-    def _close(self) -> None:
-        self._is_last = True
-        if self._session and not self.transport.is_closing():
-            self.transport.write(self._session.close())
-        self.transport.close()
+    async def _write(self, data: bytes | memoryview) -> None:
+        loop, left = asyncio.get_running_loop(), memoryview(data)
+        while left:
+            try:
+                left = left[self._socket.send(left) :]
+            except BlockingIOError:
+                await self._wait(loop.add_writer, loop.remove_writer)
 
-    def shut_down(self) -> None:
-        """End it after the response that is under way, if one is."""
-        self._is_last = True
-        if self._phase is not _Phase.ANSWERING:
-            self._close()
-
-    def abort(self) -> None:
-        """End it at once, whatever it is doing."""
-        self._connections.discard(self)
-        self.transport.abort()
-
-
-def _http_date() -> bytes:
-    return formatdate(time.time(), usegmt=True).encode()
+    async def _wait(
+        self, add: Callable[..., None], remove: Callable[[socket.socket], object]
+    ) -> None:
+        """Wait until the socket can be read from or written to."""
+        ready = asyncio.Event()
+        add(self._socket, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            remove(self._socket)

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 512
 SHUTDOWN_GRACE: Final = 2.0  # seconds for responses that are under way when the server stops
-_CANCEL_GRACE: Final = 0.5  # seconds for handlers whose clients have gone by then
+_REAP_INTERVAL: Final = 1.0
 _ACCEPT_RETRY: Final = 0.1  # seconds until it is tried again when descriptors ran out
 _WARN_INTERVAL: Final = 60.0
 
@@ -43,8 +43,7 @@ class Server:
         clock: monotonic seconds.
 
     Attributes:
-        connections: those that are open.
-        tasks: those that answer; some outlive their connection for a while.
+        connections: those that are open, with the tasks that serve them.
     """
 
     def __init__(
@@ -54,8 +53,7 @@ class Server:
         max_connections: int = MAX_CONNECTIONS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.connections: set[Connection] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.connections: dict[Connection, asyncio.Task[None]] = {}
         self._handler = handler
         self._tls = tls
         self._max_connections = max_connections
@@ -84,14 +82,14 @@ class Server:
 
     async def _reap(self) -> None:
         while True:
-            await asyncio.sleep(1)
+            await asyncio.sleep(_REAP_INTERVAL)
             self.abort_overdue()
 
     def abort_overdue(self) -> None:
         """End the connections that have taken too long."""
-        for connection in tuple(self.connections):
+        for connection, task in self.connections.items():
             if connection.is_overdue():
-                connection.abort()
+                task.cancel()
 
     async def shut_down(self, grace: float = SHUTDOWN_GRACE) -> None:
         """Accept nothing more, finish what is under way within `grace` seconds, end the rest."""
@@ -99,15 +97,11 @@ class Server:
             accepting.cancel()
         for listener in self._listeners:
             listener.close()
-        for connection in tuple(self.connections):
-            connection.shut_down()
+        for connection, task in self.connections.items():
+            if not connection.finish():
+                task.cancel()
         if self.connections:
-            closed = [connection.closed for connection in self.connections]
-            await asyncio.wait(closed, timeout=grace)
-        for connection in tuple(self.connections):
-            connection.abort()
-        if self.tasks:
-            _, stuck = await asyncio.wait(self.tasks, timeout=_CANCEL_GRACE)
+            _, stuck = await asyncio.wait(self.connections.values(), timeout=grace)
             for task in stuck:
                 task.cancel()
 
@@ -118,31 +112,38 @@ class Server:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
                 self._warn(error)
-                is_free = self._evict_oldest()
-                await asyncio.sleep(0 if is_free else _ACCEPT_RETRY)
+                evicted = self._evict_oldest()
+                await (asyncio.wait([evicted]) if evicted else asyncio.sleep(_ACCEPT_RETRY))
             else:
-                await self._open(client)
+                self._open(client)
+                await asyncio.sleep(0)  # however many clients connect, the others are served too
 
-    async def _open(self, client: socket.socket) -> None:
+    def _open(self, client: socket.socket) -> None:
         if len(self.connections) >= self._max_connections:
             self._evict_oldest()
         try:
-            connection = partial(
-                Connection, self._handler, self._tls(), self.connections, self.tasks, self._clock
-            )
-            await asyncio.get_running_loop().connect_accepted_socket(connection, client)
-        except (ConnectionRejectedError, OSError):
+            connection = Connection(client, self._handler, self._tls(), self._clock)
+        except ConnectionRejectedError:
             client.close()
         except Exception as error:  # noqa: BLE001  a defect ends this connection alone
             _log.error("connection not opened", exc_info=error)
             client.close()
+        else:
+            task = asyncio.create_task(connection.serve(), name="serve a connection")
+            task.add_done_callback(partial(self._close, connection))
+            self.connections[connection] = task
 
-    def _evict_oldest(self) -> bool:
-        """End the connection that has been at what it does for longest; whether there was one."""
+    def _close(self, connection: Connection, _: asyncio.Task[None]) -> None:
+        self.connections.pop(connection, None)
+        connection.close()
+
+    def _evict_oldest(self) -> asyncio.Task[None] | None:
+        """End the connection that has been at what it does for longest; its task, if any."""
         if not self.connections:
-            return False
-        min(self.connections, key=lambda connection: connection.since).abort()
-        return True
+            return None
+        task = self.connections.pop(min(self.connections, key=lambda each: each.since))
+        task.cancel()
+        return task
 
     def _warn(self, error: OSError) -> None:
         if self._clock() - self._warned_at >= _WARN_INTERVAL:

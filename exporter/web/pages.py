@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class Application:
         return Response(200, PLAIN, self.public_config().encode())
 
     async def _reloaded(self) -> Response:
-        reason = await self.reload()
+        reason = await asyncio.shield(self.reload())  # to its end, also where the client leaves
         return text_response(200, "Reloaded.") if reason is None else text_response(500, reason)
 
     def _targets(self, _: Request) -> Response:

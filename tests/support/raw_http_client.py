@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +15,7 @@ from exporter.server.server import Server
 from exporter.web.tls import context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
@@ -142,9 +142,31 @@ async def echo(request: Request) -> Response:
     return text_response(200, f"{request.method} {request.path}")
 
 
-async def never_answers(_: Request) -> Response:
-    never: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-    return await never
+class HeldHandler:
+    """Answers as `echo` does, but only once it is released.
+
+    Attributes:
+        requests: what it was asked.
+        is_cancelled: whether it was cancelled while it waited.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.release = asyncio.Event()
+        self.is_cancelled = False
+
+    async def __call__(self, request: Request) -> Response:
+        self.requests.append(request)
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
+        return await echo(request)
+
+    async def called(self) -> None:
+        """Wait until it has been asked."""
+        await wait_until(lambda: bool(self.requests))
 
 
 @asynccontextmanager
@@ -168,6 +190,12 @@ async def running_server(
 def status_code(reply: bytes) -> int:
     """The status of a reply; 0 where there is none."""
     return int(reply.split(b" ", 2)[1]) if reply else 0
+
+
+async def run_loop() -> None:
+    """Let everything run that can."""
+    for _ in range(500):
+        await asyncio.sleep(0)
 
 
 async def wait_until(is_reached: Callable[[], bool]) -> None:

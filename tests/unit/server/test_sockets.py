@@ -68,7 +68,7 @@ def test_an_invalid_address_is_an_error_that_shows_the_right_form(address: str) 
 
 @pytest.mark.parametrize("host", ["a" * 64, "a..b", "[::g]"])
 def test_an_invalid_host_name_is_an_error(host: str) -> None:
-    with pytest.raises(AddressError, match="^cannot listen on "):
+    with pytest.raises(AddressError, match=r"^cannot listen on "):
         bound_sockets([f"{host}:0"])
 
 
