@@ -9,11 +9,11 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from exporter_process import affinda_target, configuration, xtracta_target
-from scraping import LAST, client_of, settled, status_of
+from raw_http_client import LAST_GET, open_client, status_code, wait_until
 
 from exporter.app import ServeOptions, Service, load_config
 from exporter.client.client import HttpClient
-from exporter.web.listen import bound_sockets
+from exporter.server.sockets import bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,9 +100,9 @@ def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_
         return first, last
 
     async def page() -> bytes:
-        async with client_of(port) as client:
-            client.write(LAST.replace(b"GET / ", b"GET /metrics "))
-            return await client.rest()
+        async with open_client(port) as client:
+            client.write(LAST_GET.replace(b"GET / ", b"GET /metrics "))
+            return await client.read_all()
 
     async def bounded() -> tuple[bytes, bytes]:
         return await asyncio.wait_for(main(), PATIENCE)
@@ -111,7 +111,7 @@ def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_
     for target in (b"acme-a", b"acme-x"):
         assert b'docusage_target_interval_seconds{target="%s"' % target in first
         assert b'docusage_target_up{target="%s"' % target not in first
-    assert status_of(first) == status_of(last) == 200
+    assert status_code(first) == status_code(last) == 200
 
 
 def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls_begin(
@@ -137,7 +137,7 @@ def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls
         stop, reload_event = asyncio.Event(), asyncio.Event()
         reload_event.set()
         running = asyncio.create_task(service.run(stop, reload_event))
-        await settled(lambda: len(order) > 1)
+        await wait_until(lambda: len(order) > 1)
         stop.set()
         await running
 
