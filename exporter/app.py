@@ -195,9 +195,8 @@ class Service:
         return None
 
     async def _begin(self, begin: Callable[[], None]) -> None:
-        """Begin to poll, with what that needs loaded where no scrape waits for it."""
+        """Begin to poll; no reload overtakes it."""
         async with self._one_reload:
-            await asyncio.to_thread(self._client.load)
             begin()
 
     async def _apply_config(self, config: Config) -> Callable[[], None]:
@@ -259,6 +258,5 @@ async def serve(
     on_ready()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    client = HttpClient(USER_AGENT)
-    await Service(options, config, client).run(stop, reload_event)
+    await Service(options, config, HttpClient(USER_AGENT)).run(stop, reload_event)
     _log.info("stopped")
