@@ -14,6 +14,7 @@ from benchmarks.client import PLAIN, Scraper
 from benchmarks.workload import common_interval, config
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
 
     from benchmarks.workload import OwnInterval
@@ -71,7 +72,12 @@ def wait_until_ready(program: Program) -> None:
     wait_for_page(program.port, "/-/ready", pause=0.5)
 
 
-def wait_for_page(port: int, path: str = "/metrics", pause: float = 0.002) -> None:
+def wait_for_page(
+    port: int,
+    path: str = "/metrics",
+    pause: float = 0.002,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Wait until a path returns 200.
 
     Raises:
@@ -80,7 +86,7 @@ def wait_for_page(port: int, path: str = "/metrics", pause: float = 0.002) -> No
     end = time.monotonic() + _READY_TIMEOUT
     while time.monotonic() < end:
         try:
-            with Scraper(port, PLAIN, path) as scraper:
+            with Scraper(port, PLAIN, path, tls) as scraper:
                 scraper.scrape()
                 return
         except (OSError, ValueError):
