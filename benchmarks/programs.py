@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.workload import OwnInterval
 
-_READY_TIMEOUT: Final = 180.0  # seconds
+_READY_TIMEOUT: Final = 600.0  # seconds
 EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
 _NGINX: Final = """\
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -81,7 +81,7 @@ def wait_for_page(
     """Wait until a path returns 200.
 
     Raises:
-        TimeoutError: it did not for three minutes.
+        TimeoutError: it did not for ten minutes.
     """
     end = time.monotonic() + _READY_TIMEOUT
     while time.monotonic() < end:
