@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,12 @@ def test_every_value_is_documented_and_in_the_schema() -> None:
     assert set(data) == set(schema["properties"]) - {"global"}
     documented = {value.path.split(".")[0] for value in chart_readme.values()}
     assert documented == set(data)
+
+
+def test_the_chart_s_version_is_the_project_s() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert chart["version"] == chart["appVersion"] == project["version"]
 
 
 def test_the_notes_say_how_to_see_the_first_figures() -> None:
