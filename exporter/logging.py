@@ -7,6 +7,8 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -27,10 +29,22 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
         "msg": record.getMessage(),
         **extra,
     }
-    if record.exc_info and record.exc_info[0]:
-        # The type alone: the text of an exception may quote what was sent or received.
-        known["exception"] = record.exc_info[0].__name__
+    if record.exc_info and record.exc_info[1]:
+        known["exception"] = error_location(record.exc_info[1])
     return known
+
+
+def error_location(error: BaseException) -> str:
+    """The type of an unexpected error and where it was raised, such as `KeyError (api.py:12)`.
+
+    Never its text, which may quote what was sent or received.
+    """
+    kind = type(error).__name__
+    frames = list(walk_tb(error.__traceback__))
+    if not frames:
+        return kind
+    frame, line = frames[-1]
+    return f"{kind} ({Path(frame.f_code.co_filename).name}:{line})"
 
 
 class Logfmt(logging.Formatter):

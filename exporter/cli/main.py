@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from exporter.app import USER_AGENT, VERSION, ServeOptions, create_poller, load_config, serve
+from exporter.app import USER_AGENT, VERSION, ServeOptions, create_poll_target, load_config, serve
 from exporter.cli.flags import Parser
 from exporter.client.client import HttpClient
 from exporter.config.errors import ConfigError
 from exporter.files import FileWatcher
-from exporter.polling.poll import Limits
+from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.sharding import Shard, ShardError
 from exporter.vendors import VENDORS
 from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
@@ -166,11 +166,13 @@ def _probe(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if unknown := set(wanted) - {target.name for target in config.targets}:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     client = HttpClient(USER_AGENT)
-    sources = [create_poller(target, client) for target in config.targets if target.name in wanted]
-    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    poll_targets = [
+        create_poll_target(target, client) for target in config.targets if target.name in wanted
+    ]
+    slots = PollSlots(config.poll.max_concurrent, RateLimiter(config.poll.requests_per_second))
 
     async def answer() -> int:
-        return _answer(await probe(sources, limits), flags, environ)
+        return _answer(await probe(poll_targets, slots), flags, environ)
 
     return asyncio.run(answer())
 
@@ -216,9 +218,9 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except PlanError as error:
         parser.error(str(error))
     client = HttpClient(USER_AGENT)
-    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    rate_limiter = RateLimiter(config.poll.requests_per_second)
     progress = Progress(len(order.targets), sys.stderr)
-    return _say_result(asyncio.run(backfill(order, client, limits, progress)), order, now)
+    return _say_result(asyncio.run(backfill(order, client, rate_limiter, progress)), order, now)
 
 
 def _say_result(result: Result, order: BackfillPlan, now: datetime) -> int:

@@ -13,7 +13,7 @@ from exporter.client.resolver import DaemonThreadExecutor
 from exporter.metrics.catalogue import METRICS, NEXT_POLL
 from exporter.metrics.exposition import Format, document, target_lines
 from exporter.model import PollOutcome
-from exporter.polling.poll import Limits, poll_once
+from exporter.polling.poll import poll_once
 from exporter.state.presentation import (
     format_account,
     format_allowance_name,
@@ -28,6 +28,7 @@ from exporter.state.store import StateStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from exporter.polling.limits import PollSlots
     from exporter.polling.poll import PollTarget
     from exporter.state.store import TargetSnapshot
 
@@ -51,21 +52,21 @@ _RHYTHM: Final = frozenset(
 )
 
 
-async def probe(sources: Sequence[PollTarget], limits: Limits) -> list[TargetSnapshot]:
-    """Poll every source once, at the same time within the limits."""
+async def probe(poll_targets: Sequence[PollTarget], slots: PollSlots) -> list[TargetSnapshot]:
+    """Poll every target once, concurrently within the limits."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
     store = StateStore()
-    store.set_targets(source.target for source in sources)
+    store.set_targets(poll_target.target for poll_target in poll_targets)
 
-    async def poll(source: PollTarget) -> None:
-        with await limits.slot():
-            attempt = await poll_once(source, limits, time.time)
+    async def poll(poll_target: PollTarget) -> None:
+        async with slots.acquire(poll_target.host):
+            attempt = await poll_once(poll_target, slots.rate_limiter, time.time)
         now = time.time()
-        store.record(source.target.name, PollOutcome(*attempt, at=now, next_at=now))
+        store.record(poll_target.target.name, PollOutcome(*attempt, at=now, next_at=now))
 
     async with asyncio.TaskGroup() as group:
-        for source in sources:
-            group.create_task(poll(source))
+        for poll_target in poll_targets:
+            group.create_task(poll(poll_target))
     return list(store.snapshots())
 
 

@@ -37,7 +37,7 @@ print(*sys.modules)
 NOT_NEEDED = {
     *("httpx", "httpcore", "anyio", "h11", "certifi", "lxml"),
     *("exporter.backfill", "exporter.demo", "exporter.cli.healthcheck"),
-    *("exporter.cli.probe", "exporter.state.persistence", "exporter.state.schema"),
+    "exporter.cli.probe",
     *(
         "exporter.client.httpx_transport",
         "exporter.web.web_config.loader",
