@@ -16,8 +16,9 @@ from exporter.client.resolver import DaemonThreadExecutor
 from exporter.config.errors import ConfigError
 from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
+from exporter.metrics.build_info import build_info
 from exporter.metrics.cache import MetricsCache
-from exporter.metrics.catalogue import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.metrics.catalogue import RELOAD_OK, RELOADED_AT
 from exporter.model import Sample
 from exporter.polling.clock import ElapsedClock
 from exporter.polling.limits import PollSlots, RateLimiter
@@ -125,6 +126,7 @@ class Service:
         )
         self._scheduler = PollScheduler(self._record, self._slots, clock=clock)
         self._reload_lock = asyncio.Lock()
+        self._build_info = build_info(VERSION)
         self._reload_successful = True
         self._reloaded_at = time.time()
 
@@ -182,7 +184,7 @@ class Service:
             notify_reloading(self._options.environ)
             error = await self._reload()
             self._reload_successful = error is None
-            self._metrics.renew()
+            self._metrics.invalidate()
             notify(self._options.environ, "READY=1")
             return error
 
@@ -235,7 +237,7 @@ class Service:
     def _exporter_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._reload_successful)
         yield Sample(RELOADED_AT, (), self._reloaded_at)
-        yield Sample(BUILD, (VERSION,), 1)
+        yield self._build_info
 
 
 async def serve(
