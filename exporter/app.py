@@ -7,7 +7,6 @@ import logging
 import signal
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +30,6 @@ from exporter.systemd import notify, notify_reloading
 from exporter.vendors import VENDORS
 from exporter.web.accepting import Server
 from exporter.web.basic_auth import Passwords
-from exporter.web.descriptors import for_calls, limit
 from exporter.web.listen import url_of
 from exporter.web.middleware import Guard
 from exporter.web.routes import Application
@@ -148,10 +146,9 @@ class Service:
         guard = Guard(application.answer, self._options.web, passwords)
         web = Server(guard.answer, lambda: self._options.web().tls)
         async with self._scheduler:
-            start_polling = await self._apply_config(self._config)
+            await self._apply_config(self._config)
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(self._start(start_polling)),  # first: before any reload
                     group.create_task(self._storage.run()),
                     group.create_task(self._reload_on_event(reload_event)),
                     group.create_task(self._reload_on_change()),
@@ -192,26 +189,16 @@ class Service:
         path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
             config = await asyncio.to_thread(load_config, path, environ, shard)
-            start_polling = await self._apply_config(config)
+            await self._apply_config(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})
             return str(error)
-        start_polling()
         self._reloaded_at = time.time()
         _log.info("configuration reloaded", extra={"targets": len(config.targets)})
         return None
 
-    async def _start(self, start_polling: Callable[[], None]) -> None:
-        """Start polling once the HTTP client is loaded, in a thread: scrapes do not wait for it."""
-        async with self._reload_lock:
-            await asyncio.to_thread(self._client.load)
-            start_polling()
-
-    async def _apply_config(self, config: Config) -> Callable[[], None]:
+    async def _apply_config(self, config: Config) -> None:
         """Replace the configuration; targets that are polled and unchanged are left alone.
-
-        Returns:
-            A function that starts polling the other targets.
 
         Raises:
             OSError: a file that it refers to cannot be read; nothing has changed then.
@@ -232,7 +219,7 @@ class Service:
             name: ScheduleState(state.last_poll, state.consecutive_failures)
             for name, state in restored.items()
         }
-        return partial(self._scheduler.start, poll_targets, states)
+        self._scheduler.start(poll_targets, states)
 
     def _exporter_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._reload_successful)
@@ -262,6 +249,5 @@ async def serve(
     on_ready()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    client = HttpClient(USER_AGENT, for_calls(limit()))
-    await Service(options, config, client).run(stop, reload_event)
+    await Service(options, config, HttpClient(USER_AGENT)).run(stop, reload_event)
     _log.info("stopped")
