@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
-from exporter.config.errors import ConfigError
+from exporter.config.errors import ConfigError, Problem
 from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
 from exporter.metrics.build_info import build_info
@@ -57,6 +57,8 @@ def load_config(path: Path, environ: Mapping[str, str], shard: Shard = UNSHARDED
     Raises:
         ConfigError: with everything that is wrong.
     """
+    if VENDORS.errors:
+        raise ConfigError(path, [Problem(0, "", error) for error in VENDORS.errors])
     config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
     for problem in config.warnings:
         _log.warning(problem.describe(path))

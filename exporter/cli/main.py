@@ -212,7 +212,8 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     config = load_config(Path(flags["config.file"]), environ)
     now = datetime.now(UTC)
     try:
-        order = plan_backfill(flags, config.targets, now)
+        no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
+        order = plan_backfill(flags, config.targets, now, no_history)
     except PlanError as error:
         parser.error(str(error))
     client = HttpClient(USER_AGENT)
