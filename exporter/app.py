@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
-from exporter.config.errors import ConfigError
+from exporter.config.errors import ConfigError, Problem
 from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
 from exporter.metrics.build_info import build_info
@@ -24,13 +24,13 @@ from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.poll import PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
 from exporter.polling.sharding import UNSHARDED
+from exporter.server.server import Server
+from exporter.server.sockets import raise_descriptor_limit, url_of
 from exporter.state.persistence import open_storage
 from exporter.state.store import StateStore
 from exporter.systemd import notify, notify_reloading
 from exporter.vendors import VENDORS
-from exporter.web.accepting import Server
 from exporter.web.basic_auth import Passwords
-from exporter.web.listen import url_of
 from exporter.web.middleware import Guard
 from exporter.web.routes import Application
 from exporter.web.status_page import Site
@@ -58,6 +58,8 @@ def load_config(path: Path, environ: Mapping[str, str], shard: Shard = UNSHARDED
     Raises:
         ConfigError: with everything that is invalid.
     """
+    if VENDORS.errors:
+        raise ConfigError(path, [Problem(0, "", error) for error in VENDORS.errors])
     config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
     for problem in config.warnings:
         _log.warning(problem.describe(path))
@@ -144,7 +146,7 @@ class Service:
         )
         passwords = Passwords()
         guard = Guard(application.answer, self._options.web, passwords)
-        web = Server(guard.answer, lambda: self._options.web().tls)
+        web = Server(guard.answer, guard.tls)
         async with self._scheduler:
             await self._apply_config(self._config)
             async with asyncio.TaskGroup() as group:
@@ -240,6 +242,7 @@ async def serve(
     Raises:
         OSError: a file that the configuration refers to cannot be read.
     """
+    raise_descriptor_limit()
     stop, reload_event = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreadExecutor())

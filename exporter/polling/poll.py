@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from exporter.logging import error_location
+from exporter.logging import describe_exception
 from exporter.model import FailureReason, PollError, PollFailure, PollResult
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.client.client import Request
     from exporter.config.models import Target
     from exporter.polling.limits import RateLimiter
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 CREDENTIAL_FAILURES: Final = (FailureReason.AUTH, FailureReason.SECRET)
 
@@ -76,7 +76,7 @@ async def poll_once(
     except TimeoutError:
         result = PollFailure(FailureReason.TIMEOUT, f"not complete within {seconds:g} seconds")
     except Exception as error:  # noqa: BLE001  no response may end more than this poll
-        result = PollFailure(FailureReason.INTERNAL, f"unexpected {error_location(error)}")
+        result = PollFailure(FailureReason.INTERNAL, f"unexpected {describe_exception(error)}")
     return PollAttempt(result, loop.time() - started, requests)
 
 

@@ -17,7 +17,7 @@ from exporter.app import ServeOptions, Service, load_config
 from exporter.client.client import HttpClient
 from exporter.demo.accounts import Accounts, Group, Plan
 from exporter.demo.vendors import Vendors
-from exporter.web.listen import bound_sockets, url_of
+from exporter.server.sockets import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

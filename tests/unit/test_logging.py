@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logging import FORMATS, Json, Logfmt, error_location, set_up
+from exporter.logging import FORMATS, Json, Logfmt, set_up
 
 
 def record(message: str = "target is down", **fields: object) -> logging.LogRecord:
@@ -118,10 +118,3 @@ def test_lines_go_to_standard_error_unless_told_otherwise(
     captured = capsys.readouterr()
     assert captured.err.endswith(" level=info msg=here\n")
     assert captured.out == ""
-
-
-def test_the_location_of_an_error_is_the_line_that_raised_it_without_its_text() -> None:
-    with pytest.raises(KeyError) as caught:
-        raise KeyError("k1")
-    assert error_location(caught.value) == f"KeyError (test_logging.py:{caught.tb.tb_lineno})"
-    assert error_location(KeyError("k1")) == "KeyError"

@@ -24,7 +24,7 @@ from exporter.polling.poll import PollTarget, poll_once
 if TYPE_CHECKING:
     from exporter.client.client import Request
     from exporter.model import PollResult
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 
 # Rate limiter

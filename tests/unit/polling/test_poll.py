@@ -24,7 +24,7 @@ from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import poll_once
 
 if TYPE_CHECKING:
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 
 def attempt(

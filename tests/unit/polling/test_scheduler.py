@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from exporter.config.models import Target
     from exporter.polling.scheduler import PollScheduler
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 
 # Start and interval
