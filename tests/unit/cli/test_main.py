@@ -49,10 +49,10 @@ def problems_of(path: Path) -> str:
     return f"""\
 the configuration cannot be used:
 {path}:1: pol: unknown key; did you mean "poll"?
-{path}:2: poll.interval: must be a duration such as 90s, 15m, 6h or 1d
+{path}:2: poll.interval: expected a duration such as 90s, 15m or 1h30m
 {path}:4: targets[0].vendor: unknown vendor; did you mean "affinda"?
-{path}:5: targets[1]: needs exactly one of api_key_file, api_key_env, api_key
-{path}:5: targets[1].name: is the name of targets[0] already
+{path}:5: targets[1]: expected exactly one of api_key_file, api_key_env, api_key
+{path}:5: targets[1].name: duplicate name; targets[0] has it too
 """
 
 
@@ -209,7 +209,7 @@ def test_a_switch_whose_variable_says_neither_is_refused_by_name(
     environ = {f"DOCUSAGE_{variable}": "yes"}
     told = said(f"--config.file={good}", NOT_TO_SERVE, environ=environ)
     assert told[:2] == (2, "")
-    assert told[2].endswith(f": error: DOCUSAGE_{variable} must be true or false\n")
+    assert told[2].endswith(f": error: DOCUSAGE_{variable} expected true or false\n")
 
 
 def test_a_switch_that_is_given_needs_no_variable(said: CliRunner, good: Path) -> None:
