@@ -1,79 +1,117 @@
-"""Flags as Prometheus's exporters have them, each also an environment variable."""
+"""Flags in the style of Prometheus's exporters, each also an environment variable."""
 
 from __future__ import annotations
 
 import argparse
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter import logging
+from exporter.app import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SWITCHED: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
+BOOLEAN_FLAGS: Final = frozenset(
+    {"-h", "--help", "--version", "--config.check", "--config.enable-auto-reload", "--no-secrets"}
+)
+"""The flags without a value, which is needed to find the command among the arguments."""
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
+_LEVEL_ALIASES: Final = {"warning": "warn"}
+_VERSION_TEXT: Final = f"docusage-exporter, version {VERSION}\n  python version: {{python}}"
 
 
 class Parser(argparse.ArgumentParser):
-    """A command's flags, those for logging included.
+    """The flags of a command, those of every command included.
 
     Args:
-        command: its name; none for the program itself.
-        words: what it does, for its help.
+        command: its name, or empty for the program itself.
+        description: what it does.
         environ: environment variables, which give flags their defaults.
-        epilog: what stands at the end of its help.
+        epilog: the end of its help.
     """
 
     def __init__(
-        self, command: str, words: str, environ: Mapping[str, str], epilog: str | None = None
+        self, command: str, description: str, environ: Mapping[str, str], epilog: str | None = None
     ) -> None:
         super().__init__(
             prog=f"docusage-exporter {command}".strip(),
-            description=words,
+            description=description,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
         self._environ = environ
-        self._otherwise: dict[str, Any] = {}
-        self.flag(
-            "log.level", "info", "log this level and above", choices=logging.LEVELS, metavar=None
+        self._defaults: dict[str, Any] = {}
+        self.add_argument(
+            "--version",
+            action="version",
+            version=_VERSION_TEXT.format(python=platform.python_version()),
         )
         self.flag(
-            "log.format", "logfmt", "form of log lines", choices=[*logging.FORMATS], metavar=None
+            "log.level",
+            "info",
+            "log only messages of this level and above",
+            choices=logging.LEVELS,
+            type=lambda text: _LEVEL_ALIASES.get(text, text),
+            metavar=None,
+        )
+        self.flag(
+            "log.format", "logfmt", "format of log lines", choices=[*logging.FORMATS], metavar=None
         )
 
-    def flag(self, name: str, default: str, words: str, **more: Any) -> None:  # noqa: ANN401  argparse's own
-        """A flag with a value; an empty environment variable is none."""
-        self._otherwise[name] = self._said(name) or default
-        words = f"{words} (default: {default or 'none'})"
-        self.add_argument(f"--{name}", dest=name, help=words, **({"metavar": "VALUE"} | more))
+    def flag(self, name: str, default: str, description: str, **options: Any) -> None:  # noqa: ANN401  argparse's own
+        """A flag with a value; an empty environment variable counts as unset."""
+        self._defaults[name] = self._from_environment(name) or default
+        description = f"{description} (default: {default or 'none'})"
+        options = {"metavar": "VALUE"} | options
+        self.add_argument(f"--{name}", dest=name, help=description, **options)
 
-    def repeated_flag(self, name: str, default: str, words: str) -> None:
-        """A flag that may be given several times; its variable has commas between the values."""
-        self.flag(name, default, f"{words}; may be repeated", action="append")
-        self._otherwise[name] = (self._said(name) or default).split(",")
+    def repeated_flag(self, name: str, default: str, description: str) -> None:
+        """A flag that may be repeated; its environment variable separates values by commas."""
+        self.flag(name, default, f"{description}; may be repeated", action="append")
+        self._defaults[name] = (self._from_environment(name) or default).split(",")
 
-    def switch(self, name: str, words: str) -> None:
-        """A flag without a value; its variable is true or 1, or else false, 0 or empty."""
-        self._otherwise[name] = _SWITCHED.get(self._said(name).lower())
-        self.add_argument(f"--{name}", dest=name, help=words, action="store_true")
+    def boolean_flag(self, name: str, description: str) -> None:
+        """A flag without a value; its environment variable is true, 1, false, 0 or empty."""
+        self._defaults[name] = _BOOLEANS.get(self._from_environment(name).lower())
+        self.add_argument(f"--{name}", dest=name, help=description, action="store_true")
 
-    def _said(self, name: str) -> str:
-        """What the flag's environment variable says."""
+    def config_flag(self) -> None:
+        """`--config.file`."""
+        self.flag("config.file", "config.yaml", "the configuration")
+
+    def target_arguments(self) -> None:
+        """The names of the targets to which the command is limited."""
+        self.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+
+    def _from_environment(self, name: str) -> str:
         return self._environ.get(_variable(name), "")
 
-    def values(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Every flag's value, by its name; logging is set up on the way."""
-        found = self._otherwise | vars(self.parse_args(arguments))
-        # argparse knows what is given, but not what the environment says.
+    def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Every flag's value by name; also sets up logging."""
+        given = vars(self.parse_args(arguments))
+        values = self._defaults | given
+        # argparse checks what is given, but not the defaults from the environment.
         for action in self._actions:
-            if action.const is True and found[action.dest] is None:
-                self.error(f"{_variable(action.dest)} must be true or false")
-            if action.choices and found[action.dest] not in action.choices:
-                self.error(f"{action.dest} must be one of {', '.join(action.choices)}")
-        logging.set_up(found["log.level"], found["log.format"])
-        return found
+            name = action.dest
+            if name not in self._defaults or name in given:
+                continue
+            if action.const is True and values[name] is None:
+                self.error(f"{_variable(name)} must be true or false")
+            if action.type and callable(action.type):
+                values[name] = action.type(values[name])
+            if action.choices and values[name] not in action.choices:
+                self.error(f"{_variable(name)} must be one of {', '.join(action.choices)}")
+        logging.set_up(values["log.level"], values["log.format"])
+        return values
+
+
+def path_or_none(value: str) -> Path | None:
+    """The path in a flag's value, or None if it is empty."""
+    return Path(value) if value else None
 
 
 def _variable(name: str) -> str:
