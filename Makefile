@@ -57,7 +57,7 @@ rivals:
 	    nginx-light prometheus-pushgateway >/dev/null)
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
-	$(BIN)/python -m grafana.generate
+	$(BIN)/python -m grafana.generator
 
 DIST ?= dist
 release: $(VENV)/dev ## build what is published into dist/, checked in a clean environment

@@ -240,7 +240,7 @@ class Service:
         self._store.set_targets(config.targets, kept)
         self._config = config
         rhythms = {
-            name: ScheduleState(state.last, state.consecutive_failures)
+            name: ScheduleState(state.last_poll, state.consecutive_failures)
             for name, state in kept.items()
         }
         return partial(self._scheduler.start, sources, rhythms)

@@ -14,7 +14,15 @@ from exporter.metrics.catalogue import METRICS, NEXT_POLL
 from exporter.metrics.exposition import Format, document, target_lines
 from exporter.model import PollOutcome
 from exporter.polling.poll import Limits, poll_once
-from exporter.state.presentation import format_date, format_number, format_state, severity, to_json
+from exporter.state.presentation import (
+    format_account,
+    format_allowance_name,
+    format_date,
+    format_number,
+    format_state,
+    severity,
+    to_json,
+)
 from exporter.state.store import StateStore
 
 if TYPE_CHECKING:
@@ -118,8 +126,8 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
     for allowance in snapshot.allowances:
         cells = (
             snapshot.target.name,
-            allowance.account,
-            " ".join(filter(None, (allowance.name, allowance.label))),
+            format_account(allowance),
+            format_allowance_name(allowance),
             format_number(allowance.available),
             f"{format_number(allowance.allowed)} {allowance.unit}",
             f"{100 * allowance.ratio:.0f}",
@@ -145,7 +153,7 @@ def _remarks(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
     yield from failures(snapshots)
     for snapshot in snapshots:
         if not snapshot.state.failure and not snapshot.allowances:
-            figures = len(snapshot.poll_result.samples) if snapshot.poll_result else 0
+            figures = len(snapshot.result.samples) if snapshot.result else 0
             yield f"{snapshot.target.name}: up, {figures} figures, no allowance configured"
 
 

@@ -71,7 +71,9 @@ class MetricsCache:
     def is_ready(self) -> bool:
         """Whether it shows a poll of every target there is."""
         self._renew_if_old()
-        shown = {snapshot.target.name for snapshot in self._known.snapshots if snapshot.state.last}
+        shown = {
+            snapshot.target.name for snapshot in self._known.snapshots if snapshot.state.last_poll
+        }
         return all(snapshot.target.name in shown for snapshot in self._store.snapshots())
 
     def _renew_if_old(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import Allowance, Anomaly, FailureReason, Kind, MetricFamily, Sample
+from exporter.model import Allowance, Kind, MetricFamily, Sample
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
@@ -67,8 +67,12 @@ DURATION: Final = _of_target(
     "How long the last poll took, waiting for the rate limit included.",
 )
 POLLS: Final = _of_target("counter", "target_polls_total", "Polls that ended, well or not.")
-FAILURES: Final = _of_target(
-    "counter", "target_poll_failures_total", "Polls that failed, by reason.", "reason"
+FAILURES: Final = _of_target("counter", "target_poll_failures_total", "Failed polls.")
+FAILING: Final = _of_target(
+    "gauge",
+    "target_failing",
+    "1 while the last poll failed for this reason; absent otherwise.",
+    "reason",
 )
 REQUESTS: Final = _of_target(
     "counter", "target_api_requests_total", "Requests made to the vendor's API, retries included."
@@ -96,7 +100,7 @@ METRICS: Final = (
     *(metric for vendor in VENDORS.values() for metric in vendor.metrics),
     *(RATIO, BURN, EXHAUSTION, END, THRESHOLD),
     *(UP, INTERVAL, STALE_AFTER, LAST_POLL, LAST_SUCCESS, NEXT_POLL, DURATION),
-    *(POLLS, FAILURES, REQUESTS, ANOMALIES),
+    *(POLLS, FAILURES, FAILING, REQUESTS, ANOMALIES),
     *(RELOAD_OK, RELOADED_AT, BUILD),
 )
 
@@ -120,45 +124,34 @@ CONFIGURED: Final = Table(
 
 
 def _rhythm(snapshot: TargetSnapshot) -> Sequence[float | None]:
-    state, last = snapshot.state, snapshot.state.last
+    state, last = snapshot.state, snapshot.state.last_poll
     of_last = (state.is_up, last.at, last.next_at, last.duration) if last else (None,) * 4
-    return (*of_last, state.succeeded_at, state.polls, state.requests)
+    return (*of_last, state.succeeded_at, state.polls, state.failures, state.requests)
 
 
-RHYTHM: Final = Table((UP, LAST_POLL, NEXT_POLL, DURATION, LAST_SUCCESS, POLLS, REQUESTS), _rhythm)
+RHYTHM: Final = Table(
+    (UP, LAST_POLL, NEXT_POLL, DURATION, LAST_SUCCESS, POLLS, FAILURES, REQUESTS), _rhythm
+)
 
 
 def target_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
     """Every sample of a target."""
-    if snapshot.poll_result:
-        yield from poll_result_samples(snapshot.target, snapshot.poll_result)
+    if snapshot.result:
+        yield from poll_result_samples(snapshot.target, snapshot.result)
     for metrics, values in (CONFIGURED, RHYTHM):
         for metric, value in zip(metrics, values(snapshot), strict=True):
             if value is not None:
                 yield Sample(metric, (snapshot.target.vendor,), value)
-    yield from error_counter_samples(
-        snapshot.target.vendor, snapshot.state.failures, snapshot.state.anomalies
-    )
+    yield from error_samples(snapshot)
 
 
-_AMISS: Final = (
-    *((FAILURES, reason.value) for reason in FailureReason),
-    *((ANOMALIES, kind.value) for kind in Anomaly),
-)
-
-
-def error_counter_samples(
-    vendor: str, failures: Sequence[int], anomalies: Sequence[int]
-) -> Iterator[Sample]:
-    """How often something was amiss; every kind is there from the start, nearly always 0.
-
-    Args:
-        vendor: the target's.
-        failures: how many for each `FailureReason`, in their order.
-        anomalies: how many of each `Anomaly`, in their order.
-    """
-    for (metric, what), count in zip(_AMISS, (*failures, *anomalies), strict=True):
-        yield Sample(metric, (vendor, what), count)
+def error_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
+    """The reason of the present failure, if any, and the anomalies seen so far."""
+    vendor, state = snapshot.target.vendor, snapshot.state
+    if state.failure:
+        yield Sample(FAILING, (vendor, state.failure.reason.value), 1)
+    for kind, count in state.anomalies.items():
+        yield Sample(ANOMALIES, (vendor, kind.value), count)
 
 
 def poll_result_samples(target: Target, poll_result: PollResult) -> Iterable[Sample]:
@@ -168,7 +161,7 @@ def poll_result_samples(target: Target, poll_result: PollResult) -> Iterable[Sam
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:
-    labels = (target.vendor, allowance.account, allowance.name)
+    labels = (target.vendor, allowance.account, allowance.allowance)
     yield Sample(RATIO, labels, allowance.ratio)
     for metric, value in (
         (BURN, allowance.burn_per_day),

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from enum import Enum
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.metrics.catalogue import (
     CONFIGURED,
     METRICS,
     RHYTHM,
-    error_counter_samples,
+    error_samples,
     poll_result_samples,
 )
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from exporter.metrics.catalogue import Table
     from exporter.model import MetricFamily, Sample
     from exporter.state.store import TargetSnapshot
-
-
-_ANY_TARGET: Final = "\0"  # in lines made for every target: where its name is to be put
 
 
 class Format(Enum):
@@ -112,26 +109,12 @@ def _reading_lines(snapshots: Sequence[TargetSnapshot]) -> Lines:
     return _lines(
         ((snapshot.target.name,), poll_result_samples(snapshot.target, poll_result))
         for snapshot in snapshots
-        if (poll_result := snapshot.poll_result)
+        if (poll_result := snapshot.result)
     )
 
 
-def _amiss_lines(snapshots: Sequence[TargetSnapshot]) -> Lines:
-    """More than half of all lines, but for the name the same for nearly all targets."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for target, state, _ in snapshots:
-        name = escaped(target.name)
-        counted = _amiss_of_any_target(target.vendor, state.failures, state.anomalies)
-        for metric, lines in counted.items():
-            found[metric].append(lines.replace(_ANY_TARGET, name))
-    return {metric: "".join(lines) for metric, lines in found.items()}
-
-
-@lru_cache(maxsize=1000)
-def _amiss_of_any_target(
-    vendor: str, failures: tuple[int, ...], anomalies: tuple[int, ...]
-) -> Lines:
-    return _lines([((_ANY_TARGET,), error_counter_samples(vendor, failures, anomalies))])
+def _error_lines(snapshots: Sequence[TargetSnapshot]) -> Lines:
+    return _lines(((snapshot.target.name,), error_samples(snapshot)) for snapshot in snapshots)
 
 
 def lines_of(samples: Iterable[Sample]) -> Lines:
@@ -176,9 +159,9 @@ def _text(name: str, column: Iterable[tuple[str, float | None]]) -> str:
 
 
 SECTIONS: Final = (
-    Section(lambda snapshot: snapshot.poll_result, _reading_lines),
+    Section(lambda snapshot: snapshot.result, _reading_lines),
     Section(lambda snapshot: snapshot.state, partial(_table_lines, RHYTHM)),
-    Section(lambda snapshot: (snapshot.state.failures, snapshot.state.anomalies), _amiss_lines),
+    Section(lambda snapshot: (snapshot.state.failure, snapshot.state.anomalies), _error_lines),
     Section(lambda _: None, partial(_table_lines, CONFIGURED)),
 )
 """All that is told of targets."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from raw_http_server import BODY, LIST, Move, Step, chunks, head, peer, reply
-from vendor_calls import NETWORK, TIMEOUT, credits_today, failure, polled, run, source
+from vendor_calls import LONG_TIMEOUT, NETWORK, TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.client import Request
 from exporter.config.models import Http
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from exporter.polling.poll import PollAttempt
 
 pytestmark = pytest.mark.e2e
-PATIENT: Final = 5.0  # seconds, where nobody is to run out of them
 CHUNKED = head(b"Transfer-Encoding: chunked")
 LENGTH = b"Content-Length: %d" % len(BODY)
 INTERIM: list[Step] = [head(status=b"100 Continue"), 0.001]
@@ -161,14 +160,14 @@ def misbehaving(steps: list[Step]) -> Callable[[bytes], list[Step]]:
 
 
 def two_polls(
-    script: Callable[[bytes], list[Step]], timeout: float = PATIENT
+    script: Callable[[bytes], list[Step]], timeout: float = LONG_TIMEOUT
 ) -> tuple[PollAttempt, PollAttempt]:
     """A poll with this timeout and one after it; between and after them nothing is left behind."""
 
     async def main() -> tuple[PollAttempt, PollAttempt]:
         async with peer(script) as there:
             asking = source(there.url, poll={"timeout": f"{timeout}s"})
-            with_retry = source(there.url, poll={"timeout": f"{PATIENT}s"}).target
+            with_retry = source(there.url).target
             before = await left_open(there)
             first = await polled(asking)
             assert await left_open(there) == before
@@ -200,7 +199,7 @@ def test_a_good_reply_of_any_shape_gives_exactly_its_figures(steps: list[Step]) 
 def test_a_fault_is_one_failure_in_time_and_the_next_poll_succeeds(
     steps: list[Step], reason: FailureReason
 ) -> None:
-    timeout = TIMEOUT if reason is FailureReason.TIMEOUT else PATIENT
+    timeout = TIMEOUT if reason is FailureReason.TIMEOUT else LONG_TIMEOUT
     first, second = two_polls(misbehaving(steps), timeout)
     assert failure(first).reason == reason
     assert first.duration < timeout + 1

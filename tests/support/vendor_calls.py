@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from exporter.vendors import Poller, Transport
 
 KEY = "k-3141592653"
-TIMEOUT = 0.3
+TIMEOUT = 0.3  # seconds, where a poll must exceed it
+LONG_TIMEOUT = 5.0  # seconds, where no poll may exceed it
 T = TypeVar("T")
 NETWORK = HttpClient("test/1")
 
@@ -89,8 +90,8 @@ def series(poll_result: PollResult) -> dict[str, float]:
 
 
 def source(base_url: str, **keys: object) -> PollTarget:
-    """An Affinda target that asks over the network, with little time."""
-    known = {"base_url": base_url, "poll": {"timeout": f"{TIMEOUT}s"}}
+    """An Affinda target that asks over the network, with 5 seconds for a poll."""
+    known = {"base_url": base_url, "poll": {"timeout": f"{LONG_TIMEOUT}s"}}
     return connected(affinda_settings(**(known | keys)))
 
 

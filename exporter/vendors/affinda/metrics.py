@@ -117,6 +117,12 @@ AVAILABLE: Final = gauge(
     "Credits left in the current period, never below 0 (allowance.credits less items[].count)",
     "organization",
 )
+ALLOWANCE_NAMES: Final = {
+    "month": "monthly credits",
+    "quarter": "quarterly credits",
+    "year": "yearly credits",
+    "prepaid": "prepaid credits",
+}
 PRICE: Final = MetricFamily(
     "affinda_credit_price",
     "gauge",

@@ -255,13 +255,15 @@ def test_a_period_that_is_over_has_what_was_used_at_its_end() -> None:
     assert over.allowances == (
         Allowance(
             account="481",
-            name="71",
+            allowance="71",
             unit="documents",
-            label="Yearly",
+            account_name="Head",
+            allowance_name="Yearly",
             allowed=800,
             used=900,
             available=0,
             burn_per_day=900 / 31,
+            start=at(2026, 1, 1, 6),
             end=at(2026, 2, 1, 6),
             cumulative_only=True,
         ),
@@ -271,12 +273,12 @@ def test_a_period_that_is_over_has_what_was_used_at_its_end() -> None:
 def test_a_pack_with_a_plans_id_has_the_name_that_a_poll_gives_it() -> None:
     lived = poll(xtracta.create_poller(xtracta_settings()), Vendors(GROUPS), NOON.timestamp())
     [pack] = [
-        each.allowances[0].name
+        each.allowances[0].allowance
         for begin, _, each in periods(Vendors(GROUPS))
         if begin == "01-10 06"
     ]
     assert pack == "pack-71"
-    assert pack in {allowance.name for allowance in lived.allowances}
+    assert pack in {allowance.allowance for allowance in lived.allowances}
 
 
 def test_a_pack_alone_is_told_by_its_id() -> None:
@@ -288,7 +290,7 @@ def test_a_pack_alone_is_told_by_its_id() -> None:
         "xtracta_pack_documents_used{481,71}": 150,
         "xtracta_pack_documents_available{481,71}": 50,
     }
-    assert last.allowances[0].name == "71"
+    assert last.allowances[0].allowance == "71"
 
 
 def test_a_period_ends_where_the_next_one_of_its_plan_begins() -> None:

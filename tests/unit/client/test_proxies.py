@@ -106,7 +106,7 @@ def test_through_a_tunnel_only_the_vendor_sees_the_key(tmp_path: Path) -> None:
             tunnel(vendor) as (url, seen),
         ):
             http = {"proxy_url": url, "tls_ca_file": str(authority.certificate)}
-            asking = source("https://vendor.example", http=http, poll={"timeout": "2s"})
+            asking = source("https://vendor.example", http=http)
             assert credits_today(await polled(asking)) == 9
         assert seen[0].startswith(b"CONNECT vendor.example:443 HTTP/1.1\r\n")
         assert KEY.encode() in vendor.requests[0]
@@ -122,7 +122,7 @@ def test_a_proxy_with_tls_is_held_to_the_same_trust(tmp_path: Path) -> None:
     async def main(name: str) -> PollAttempt:
         async with peer(well_behaved, authority.server(name)) as proxy:
             known = http | {"proxy_url": proxy.url}
-            return await polled(source("http://vendor.example", http=known, poll={"timeout": "2s"}))
+            return await polled(source("http://vendor.example", http=known))
 
     assert credits_today(run(main("IP:127.0.0.1"))) == 9
     assert failure(run(main("DNS:other.example"))).reason == FailureReason.TLS

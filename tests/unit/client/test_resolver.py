@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from raw_http_server import peer, well_behaved
-from vendor_calls import credits_today, failure, polled, run, source
+from vendor_calls import LONG_TIMEOUT, TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.resolver import DaemonThreadExecutor
 from exporter.model import FailureReason
@@ -52,8 +52,8 @@ def end(resolver: Resolver) -> None:
         thread.join(5)
 
 
-def at(host: str, port: int) -> PollTarget:
-    return source(f"http://{host}.example:{port}")
+def at(host: str, port: int, timeout: float = TIMEOUT) -> PollTarget:
+    return source(f"http://{host}.example:{port}", poll={"timeout": f"{timeout}s"})
 
 
 def test_a_name_is_looked_up_by_the_executors_function() -> None:
@@ -61,7 +61,7 @@ def test_a_name_is_looked_up_by_the_executors_function() -> None:
         resolver = Resolver()
         asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(resolver))
         async with peer(well_behaved) as there:
-            assert credits_today(await polled(at("good", there.port))) == 9
+            assert credits_today(await polled(at("good", there.port, LONG_TIMEOUT))) == 9
         assert set(resolver.calls) == {"good.example"}
 
     run(main())
@@ -75,8 +75,11 @@ def test_every_address_of_a_name_is_tried() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(two))
         async with peer(well_behaved) as there:
-            assert credits_today(await polled(at("good", there.port))) == 9
-        assert failure(await polled(at("good", there.port))).reason == FailureReason.CONNECT
+            assert credits_today(await polled(at("good", there.port, LONG_TIMEOUT))) == 9
+        assert (
+            failure(await polled(at("good", there.port, LONG_TIMEOUT))).reason
+            == FailureReason.CONNECT
+        )
 
     run(main())
 
@@ -100,7 +103,7 @@ def test_a_dead_resolver_delays_no_healthy_target_and_no_exit() -> None:
             dead = [at(f"dead{number}", there.port) for number in range(100)]
             tasks = [group.create_task(polled(each)) for each in dead]
             await asyncio.sleep(0)
-            with_retry = source(f"http://good.example:{there.port}", poll={"timeout": "5s"})
+            with_retry = at("good", there.port, LONG_TIMEOUT)
             assert credits_today(await polled(with_retry)) == 9
         assert {failure(task.result()).reason for task in tasks} == {FailureReason.TIMEOUT}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from certificates import Authority
 from raw_http_server import Move, peer, well_behaved
-from vendor_calls import credits_today, failure, polled, run, source
+from vendor_calls import TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.client import HttpClient
 from exporter.config.models import Http
@@ -33,7 +33,7 @@ def outcome(tls: ssl.SSLContext, trusted: Path | None) -> PollFailure | float:
     async def main() -> PollFailure | float:
         http = {"tls_ca_file": str(trusted)} if trusted else {}
         async with peer(well_behaved, tls) as there:
-            attempt = await polled(source(there.url, http=http, poll={"timeout": "2s"}))
+            attempt = await polled(source(there.url, http=http))
             assert all(b"Bearer" in request for request in there.requests)
             if isinstance(attempt.result, PollFailure):
                 assert there.requests == []
@@ -145,7 +145,8 @@ def test_a_server_without_tls_is_a_failure_of_tls() -> None:
 def test_a_server_that_says_nothing_is_a_timeout() -> None:
     async def main() -> None:
         async with peer(lambda _: [Move.HANG]) as there:
-            attempt = await polled(source(f"https://127.0.0.1:{there.port}"))
+            url = f"https://127.0.0.1:{there.port}"
+            attempt = await polled(source(url, poll={"timeout": f"{TIMEOUT}s"}))
         assert failure(attempt).reason == FailureReason.TIMEOUT
 
     run(main())

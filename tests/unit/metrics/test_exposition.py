@@ -46,7 +46,7 @@ def samples(draw: st.DrawFn) -> Sample:
 ALLOWANCES = st.builds(
     Allowance,
     account=TEXT,
-    name=TEXT,
+    allowance=TEXT,
     unit=st.just("credits"),
     allowed=st.integers(0, 2**53),
     used=st.integers(0, 2**53),
@@ -58,7 +58,9 @@ ALLOWANCES = st.builds(
 READINGS = st.builds(
     PollResult,
     st.lists(samples(), max_size=8, unique_by=lambda sample: sample[:2]).map(tuple),
-    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.name)).map(tuple),
+    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.allowance)).map(
+        tuple
+    ),
 )
 OUTCOMES = st.builds(
     PollOutcome,
@@ -184,16 +186,14 @@ def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) ->
 def test_a_number_is_written_without_a_needless_fraction(value: float, text: str) -> None:
     assert number(value) == text
     poll_result = PollResult((Sample(AVAILABLE, ("org",), value),))
-    snapshot = TargetSnapshot(target(), TargetState(poll_result=poll_result), is_stale=False)
+    snapshot = TargetSnapshot(target(), TargetState(result=poll_result), is_stale=False)
     assert target_lines(snapshot)["affinda_credits_available"].endswith(f" {text}\n")
 
 
 def test_metrics_whose_labels_have_the_same_values_keep_the_names_of_their_own() -> None:
     values = ("7", "8")
     poll_result = PollResult((Sample(PLAN["used"], values, 1), Sample(PACK["used"], values, 2)))
-    lines = target_lines(
-        TargetSnapshot(target(), TargetState(poll_result=poll_result), is_stale=False)
-    )
+    lines = target_lines(TargetSnapshot(target(), TargetState(result=poll_result), is_stale=False))
     plan, pack = lines["xtracta_documents_used"], lines["xtracta_pack_documents_used"]
     assert plan == 'xtracta_documents_used{target="one",group_id="7",plan_id="8"} 1\n'
     assert pack == 'xtracta_pack_documents_used{target="one",group_id="7",pack_id="8"} 2\n'

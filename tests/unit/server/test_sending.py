@@ -33,9 +33,9 @@ LONG = bytes(range(256)) * 80_000
 
 @pytest.fixture
 def page() -> MetricsCache:
-    """Of 300 targets: more than half a megabyte."""
+    """Of 3000 targets: more than half a megabyte."""
     snapshot = StateStore()
-    snapshot.set_targets(target(f"{number}") for number in range(300))
+    snapshot.set_targets(target(f"{number}") for number in range(3000))
     return MetricsCache(snapshot, tuple, lambda: 0.0)
 
 

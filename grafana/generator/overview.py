@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.boards import Row, dashboard, target_variable, variable
-from grafana.panels import (
+from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.panels import (
     BAD_FROM_ONE,
     LEFT,
-    bars,
-    over_time,
+    bargauge,
     query,
     stat,
     table,
     thresholds,
-    words_for,
+    timeseries,
+    value_mappings,
 )
-from grafana.queries import ALLOWANCE, PLAN, highest, relabelled
+from grafana.generator.queries import ALLOWANCE, PLAN, label_set, max_by
 
 if TYPE_CHECKING:
-    from grafana.panels import Json
+    from grafana.generator.panels import Json
 
-_RATIO: Final = highest("docusage_allowance_available_ratio", *ALLOWANCE)
-_EXHAUSTION: Final = highest("docusage_allowance_exhaustion_timestamp_seconds", *ALLOWANCE)
-_END: Final = highest("docusage_allowance_end_timestamp_seconds", *ALLOWANCE)
-_BURN: Final = highest("docusage_allowance_burn_per_day", *ALLOWANCE)
-_WARNING: Final = highest(
+_RATIO: Final = max_by("docusage_allowance_available_ratio", *ALLOWANCE)
+_EXHAUSTION: Final = max_by("docusage_allowance_exhaustion_timestamp_seconds", *ALLOWANCE)
+_END: Final = max_by("docusage_allowance_end_timestamp_seconds", *ALLOWANCE)
+_BURN: Final = max_by("docusage_allowance_burn_per_day", *ALLOWANCE)
+_WARNING: Final = max_by(
     "docusage_allowance_threshold_ratio", *ALLOWANCE, matching='severity="warning"'
 )
 _LOW: Final = f"{_RATIO} < {_WARNING}"
@@ -60,14 +60,14 @@ def board() -> Json:
 
 def _answers() -> list[Json]:
     soon = f"({_EARLY}) and ({_EXHAUSTION} - time() < {14 * _DAY})"
-    up = highest("docusage_target_up", "target")
-    age = f"time() - {highest('docusage_target_last_success_timestamp_seconds', 'target')}"
+    up = max_by("docusage_target_up", "target")
+    age = f"time() - {max_by('docusage_target_last_success_timestamp_seconds', 'target')}"
     return [
         stat(
             "Need action?",
             "Those below the warning threshold of their target, and those that run out within two"
             " weeks and before their period ends.",
-            query(f"count(({_LOW}) or ({soon})) or vector(0)", at_once=True),
+            query(f"count(({_LOW}) or ({soon})) or vector(0)", instant=True),
             steps=BAD_FROM_ONE,
             colour="background",
             unit="none",
@@ -75,7 +75,7 @@ def _answers() -> list[Json]:
         stat(
             "Used up?",
             "Allowances of which nothing is left.",
-            query(f"count({_RATIO} == 0) or vector(0)", at_once=True),
+            query(f"count({_RATIO} == 0) or vector(0)", instant=True),
             steps=BAD_FROM_ONE,
             colour="background",
             unit="none",
@@ -84,7 +84,7 @@ def _answers() -> list[Json]:
             "Next to run out?",
             "The allowance that is used up first at its present rhythm of use, of those that do not"
             " last until their period ends.",
-            query(f"bottomk(1, ({_EARLY}) - time())", "{{target}}", at_once=True),
+            query(f"bottomk(1, ({_EARLY}) - time())", "{{target}}", instant=True),
             steps=[(None, "red"), (7 * _DAY, "orange"), (30 * _DAY, "yellow")],
             text="value_and_name",
             unit="s",
@@ -97,14 +97,14 @@ def _answers() -> list[Json]:
             " left out.",
             query(
                 "bottomk(1, "
-                + highest(
+                + max_by(
                     "docusage_allowance_end_timestamp_seconds",
                     *ALLOWANCE,
                     matching='vendor!="affinda"',
                 )
                 + " - time())",
                 "{{target}}",
-                at_once=True,
+                instant=True,
             ),
             steps=[(None, "red"), (2 * _DAY, "orange"), (7 * _DAY, "green")],
             text="value_and_name",
@@ -115,7 +115,7 @@ def _answers() -> list[Json]:
         stat(
             "Targets that fail?",
             "Targets whose last poll failed; see the exporter's dashboard for the reasons.",
-            query(f"count({up} == 0) or vector(0)", at_once=True),
+            query(f"count({up} == 0) or vector(0)", instant=True),
             steps=BAD_FROM_ONE,
             colour="background",
             unit="none",
@@ -124,7 +124,7 @@ def _answers() -> list[Json]:
             "Oldest figures?",
             "Time since the last successful poll of the target for which it is longest, of those"
             " that ever succeeded.",
-            query(f"max({age})", at_once=True),
+            query(f"max({age})", instant=True),
             steps=[(None, "green"), (2700, "orange"), (_DAY, "red")],
             unit="s",
             decimals=0,
@@ -133,11 +133,11 @@ def _answers() -> list[Json]:
 
 
 def _left() -> Json:
-    return bars(
+    return bargauge(
         "How much of each allowance is left?",
         "The least first. Red is below 5 %, orange below 20 %; alerts follow each target's own"
         " thresholds.",
-        query(f"sort({_RATIO})", _NAME, at_once=True),
+        query(f"sort({_RATIO})", _NAME, instant=True),
         steps=LEFT,
         unit="percentunit",
         min=0,
@@ -150,11 +150,11 @@ def _at_the_end() -> Json:
     # What is left lasts until the exhaustion; at that pace the rest of the period takes more.
     pace = f"({_RATIO} > 0) / ({_EXHAUSTION} - time())"
     expected = f"1 - {_RATIO} + ({_END} - time()) * ({pace})"
-    return bars(
+    return bargauge(
         "How much will be used when each period ends?",
         "Use at the end of the period or plan, at the present rhythm, as a part of the allowance:"
         " above 100 % it runs out before. Allowances without an end are left out.",
-        query(f"sort_desc({expected})", _NAME, at_once=True),
+        query(f"sort_desc({expected})", _NAME, instant=True),
         steps=[(None, "green"), (0.9, "orange"), (1, "red")],
         unit="percentunit",
         min=0,
@@ -174,9 +174,9 @@ def _of_allowances(suffix: str) -> str:
     found = []
     for vendor, name, account, allowance in parts:
         by = ["target", *(label[1:] for label in (account, allowance) if label[0] == "$")]
-        figure = highest(name, *by)
+        figure = max_by(name, *by)
         for label, value in (("account", account), ("allowance", allowance), ("vendor", vendor)):
-            figure = relabelled(figure, label, value)
+            figure = label_set(figure, label, value)
         found.append(f"max by ({keys}) ({figure})")
     return " or ".join(found)
 
@@ -226,7 +226,7 @@ def _allowances() -> Json:
             "Value #G": {"name": "Ends in", **time_left},
             "Value #H": {
                 "name": "Lasts?",
-                "mappings": words_for(_0=("no", "red"), _1=("yes", "green")),
+                "mappings": value_mappings(_0=("no", "red"), _1=("yes", "green")),
                 "custom__cellOptions": {"type": "color-text"},
                 "custom__width": 65,
             },
@@ -243,13 +243,13 @@ def _allowances() -> Json:
 
 def _month() -> Json:
     by = ("target", "organization")
-    so_far = highest("affinda_credits_month_to_date", *by)
-    burn = relabelled(
-        highest("docusage_allowance_burn_per_day", "target", "account"), "organization", "$account"
+    so_far = max_by("affinda_credits_month_to_date", *by)
+    burn = label_set(
+        max_by("docusage_allowance_burn_per_day", "target", "account"), "organization", "$account"
     )
     burn = f"max by ({', '.join(by)}) ({burn})"
     days_left = "scalar(days_in_month() - day_of_month() + 1 - hour() / 24)"
-    allowed = highest("affinda_credits_allowed", *by)
+    allowed = max_by("affinda_credits_allowed", *by)
     expected = f"({so_far}) + ({burn}) * {days_left}"
     return table(
         "Where will this month end, against the allowance?",
@@ -274,9 +274,9 @@ def _month() -> Json:
 
 
 def _cost() -> Json:
-    used = highest("affinda_credits_used", "target", "organization")
-    price = highest("affinda_credit_price", "target", "organization", "currency")
-    plans = highest("xtracta_plan_price", *PLAN, "currency")
+    used = max_by("affinda_credits_used", "target", "organization")
+    price = max_by("affinda_credit_price", "target", "organization", "currency")
+    plans = max_by("xtracta_plan_price", *PLAN, "currency")
     credits_ = f"{price} * on (target, organization) group_left () {used}"
     return table(
         "What does it cost, in each currency?",
@@ -296,7 +296,7 @@ def _cost() -> Json:
 
 
 def _history() -> Json:
-    return over_time(
+    return timeseries(
         "How did each allowance shrink?",
         "What was left over time; a renewal is a step up. The lines are at 20 % and at 5 %.",
         query(_RATIO, _NAME),

@@ -37,7 +37,7 @@ def series(name: str, *matchers: str, over: str = "") -> str:
     return f"{name}{{{', '.join([*chosen, *matchers])}}}{over}"
 
 
-def highest(name: str, *by: str, matching: str = "", over: str = "", of: str = "{}") -> str:
+def max_by(name: str, *by: str, matching: str = "", over: str = "", of: str = "{}") -> str:
     """One value of a metric for each combination of labels, so that replicas double nothing.
 
     Args:
@@ -52,7 +52,7 @@ def highest(name: str, *by: str, matching: str = "", over: str = "", of: str = "
     return f"max by ({', '.join(by)}) ({of.format(chosen)})"
 
 
-def relabelled(expression: str, label: str, value: str) -> str:
+def label_set(expression: str, label: str, value: str) -> str:
     """`label` set to `value`; `$name` stands for another label's value."""
     if value.startswith("$"):
         return f'label_replace({expression}, "{label}", "$1", "{value[1:]}", "(.+)")'

@@ -19,18 +19,18 @@ _LAST: Final = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
 def query(
-    expression: str, legend: str = "", *, at_once: bool = False, table: bool = False, step: str = ""
+    expression: str, legend: str = "", *, instant: bool = False, table: bool = False, step: str = ""
 ) -> Json:
     """A question to Prometheus; its `refId` comes with its place in the panel.
 
     Args:
         expression: PromQL.
         legend: names its series, with `{{label}}`.
-        at_once: for now alone, not over the dashboard's time.
+        instant: for now alone, not over the dashboard's time.
         table: as a table's rows; always for now alone.
         step: the shortest time between two points, such as `1d`.
     """
-    now = at_once or table
+    now = instant or table
     return {
         "datasource": DATASOURCE,
         "expr": expression,
@@ -44,7 +44,7 @@ def query(
 
 def stat(
     title: str,
-    words: str,
+    description: str,
     *queries: Json,
     steps: Steps,
     colour: Literal["value", "background"] = "value",
@@ -62,10 +62,10 @@ def stat(
         "wideLayout": False,
     }
     fields = {"defaults": _defaults(steps, **field), "overrides": []}
-    return _panel("stat", title, words, queries, fieldConfig=fields, options=options)
+    return _panel("stat", title, description, queries, fieldConfig=fields, options=options)
 
 
-def bars(title: str, words: str, *queries: Json, steps: Steps, **field: Any) -> Json:  # noqa: ANN401  as above
+def bargauge(title: str, description: str, *queries: Json, steps: Steps, **field: Any) -> Json:  # noqa: ANN401  as above
     """A horizontal bar for each series, in the order of the answer."""
     options = {
         "reduceOptions": _LAST,
@@ -80,12 +80,12 @@ def bars(title: str, words: str, *queries: Json, steps: Steps, **field: Any) -> 
         "maxVizHeight": 36,
     }
     fields = {"defaults": _defaults(steps, **field), "overrides": []}
-    return _panel("bargauge", title, words, queries, fieldConfig=fields, options=options)
+    return _panel("bargauge", title, description, queries, fieldConfig=fields, options=options)
 
 
-def over_time(
+def timeseries(
     title: str,
-    words: str,
+    description: str,
     *queries: Json,
     stacked: bool = False,
     lines: Steps = (),
@@ -116,12 +116,12 @@ def over_time(
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     fields = {"defaults": defaults, "overrides": list(overrides)}
-    return _panel("timeseries", title, words, queries, fieldConfig=fields, options=options)
+    return _panel("timeseries", title, description, queries, fieldConfig=fields, options=options)
 
 
 def table(
     title: str,
-    words: str,
+    description: str,
     *queries: Json,
     columns: dict[str, Json],
     sort: str,
@@ -132,7 +132,7 @@ def table(
 
     Args:
         title: a question.
-        words: what the rows are.
+        description: what the rows are.
         queries: their values are the columns `Value #A`, `Value #B` and so on.
         columns: in order, by label or `Value #A`: `name`, and field options for that column.
         sort: the shown name of the column to sort by.
@@ -150,7 +150,7 @@ def table(
     return _panel(
         "table",
         title,
-        words,
+        description,
         queries,
         fieldConfig={"defaults": defaults, "overrides": _of_columns(columns)},
         options={
@@ -183,7 +183,13 @@ def _of_columns(columns: dict[str, Json]) -> list[Json]:
     ]
 
 
-def timeline(title: str, words: str, *queries: Json, steps: Steps, **field: Any) -> Json:  # noqa: ANN401  as above
+def state_timeline(
+    title: str,
+    description: str,
+    *queries: Json,
+    steps: Steps,
+    **field: Any,  # noqa: ANN401  as above
+) -> Json:
     """A lane for each series, coloured by its state."""
     defaults = _defaults(steps, **field) | {
         "color": {"mode": "thresholds"},
@@ -198,7 +204,9 @@ def timeline(title: str, words: str, *queries: Json, steps: Steps, **field: Any)
         "tooltip": {"mode": "single", "sort": "none"},
     }
     fields = {"defaults": defaults, "overrides": []}
-    return _panel("state-timeline", title, words, queries, fieldConfig=fields, options=options)
+    return _panel(
+        "state-timeline", title, description, queries, fieldConfig=fields, options=options
+    )
 
 
 def override(name: str, **properties: Any) -> Json:  # noqa: ANN401  Grafana's own field options
@@ -220,7 +228,7 @@ def thresholds(steps: Steps) -> Json:
     }
 
 
-def words_for(**of: tuple[str, str]) -> list[Json]:
+def value_mappings(**of: tuple[str, str]) -> list[Json]:
     """Value mappings: `_0=("down", "red")` shows 0 so."""
     options = {
         value.removeprefix("_"): {"text": text, "color": colour, "index": index}
@@ -236,14 +244,14 @@ def _defaults(steps: Steps, **field: Any) -> Json:  # noqa: ANN401  Grafana's ow
 def _panel(
     kind: str,
     title: str,
-    words: str,
+    description: str,
     queries: tuple[Json, ...],
     **more: Any,  # noqa: ANN401  fieldConfig, options and transformations, as Grafana has them
 ) -> Json:
     return {
         "type": kind,
         "title": title,
-        "description": words,
+        "description": description,
         "datasource": DATASOURCE,
         "targets": [
             {"refId": chr(ord("A") + index), **asked} for index, asked in enumerate(queries)

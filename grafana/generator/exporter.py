@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.boards import Row, dashboard, target_variable, variable
-from grafana.panels import BLUE, FULL, bars, over_time, query, stat, timeline, words_for
-from grafana.queries import highest, relabelled, series
+from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.panels import (
+    BLUE,
+    FULL,
+    bargauge,
+    query,
+    stat,
+    state_timeline,
+    timeseries,
+    value_mappings,
+)
+from grafana.generator.queries import label_set, max_by, series
 
 if TYPE_CHECKING:
-    from grafana.panels import Json
+    from grafana.generator.panels import Json
 
-_UP: Final = highest("docusage_target_up", "target")
-_STATES: Final = words_for(_0=("down", "red"), _1=("up", "green"))
+_UP: Final = max_by("docusage_target_up", "target")
+_STATES: Final = value_mappings(_0=("down", "red"), _1=("up", "green"))
 _AT_LEAST_ONE: Final = {"axisSoftMax": 1}
 _UP_STEPS: Final = [(None, "red"), (1, "green")]
 
@@ -27,7 +36,7 @@ def board() -> Json:
             Row(8, [_polls(), _age()]),
             Row(8, [_failures(), _durations()]),
             Row(8, [_calls(), _anomalies()]),
-            Row(8, [_memory(), _cpu()], fold="The process itself"),
+            Row(8, [_memory(), _cpu()], collapsed="The process itself"),
         ],
         since="now-7d",
         variables=[
@@ -41,7 +50,7 @@ def _targets() -> Json:
     return stat(
         "Which targets answer?",
         "Whether the last poll of each target succeeded, in any replica.",
-        query(_UP, "{{target}}", at_once=True),
+        query(_UP, "{{target}}", instant=True),
         steps=_UP_STEPS,
         colour="background",
         text="value_and_name",
@@ -55,10 +64,10 @@ def _config() -> Json:
         "Configuration?",
         "Whether the configuration was good when an exporter last read it; otherwise it runs on"
         " with the one before.",
-        query(f"min({series('docusage_exporter_config_last_reload_successful')})", at_once=True),
+        query(f"min({series('docusage_exporter_config_last_reload_successful')})", instant=True),
         steps=_UP_STEPS,
         colour="background",
-        mappings=words_for(_0=("bad", "red"), _1=("good", "green")),
+        mappings=value_mappings(_0=("bad", "red"), _1=("good", "green")),
         unit="none",
     )
 
@@ -70,7 +79,7 @@ def _version() -> Json:
         query(
             f"count by (version) ({series('docusage_exporter_build_info')})",
             "{{version}}",
-            at_once=True,
+            instant=True,
         ),
         steps=BLUE,
         text="name",
@@ -79,7 +88,7 @@ def _version() -> Json:
 
 
 def _polls() -> Json:
-    return timeline(
+    return state_timeline(
         "When did polls fail?",
         "A lane for each target: red while its last poll had failed.",
         query(_UP, "{{target}}"),
@@ -90,13 +99,13 @@ def _polls() -> Json:
 
 
 def _age() -> Json:
-    age = f"time() - {highest('docusage_target_last_success_timestamp_seconds', 'target')}"
-    stale = highest("docusage_target_stale_after_seconds", "target")
-    return bars(
+    age = f"time() - {max_by('docusage_target_last_success_timestamp_seconds', 'target')}"
+    stale = max_by("docusage_target_stale_after_seconds", "target")
+    return bargauge(
         "How old are the figures, against the age at which they are withdrawn?",
         "Time since the last successful poll as a part of stale_after; at 100 % the figures of a"
         " target are withdrawn. A target that never succeeded is not here.",
-        query(f"sort_desc(({age}) / ({stale}))", "{{target}}", at_once=True),
+        query(f"sort_desc(({age}) / ({stale}))", "{{target}}", instant=True),
         steps=FULL,
         unit="percentunit",
         decimals=0,
@@ -107,7 +116,7 @@ def _age() -> Json:
 
 def _failures() -> Json:
     failures = series("docusage_target_poll_failures_total", over="[$__interval]")
-    return over_time(
+    return timeseries(
         "Why did polls fail?",
         "Failed polls per hour or longer, by target and reason; the runbook says what to do about"
         " each reason.",
@@ -125,11 +134,11 @@ def _failures() -> Json:
 
 
 def _durations() -> Json:
-    return over_time(
+    return timeseries(
         "How long do polls take?",
         "The last poll of each target, waiting for limits included; a poll with many scopes makes"
         " many requests.",
-        query(highest("docusage_target_last_poll_duration_seconds", "target"), "{{target}}"),
+        query(max_by("docusage_target_last_poll_duration_seconds", "target"), "{{target}}"),
         unit="s",
         min=0,
     )
@@ -137,7 +146,7 @@ def _durations() -> Json:
 
 def _calls() -> Json:
     calls = series("docusage_target_api_requests_total", over="[$__rate_interval]")
-    return over_time(
+    return timeseries(
         "How many calls do the vendors get?",
         "Requests per minute, retries and every replica included: what counts against a quota.",
         query(f"sum by (target) (rate({calls})) * 60", "{{target}}"),
@@ -148,7 +157,7 @@ def _calls() -> Json:
 
 def _anomalies() -> Json:
     anomalies = series("docusage_target_response_anomalies_total", over="[$__interval]")
-    return over_time(
+    return timeseries(
         "Which replies were odd?",
         "Replies that were accepted all the same, by target and kind.",
         query(
@@ -166,11 +175,11 @@ def _anomalies() -> Json:
 
 def _none(label: str) -> str:
     """A line at 0, so that a panel without bars says so instead of being empty."""
-    return relabelled("vector(0)", label, "none")
+    return label_set("vector(0)", label, "none")
 
 
 def _memory() -> Json:
-    return over_time(
+    return timeseries(
         "How much memory does it take?",
         "Resident memory of each exporter.",
         query(
@@ -185,7 +194,7 @@ def _memory() -> Json:
 
 def _cpu() -> Json:
     seconds = series("process_cpu_seconds_total", over="[$__rate_interval]")
-    return over_time(
+    return timeseries(
         "How much CPU does it take?",
         "Seconds of CPU per second of each exporter: 100 % is one core.",
         query(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from grafana.panels import DATASOURCE
+from grafana.generator.panels import DATASOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from grafana.panels import Json
+    from grafana.generator.panels import Json
 
 _TAG: Final = "docusage"
 _COLUMNS: Final = 24
@@ -22,17 +22,17 @@ class Row(NamedTuple):
     Args:
         height: of all of them, in units of 30 pixels.
         panels: from left to right.
-        fold: the title under which they are folded away, if they are.
+        collapsed: title of the collapsed row that holds them; empty for none.
     """
 
     height: int
     panels: list[Json]
-    fold: str = ""
+    collapsed: str = ""
 
 
 def dashboard(
     name: str,
-    words: str,
+    description: str,
     rows: list[Row],
     *,
     since: str,
@@ -43,7 +43,7 @@ def dashboard(
     return {
         "uid": f"{_TAG}-{name.lower()}",
         "title": f"Document AI usage: {name}",
-        "description": words,
+        "description": description,
         "tags": [_TAG],
         "editable": False,
         "graphTooltip": 1,
@@ -125,16 +125,16 @@ def _placed(rows: list[Row]) -> Iterator[Json]:
     """Panels with their places and numbers; a fold holds its own."""
     top, number = 0, 1
     for row in rows:
-        if row.fold:
+        if row.collapsed:
             panels = list(_side_by_side(row, top + 1, number + 1))
-            yield _fold(row.fold, top, number) | {"panels": panels}
+            yield _collapsed_row(row.collapsed, top, number) | {"panels": panels}
             top, number = top + 1, number + 1 + len(panels)
         else:
             yield from _side_by_side(row, top, number)
             top, number = top + row.height, number + len(row.panels)
 
 
-def _fold(title: str, top: int, number: int) -> Json:
+def _collapsed_row(title: str, top: int, number: int) -> Json:
     place = {"h": 1, "w": _COLUMNS, "x": 0, "y": top}
     return {"type": "row", "id": number, "title": title, "collapsed": True, "gridPos": place}
 

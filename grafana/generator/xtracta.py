@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.boards import Row, dashboard, target_variable, variable
-from grafana.panels import DATASOURCE, FULL, LEFT, bars, over_time, override, query, table
-from grafana.queries import PLAN, highest, series
+from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.panels import (
+    DATASOURCE,
+    FULL,
+    LEFT,
+    bargauge,
+    override,
+    query,
+    table,
+    timeseries,
+)
+from grafana.generator.queries import PLAN, max_by, series
 
 if TYPE_CHECKING:
-    from grafana.panels import Json
+    from grafana.generator.panels import Json
 
 _DAY: Final = 86400
 _PLAN: Final = 'plan_id=~"$plan"'
@@ -44,12 +53,12 @@ def board() -> Json:
 
 def _figure(name: str, over: str = "") -> str:
     of = "last_over_time({})" if over else "{}"
-    return highest(f"xtracta_{name}", *PLAN, matching=_PLAN, over=over, of=of)
+    return max_by(f"xtracta_{name}", *PLAN, matching=_PLAN, over=over, of=of)
 
 
 def _named(expression: str) -> str:
     """With the plan's name as a label."""
-    info = highest("xtracta_plan_info", *PLAN, "plan_name", matching=_PLAN)
+    info = max_by("xtracta_plan_info", *PLAN, "plan_name", matching=_PLAN)
     return f"({expression}) * on ({', '.join(PLAN)}) group_left (plan_name) {info}"
 
 
@@ -70,10 +79,10 @@ def _renewals() -> Json:
 
 def _fill() -> Json:
     part = f"{_figure('documents_used')} / ({_figure('documents_allowed')} > 0)"
-    return bars(
+    return bargauge(
         "How full is each plan?",
         "Documents used as a part of those allowed, the fullest first.",
-        query(f"sort_desc({_named(part)})", _LEGEND, at_once=True),
+        query(f"sort_desc({_named(part)})", _LEGEND, instant=True),
         steps=FULL,
         unit="percentunit",
         decimals=0,
@@ -85,15 +94,15 @@ def _fill() -> Json:
 def _packs() -> Json:
     by = ("target", "group_id", "pack_id")
     left, allowed = (
-        highest(f"xtracta_pack_documents_{name}", *by) for name in ("available", "allowed")
+        max_by(f"xtracta_pack_documents_{name}", *by) for name in ("available", "allowed")
     )
-    return bars(
+    return bargauge(
         "What is left in booster packs?",
         "Documents left as a part of those bought, the least first.",
         query(
             f"sort(({left}) / ({allowed} > 0))",
             "{{pack_id}} ({{group_id}})",
-            at_once=True,
+            instant=True,
         ),
         steps=LEFT,
         unit="percentunit",
@@ -106,11 +115,11 @@ def _packs() -> Json:
 
 def _ends() -> Json:
     ends = f"{_figure('plan_expiry_timestamp_seconds')} - time()"
-    return bars(
+    return bargauge(
         "How many days until each plan ends?",
         "The next to end first. Red is within two days, orange within a week; below zero the plan"
         " has ended and was not renewed.",
-        query(f"sort(({_named(ends)}) / {_DAY})", _LEGEND, at_once=True),
+        query(f"sort(({_named(ends)}) / {_DAY})", _LEGEND, instant=True),
         steps=[(None, "red"), (2, "orange"), (7, "green")],
         unit="d",
         decimals=1,
@@ -123,7 +132,7 @@ def _burn_down() -> Json:
     even = (
         f"{_figure('documents_allowed')} * clamp_min(({expiry} - time()) / ({expiry} - {start}), 0)"
     )
-    panel = over_time(
+    panel = timeseries(
         "Will ${plan:text} last until it ends?",
         "Documents left, and as a dashed line what would be left of an even use that ends with the"
         " plan: below the line the plan runs out early. Vertical lines are renewals.",
@@ -150,7 +159,7 @@ def _per_day() -> Json:
     of_day = (
         f"({_figure('documents_used', '[1d] offset -1d')}) - ({_figure('documents_used', '[1d]')})"
     )
-    return over_time(
+    return timeseries(
         "How many documents were used each day?",
         "Documents per plan and day (UTC); the last bar is today so far, and the day of a renewal"
         " is left out.",
@@ -163,7 +172,7 @@ def _per_day() -> Json:
 
 def _plans() -> Json:
     by = (*PLAN, "currency")
-    price = highest("xtracta_plan_price", *by, matching=_PLAN)
+    price = max_by("xtracta_plan_price", *by, matching=_PLAN)
     keys = f"on ({', '.join(PLAN)}) group_left ()"
     allowed, used = (_figure(f"documents_{name}") for name in ("allowed", "used"))
     questions = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.boards import Row, dashboard, target_variable, variable
-from grafana.panels import BLUE, bars, over_time, query, stat, table
-from grafana.queries import WEEKS, highest, relabelled
+from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.panels import BLUE, bargauge, query, stat, table, timeseries
+from grafana.generator.queries import WEEKS, label_set, max_by
 
 if TYPE_CHECKING:
-    from grafana.panels import Json
+    from grafana.generator.panels import Json
 
 _ORGANIZATION: Final = ("target", "organization")
 _AXES: Final = {
@@ -65,16 +65,16 @@ def _credits(axis: str, window: str, *, over: str = "") -> str:
     labels = (*_ORGANIZATION, *_AXES[axis])
     chosen = 'organization=~"$organization"'
     of = "last_over_time({})" if over.startswith("[") else "{}"
-    return highest(f"{prefix}_credits_{window}", *labels, matching=chosen, over=over, of=of)
+    return max_by(f"{prefix}_credits_{window}", *labels, matching=chosen, over=over, of=of)
 
 
 def _named(expression: str, axis: str) -> str:
     """With the scope's name as a label, or its identifier where the vendor's list is not known."""
     labels = (*_ORGANIZATION, *_AXES[axis])
     name = f"{axis}_name"
-    known = highest(f"affinda_{axis}_info", *labels, name)
+    known = max_by(f"affinda_{axis}_info", *labels, name)
     keys = ", ".join(labels)
-    unnamed = relabelled(expression, name, f"${axis}")
+    unnamed = label_set(expression, name, f"${axis}")
     return (
         f"(({expression}) * on ({keys}) group_left ({name}) {known})"
         f" or ({unnamed} unless on ({keys}) {known})"
@@ -114,7 +114,7 @@ def _sums() -> list[Json]:
             stat(
                 title,
                 f"Credits of all chosen organizations {words}.",
-                query(f"sum({_credits('organization', window)})", at_once=True),
+                query(f"sum({_credits('organization', window)})", instant=True),
                 steps=BLUE,
                 unit="locale",
                 decimals=0,
@@ -124,7 +124,7 @@ def _sums() -> list[Json]:
         stat(
             "More than a week ago?",
             "Credits on the last complete day against the same weekday a week before.",
-            query(change, at_once=True),
+            query(change, instant=True),
             steps=BLUE,
             noValue="not in use",
             unit="percentunit",
@@ -134,7 +134,7 @@ def _sums() -> list[Json]:
 
 
 def _days(axis: str, title: str) -> Json:
-    return over_time(
+    return timeseries(
         title,
         "Credits per day (UTC); the last bar is today so far."
         + (
@@ -152,12 +152,12 @@ def _days(axis: str, title: str) -> Json:
 
 def _against_allowance() -> Json:
     used, allowed = (
-        highest(
+        max_by(
             f"affinda_credits_{figure}", *_ORGANIZATION, matching='organization=~"$organization"'
         )
         for figure in ("used", "allowed")
     )
-    return over_time(
+    return timeseries(
         "Does the use of each period stay below its allowance?",
         "Credits used since the period began, as a part of what was bought for it. The line is the"
         " allowance.",
@@ -172,12 +172,12 @@ def _against_allowance() -> Json:
 
 def _unusual() -> Json:
     weeks = " or ".join(
-        relabelled(_of_day("organization", 7 * week), "week", str(week))
+        label_set(_of_day("organization", 7 * week), "week", str(week))
         for week in range(1, WEEKS + 1)
     )
     usual = f"avg by ({', '.join(_ORGANIZATION)}) ({weeks}) > 0"
     complete = _credits("organization", "previous_day", over=_a_day_later(0))
-    return over_time(
+    return timeseries(
         "Which days were unusual?",
         "Credits of each complete day as a multiple of the mean of the same weekday in up to four"
         " weeks before: 1 is usual. The line is at 2.",
@@ -263,13 +263,13 @@ def _changes() -> Json:
 
 
 def _top(axis: str, title: str) -> Json:
-    return bars(
+    return bargauge(
         title,
         "Credits on the last 30 days; the ten with the most.",
         query(
             f"sort_desc(topk(10, {_named(_credits(axis, 'last_30_days'), axis)}))",
             f"{{{{{axis}_name}}}}",
-            at_once=True,
+            instant=True,
         ),
         steps=BLUE,
         unit="locale",
