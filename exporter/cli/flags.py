@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from exporter import logging
-from exporter.app import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,10 +15,8 @@ if TYPE_CHECKING:
 BOOLEAN_FLAGS: Final = frozenset(
     {"-h", "--help", "--version", "--config.check", "--config.enable-auto-reload", "--no-secrets"}
 )
-"""The flags without a value, which is needed to find the command among the arguments."""
+"""The flags without a value: needed to find the command among the arguments."""
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
-_LEVEL_ALIASES: Final = {"warning": "warn"}
-_VERSION_TEXT: Final = f"docusage-exporter, version {VERSION}\n  python version: {{python}}"
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,18 +41,14 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self._environ = environ
-        self._defaults: dict[str, Any] = {}
-        self.add_argument(
-            "--version",
-            action="version",
-            version=_VERSION_TEXT.format(python=platform.python_version()),
-        )
+        self._flag_defaults: dict[str, Any] = {}
+        self.add_argument("--version", action="store_true", help="print the version")
         self.flag(
             "log.level",
             "info",
-            "log only messages of this level and above",
+            "log messages of this level and above",
             choices=logging.LEVELS,
-            type=lambda text: _LEVEL_ALIASES.get(text, text),
+            type=_log_level,
             metavar=None,
         )
         self.flag(
@@ -64,7 +57,8 @@ class Parser(argparse.ArgumentParser):
 
     def flag(self, name: str, default: str, description: str, **options: Any) -> None:  # noqa: ANN401  argparse's own
         """A flag with a value; an empty environment variable counts as unset."""
-        self._defaults[name] = self._from_environment(name) or default
+        convert = options.get("type", str)
+        self._flag_defaults[name] = convert(self._from_environment(name) or default)
         description = f"{description} (default: {default or 'none'})"
         options = {"metavar": "VALUE"} | options
         self.add_argument(f"--{name}", dest=name, help=description, **options)
@@ -72,46 +66,79 @@ class Parser(argparse.ArgumentParser):
     def repeated_flag(self, name: str, default: str, description: str) -> None:
         """A flag that may be repeated; its environment variable separates values by commas."""
         self.flag(name, default, f"{description}; may be repeated", action="append")
-        self._defaults[name] = (self._from_environment(name) or default).split(",")
+        self._flag_defaults[name] = (self._from_environment(name) or default).split(",")
 
     def boolean_flag(self, name: str, description: str) -> None:
         """A flag without a value; its environment variable is true, 1, false, 0 or empty."""
-        self._defaults[name] = _BOOLEANS.get(self._from_environment(name).lower())
+        self._flag_defaults[name] = _BOOLEANS.get(self._from_environment(name).lower())
         self.add_argument(f"--{name}", dest=name, help=description, action="store_true")
 
     def config_flag(self) -> None:
-        """`--config.file`."""
+        """The configuration file."""
         self.flag("config.file", "config.yaml", "the configuration")
 
     def target_arguments(self) -> None:
-        """The names of the targets to which the command is limited."""
+        """The names of the targets to which a command is limited."""
         self.add_argument("targets", nargs="*", metavar="TARGET", help="default: every target")
+
+    def web_flags(self, default_address: str) -> None:
+        """The flags of a command that serves."""
+        self.repeated_flag("web.listen-address", default_address, "address to serve on")
+        self.flag("web.telemetry-path", "/metrics", "path of the metrics")
+        description = "TLS, users and headers, in the format of Prometheus's exporters"
+        self.flag("web.config.file", "", description)
+        self.flag("web.external-url", "", "URL under which a reverse proxy serves the exporter")
+        description = "prefix of every path, instead of the path of the external URL"
+        self.flag("web.route-prefix", "", description)
 
     def _from_environment(self, name: str) -> str:
         return self._environ.get(_variable(name), "")
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """Every flag's value by name; also sets up logging."""
-        given = vars(self.parse_args(arguments))
-        values = self._defaults | given
+        """Every flag's value by name; sets up logging.
+
+        Raises:
+            SystemExit: 2 for misuse; 0 after the help or the version.
+        """
+        flags = self._flag_defaults | vars(self.parse_args(arguments))
+        if "version" in flags:
+            print(version_text(self._environ))
+            self.exit()
         # argparse checks what is given, but not the defaults from the environment.
         for action in self._actions:
-            name = action.dest
-            if name not in self._defaults or name in given:
-                continue
-            if action.const is True and values[name] is None:
-                self.error(f"{_variable(name)} must be true or false")
-            if action.type and callable(action.type):
-                values[name] = action.type(values[name])
-            if action.choices and values[name] not in action.choices:
-                self.error(f"{_variable(name)} must be one of {', '.join(action.choices)}")
-        logging.set_up(values["log.level"], values["log.format"])
-        return values
+            if action.const is True and flags.get(action.dest, False) is None:
+                self.error(f"{_variable(action.dest)} must be true or false")
+            if action.choices and flags[action.dest] not in action.choices:
+                self.error(f"{_variable(action.dest)} must be one of {', '.join(action.choices)}")
+        logging.set_up(flags["log.level"], flags["log.format"])
+        return flags
+
+    def route_prefix(self, flags: Mapping[str, Any]) -> str:
+        """The prefix of every path that the web flags set, without a slash at its end."""
+        url = flags["web.external-url"]
+        try:
+            external = urlsplit(url)
+        except ValueError:
+            external = urlsplit("")
+        if url and not (external.scheme and external.netloc):
+            self.error("invalid --web.external-url; expected https://example.com/docusage")
+        prefix = (flags["web.route-prefix"] or external.path).strip("/")
+        return f"/{prefix}" if prefix else ""
 
 
-def path_or_none(value: str) -> Path | None:
-    """The path in a flag's value, or None if it is empty."""
-    return Path(value) if value else None
+def version_text(environ: Mapping[str, str]) -> str:
+    """Version, revision and Python, as the official exporters print theirs."""
+    from importlib.metadata import version  # noqa: PLC0415  takes a healthcheck's time
+
+    revision = environ.get("DOCUSAGE_REVISION") or "unknown"
+    return (
+        f"docusage-exporter, version {version('docusage-exporter')} (revision: {revision})\n"
+        f"  python version: {platform.python_version()}"
+    )
+
+
+def _log_level(text: str) -> str:
+    return "warn" if text == "warning" else text
 
 
 def _variable(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The start: what it does without, and that no scrape waits for what only polls need."""
+"""Startup: what is not imported, and that no scrape waits for what only polls need."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ if TYPE_CHECKING:
     from exporter.polling.sharding import Shard
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
-PATIENCE = 10.0
+TIMEOUT = 10.0
 LOADED = """
 import os, sys
 from pathlib import Path
-from exporter.cli import main
-main.load_config(Path(sys.argv[1]), os.environ)
+from exporter.cli import serve
+serve.load_config(Path(sys.argv[1]), os.environ)
 print(*sys.modules)
 """
-# Of the program, and what these bring along.
 NOT_NEEDED = {
     *("httpx", "httpcore", "anyio", "h11", "certifi", "lxml"),
     *("exporter.backfill", "exporter.demo", "exporter.cli.healthcheck"),
@@ -47,15 +46,15 @@ NOT_NEEDED = {
 }
 
 
-def written(folder: Path) -> Path:
+def write_config(folder: Path) -> Path:
     path = folder / "config.yaml"
     path.write_text(configuration(affinda_target(NOWHERE), xtracta_target(NOWHERE)))
     return path
 
 
-def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path: Path) -> None:
+def test_serve_imports_nothing_that_only_polls_or_other_commands_need(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603  our own interpreter and code
-        [sys.executable, "-c", LOADED, written(tmp_path)],
+        [sys.executable, "-c", LOADED, write_config(tmp_path)],
         capture_output=True,
         check=True,
         timeout=30,
@@ -67,7 +66,7 @@ def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path:
 
 
 class Slow(HttpClient):
-    """Loads what calls need when it is told to."""
+    """Loads what requests need once `go` is set."""
 
     def __init__(self) -> None:
         super().__init__("test/1")
@@ -75,14 +74,14 @@ class Slow(HttpClient):
         self.is_loaded = False
 
     def load(self) -> None:
-        self.is_loaded = self.go.wait(PATIENCE)
+        self.is_loaded = self.go.wait(TIMEOUT)
         super().load()
 
 
-def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_loaded(
+def test_metrics_are_served_before_the_first_poll_can_begin(
     tmp_path: Path,
 ) -> None:
-    path, client = written(tmp_path), Slow()
+    path, client = write_config(tmp_path), Slow()
     options = ServeOptions(path, {}, bound_sockets(["127.0.0.1:0"]))
     port = options.sockets[0].getsockname()[1]
 
@@ -105,7 +104,7 @@ def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_
             return await client.rest()
 
     async def bounded() -> tuple[bytes, bytes]:
-        return await asyncio.wait_for(main(), PATIENCE)
+        return await asyncio.wait_for(main(), TIMEOUT)
 
     first, last = asyncio.run(bounded())
     for target in (b"acme-a", b"acme-x"):
@@ -114,10 +113,10 @@ def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_
     assert status_of(first) == status_of(last) == 200
 
 
-def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls_begin(
+def test_a_reload_requested_during_startup_runs_after_the_first_polls_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, order = written(tmp_path), list[str]()
+    path, order = write_config(tmp_path), list[str]()
     config = load_config(path, {})
 
     class Noting(HttpClient):
