@@ -16,8 +16,9 @@ from exporter.client.resolver import DaemonThreadExecutor
 from exporter.config.errors import ConfigError
 from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
+from exporter.metrics.build_info import build_info
 from exporter.metrics.cache import MetricsCache
-from exporter.metrics.catalogue import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.metrics.catalogue import RELOAD_OK, RELOADED_AT
 from exporter.model import Sample
 from exporter.polling.poll import Limits, PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
@@ -139,6 +140,7 @@ class Service:
         self._storage = open_storage(options.storage_path)
         self._scheduler = PollScheduler(self._record, _limits(config))
         self._one_reload = asyncio.Lock()
+        self._build_info = build_info(VERSION)
         self._is_good = True
         self._read_at = time.time()
 
@@ -196,7 +198,7 @@ class Service:
             reloading(self._options.environ)
             reason = await self._read_again()
             self._is_good = reason is None
-            self._page.renew()
+            self._page.invalidate()
             notify(self._options.environ, "READY=1")
             return reason
 
@@ -248,7 +250,7 @@ class Service:
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
         yield Sample(RELOADED_AT, (), self._read_at)
-        yield Sample(BUILD, (VERSION,), 1)
+        yield self._build_info
 
 
 def _limits(config: Config) -> Limits:

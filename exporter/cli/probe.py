@@ -16,8 +16,8 @@ from exporter.cli.output import write
 from exporter.cli.table import failure_lines, format_table
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
-from exporter.metrics.catalogue import METRICS, NEXT_POLL
-from exporter.metrics.exposition import Format, document, target_lines
+from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
+from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.model import PollOutcome
 from exporter.polling.poll import Limits, poll_once
 from exporter.state.presentation import to_json
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _FORMATS: Final = ("table", "json", "prometheus")
 _METRICS_OF_MANY_POLLS: Final = frozenset(
-    {NEXT_POLL.name, *(metric.name for metric in METRICS if metric.kind == "counter")}
+    {NEXT_POLL, *(metric for metric in METRICS if metric.kind == "counter")}
 )
 
 
@@ -107,15 +107,12 @@ def format_metrics(
 
 def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:
     """The metrics of a single poll: without counters and without the time of the next poll."""
-    lines = [
-        {
-            name: text
-            for name, text in target_lines(snapshot).items()
-            if name not in _METRICS_OF_MANY_POLLS
-        }
-        for snapshot in snapshots
-    ]
-    return document(lines, Format.TEXT).decode()
+    lines = []
+    for snapshot in snapshots:
+        samples = target_samples(snapshot)
+        kept = (sample for sample in samples if sample.metric not in _METRICS_OF_MANY_POLLS)
+        lines.append(sample_lines(kept, snapshot.target.name))
+    return render(lines, Format.TEXT).decode()
 
 
 def write_textfile(path: Path, text: str) -> None:
