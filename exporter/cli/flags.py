@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -102,7 +101,7 @@ class Parser(argparse.ArgumentParser):
         """
         flags = self._flag_defaults | vars(self.parse_args(arguments))
         if "version" in flags:
-            print(version_text(self._environ))
+            print(version_text())
             self.exit()
         # argparse checks what is given, but not the defaults from the environment.
         for action in self._actions:
@@ -126,14 +125,14 @@ class Parser(argparse.ArgumentParser):
         return f"/{prefix}" if prefix else ""
 
 
-def version_text(environ: Mapping[str, str]) -> str:
+def version_text() -> str:
     """Version, revision and Python, as the official exporters print theirs."""
-    from importlib.metadata import version  # noqa: PLC0415  takes a healthcheck's time
+    from exporter.app import VERSION  # noqa: PLC0415  loads all that serves
+    from exporter.metrics.build_info import build_info  # noqa: PLC0415  as above
 
-    revision = environ.get("DOCUSAGE_REVISION") or "unknown"
+    version, revision, python = build_info(VERSION).labels
     return (
-        f"docusage-exporter, version {version('docusage-exporter')} (revision: {revision})\n"
-        f"  python version: {platform.python_version()}"
+        f"docusage-exporter, version {version} (revision: {revision})\n  python version: {python}"
     )
 
 
