@@ -29,7 +29,6 @@ from exporter.systemd import notify, reloading
 from exporter.vendors import VENDORS
 from exporter.web.accepting import Server
 from exporter.web.basic_auth import Passwords
-from exporter.web.descriptors import for_calls, limit
 from exporter.web.listen import url_of
 from exporter.web.middleware import Guard
 from exporter.web.routes import Application
@@ -216,9 +215,8 @@ class Service:
         return None
 
     async def _begin(self, begin: Callable[[], None]) -> None:
-        """Begin to poll, with what that needs loaded where no scrape waits for it."""
+        """Begin to poll; no reload overtakes it."""
         async with self._one_reload:
-            await asyncio.to_thread(self._client.load)
             begin()
 
     async def _apply_config(self, config: Config) -> Callable[[], None]:
@@ -279,6 +277,5 @@ async def serve(
     on_ready()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    client = HttpClient(USER_AGENT, for_calls(limit()))
-    await Service(options, config, client).run(stop, reload_event)
+    await Service(options, config, HttpClient(USER_AGENT)).run(stop, reload_event)
     _log.info("stopped")
