@@ -23,13 +23,13 @@ from exporter.model import Sample
 from exporter.polling.poll import Limits, PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
 from exporter.polling.sharding import UNSHARDED
+from exporter.server.server import Server
+from exporter.server.sockets import raise_descriptor_limit, url_of
 from exporter.state.storage import open_storage
 from exporter.state.store import StateStore
 from exporter.systemd import notify, reloading
 from exporter.vendors import VENDORS
-from exporter.web.accepting import Server
 from exporter.web.basic_auth import Passwords
-from exporter.web.listen import url_of
 from exporter.web.middleware import Guard
 from exporter.web.routes import Application
 from exporter.web.status_page import Site
@@ -159,7 +159,7 @@ class Service:
         )
         passwords = Passwords()
         guard = Guard(application.answer, self._options.web, passwords)
-        web = Server(guard.answer, lambda: self._options.web().tls)
+        web = Server(guard.answer, guard.tls)
         async with self._scheduler:
             begin = await self._apply_config(self._config)
             async with asyncio.TaskGroup() as group:
@@ -268,6 +268,7 @@ async def serve(
     Raises:
         OSError: a file that the configuration names cannot be read any more.
     """
+    raise_descriptor_limit()
     stop, reload_event = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreadExecutor())

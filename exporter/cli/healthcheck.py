@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
-from exporter.web.listen import DEFAULT_ADDRESS, AddressError
+from exporter.server.sockets import DEFAULT_ADDRESS, AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

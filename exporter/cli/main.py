@@ -11,7 +11,7 @@ from exporter.cli.flags import BOOLEAN_FLAGS
 from exporter.cli.output import escape_unencodable
 from exporter.config.errors import ConfigError
 from exporter.polling.sharding import ShardError
-from exporter.web.listen import AddressError
+from exporter.server.sockets import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from exporter.cli.check import check
 from exporter.cli.flags import Parser
 from exporter.files import FileWatcher
 from exporter.polling.sharding import Shard
-from exporter.web.listen import DEFAULT_ADDRESS, bound_sockets
+from exporter.server.sockets import DEFAULT_ADDRESS, bound_sockets
 from exporter.web.web_config.models import WebConfig
 
 if TYPE_CHECKING:

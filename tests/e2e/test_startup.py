@@ -8,12 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from exporter_process import affinda_target, configuration, xtracta_target
-from scraping import settled
+from raw_http_client import wait_until
 
 from exporter.app import ServeOptions, Service, load_config
 from exporter.client.client import HttpClient
 from exporter.polling.scheduler import PollScheduler
-from exporter.web.listen import bound_sockets
+from exporter.server.sockets import bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ def test_a_reload_requested_during_startup_runs_after_the_first_polls_begin(
         stop, reload_event = asyncio.Event(), asyncio.Event()
         reload_event.set()
         running = asyncio.create_task(service.run(stop, reload_event))
-        await settled(lambda: len(order) > 1)
+        await wait_until(lambda: len(order) > 1)
         stop.set()
         await running
 

@@ -19,7 +19,7 @@ from exporter_process import (
 from exporter.app import VERSION
 from exporter.cli.flags import BOOLEAN_FLAGS
 from exporter.cli.main import COMMANDS, split_command
-from exporter.web.listen import bound_sockets
+from exporter.server.sockets import bound_sockets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,8 +139,8 @@ def test_an_address_that_is_invalid_or_in_use_is_reported(run_cli: CliRunner, go
     (taken,) = bound_sockets(["127.0.0.1:0"])
     address = f"127.0.0.1:{taken.getsockname()[1]}"
     for given, words in [
-        ("nonsense", "'nonsense' is no address to serve on; write HOST:PORT or :PORT"),
-        (address, f"cannot serve on {address}: Address already in use"),
+        ("nonsense", "invalid listen address 'nonsense'; expected HOST:PORT or :PORT"),
+        (address, f"cannot listen on {address}: Address already in use"),
     ]:
         result = run_cli(f"--config.file={good}", f"--web.listen-address={given}")
         assert result == (1, "", f"{words}\n")
@@ -210,7 +210,7 @@ def test_a_boolean_flag_is_unset_by_its_variable(
     environ = {"DOCUSAGE_CONFIG_CHECK": value}
     status, output, errors = run_cli(f"--config.file={good}", INVALID_ADDRESS, environ=environ)
     assert (status, output) == (1, "")
-    assert errors.startswith("'nonsense' is no address to serve on")
+    assert errors.startswith("invalid listen address 'nonsense'")
 
 
 @pytest.mark.parametrize("variable", ["CONFIG_CHECK", "CONFIG_ENABLE_AUTO_RELOAD"])

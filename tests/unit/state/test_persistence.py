@@ -36,13 +36,13 @@ from exporter.model import (
 )
 from exporter.polling.poll import Limits, PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.daily_usage import UsageHistory
 from exporter.state.persistence import StateWriter, Storage
 from exporter.state.schema import dump_state, load_state
 from exporter.state.storage import NullStorage, open_storage
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.vendors import VENDORS
-from exporter.web.listen import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
