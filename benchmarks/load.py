@@ -11,23 +11,27 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks import programs
 from benchmarks.client import AS_PROMETHEUS_ASKS, Scraper
-from benchmarks.scene import no_other
+from benchmarks.workload import no_other
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.programs import Program
-    from benchmarks.scene import Interval
+    from benchmarks.workload import Interval
 
 TARGETS: Final = 10_000
 _INTERVAL: Final = 62  # seconds, about as long as the first round, so that polls follow evenly
 _SETTLING: Final = 5  # seconds after the first round
 _SCRAPES: Final = 20  # within one interval: nothing is due twice
 _SLOW_SCRAPES: Final = 3
-_POLLS: Final = re.compile(r"^docusage_polls_total\{.*\} (\d+)", re.MULTILINE)
-_NEXT_POLL: Final = re.compile(r"^docusage_next_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
-_LAST_POLL: Final = re.compile(r"^docusage_last_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE)
+_POLLS: Final = re.compile(r"^docusage_target_polls_total\{.*\} (\d+)", re.MULTILINE)
+_NEXT_POLL: Final = re.compile(
+    r"^docusage_target_next_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE
+)
+_LAST_POLL: Final = re.compile(
+    r"^docusage_target_last_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE
+)
 
 
 class Scrape(NamedTuple):

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import httpx
 
 from benchmarks import programs
-from benchmarks.scene import config
-from exporter.exposition import Format
-from exporter.page import Page
-from exporter.polling import Limits, poll_once
-from exporter.records import Failure, Outcome
-from exporter.service import connect, load_config
-from exporter.snapshot import Snapshot
-from exporter.vendors._http import Network
+from benchmarks.workload import config
+from exporter.app import create_poller, load_config
+from exporter.client.client import HttpClient
+from exporter.metrics.cache import MetricsCache
+from exporter.metrics.exposition import Format
+from exporter.model import PollFailure, PollOutcome
+from exporter.polling.poll import Limits, poll_once
+from exporter.state.store import StateStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,21 +56,21 @@ class _Exporter:
 
     def __init__(self, file: Path) -> None:
         settings = load_config(file, {})
-        network = Network("benchmark")
-        self._sources = [connect(target, network) for target in settings.targets]
+        client = HttpClient("benchmark")
+        self._sources = [create_poller(target, client) for target in settings.targets]
         self._limits = Limits(10_000, 1e9)
-        self._snapshot = Snapshot()
-        self._snapshot.adopt(settings.targets)
-        self._page = Page(self._snapshot, tuple)
+        self._store = StateStore()
+        self._store.set_targets(settings.targets)
+        self._page = MetricsCache(self._store, tuple)
 
     async def poll(self, number: int) -> None:
         """Poll a target; the page is made anew once a second, as for a scrape a second."""
         source = self._sources[number % TARGETS]
         attempt = await poll_once(source, self._limits, time.time)
-        if isinstance(attempt.result, Failure):
+        if isinstance(attempt.result, PollFailure):
             raise TypeError(attempt.result.detail)
         now = time.time()
-        self._snapshot.publish(source.target.name, Outcome(*attempt, at=now, next_at=now + 900))
+        self._store.record(source.target.name, PollOutcome(*attempt, at=now, next_at=now + 900))
         self._page.body(Format.OPENMETRICS, gzipped=True)
 
 

@@ -11,12 +11,12 @@ from socket import create_server
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks.client import PLAIN, Scraper
-from benchmarks.scene import config, no_other
+from benchmarks.workload import config, no_other
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.scene import Interval
+    from benchmarks.workload import Interval
 
 _PATIENCE: Final = 180.0
 EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from prometheus_client import generate_latest
 
 from benchmarks.library import held
-from exporter.exposition import Format
-from exporter.page import Page
-from exporter.records import Outcome
-from exporter.snapshot import Snapshot
-from exporter.vendors.affinda import Scope, Settings, Usage, reading
+from exporter.metrics.cache import MetricsCache
+from exporter.metrics.exposition import Format
+from exporter.model import PollOutcome
+from exporter.state.store import StateStore
+from exporter.vendors.affinda import Scope, Settings, Usage, poll_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +50,9 @@ class _Scene:
     def __init__(self, targets: int) -> None:
         self._draw = random.Random(1)  # noqa: S311  figures, no secrets
         self._settings = {f"customer-{number:05d}": _settings(number) for number in range(targets)}
-        self._snapshot = Snapshot()
-        self._snapshot.adopt(self._settings.values())
-        self.page = Page(self._snapshot, tuple)
+        self._store = StateStore()
+        self._store.set_targets(self._settings.values())
+        self.page = MetricsCache(self._store, tuple)
         self.poll(targets)
         self.page.renew()
 
@@ -62,9 +62,9 @@ class _Scene:
             settings = self._settings[name]
             scope = Scope("organization", settings.organization)
             days = tuple(self._draw.randrange(1000) for _ in range(365))
-            found = reading(settings, {scope: Usage(_FIRST, days)}, {})
+            found = poll_result(settings, {scope: Usage(_FIRST, days)}, {})
             now = datetime.now(UTC).timestamp()
-            self._snapshot.publish(name, Outcome(found, self._draw.random(), 1, now, now + 900))
+            self._store.record(name, PollOutcome(found, self._draw.random(), 1, now, now + 900))
 
     def show(self, *, gzipped: bool) -> None:
         """Make the page anew and ask for it."""

@@ -20,13 +20,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from benchmarks import unsteady
+from benchmarks import soak_config
 from benchmarks.client import PLAIN, Scraper
-from benchmarks.crowd import Crowd
+from benchmarks.clients import Crowd
+from benchmarks.faulty_vendors import ACCOUNTS, STEP
+from benchmarks.page_checks import Tally, figures, up
 from benchmarks.programs import EXPORTER, Program, free_port, wait_until_answered
 from benchmarks.report import Table
-from benchmarks.storm import ACCOUNTS, STEP
-from benchmarks.tally import Tally, figures, up
 
 if TYPE_CHECKING:
     import threading
@@ -59,7 +59,7 @@ class Quarter(NamedTuple):
 class Soak:
     """One exporter in storms and calms."""
 
-    def __init__(self, program: Program, vendors: unsteady.Vendors, file: Path) -> None:
+    def __init__(self, program: Program, vendors: soak_config.Vendors, file: Path) -> None:
         self.tally = Tally()
         self.crowd = Crowd(program.port)
         self.reloads: Counter[bool] = Counter()  # by whether they ended as they should
@@ -89,22 +89,22 @@ class Soak:
         start = time.monotonic()
         self._reload(self._vendors.configuration(None), 200)
         with Scraper(self._program.port, PLAIN) as scraper:
-            while (took := time.monotonic() - start) < _RECOVERY:
+            while (duration := time.monotonic() - start) < _RECOVERY:
                 page = scraper.ask().body.decode()
                 self.tally.read(page)
                 if up(page) == len(ACCOUNTS) and figures(page) == expected:
-                    return took
+                    return duration
                 time.sleep(0.2)
         return float("inf")
 
     def _held(self) -> tuple[int, int]:
         """Descriptors and threads: the fewest of some looks, since polls go on."""
-        looks = []
+        policy = []
         for _ in range(60):
             time.sleep(0.05)
             process = Path(f"/proc/{self._program.pid}")
-            looks.append([len(list((process / kind).iterdir())) for kind in ("fd", "task")])
-        descriptors, threads = map(min, zip(*looks, strict=True))
+            policy.append([len(list((process / kind).iterdir())) for kind in ("fd", "task")])
+        descriptors, threads = map(min, zip(*policy, strict=True))
         return descriptors, threads
 
     def _reload_often(self, stop: threading.Event) -> None:
@@ -165,7 +165,7 @@ def _unmet(soak: Soak, quarters: list[Quarter], status: int | None, log: str) ->
         (last.descriptors <= first.descriptors + _STRAY, f"{last.descriptors} descriptors"),
         (last.threads <= first.threads + _STRAY, f"{last.threads} threads"),
         (last.memory <= _GROWTH * second.memory, f"memory grew to {last.memory:.1f} MB"),
-        (not soak.tally.wrong, f"wrong figures: {sorted(soak.tally.wrong)[:5]}"),
+        (not soak.tally.config_error, f"wrong figures: {sorted(soak.tally.config_error)[:5]}"),
         (counts.keys() >= _FAULTS, f"faults that never came: {sorted(_FAULTS - counts.keys())}"),
         (not counts["internal"], f"{counts['internal']} polls failed internally"),
         (not crowd.counts["failed"], f"{crowd.counts['failed']} scrapes failed"),
@@ -192,7 +192,7 @@ def _table(quarters: list[Quarter]) -> Table:
 def main() -> int:
     """Soak, print what was seen, and give the exit status."""
     seconds = float(os.environ.get("SOAK_SECONDS", "120"))
-    with TemporaryDirectory() as folder, unsteady.vendors() as vendors:
+    with TemporaryDirectory() as folder, soak_config.vendors() as vendors:
         file = Path(folder) / "soak.yaml"
         file.write_text(vendors.configuration(None), encoding="ascii")
         with _exporter(file) as (process, program):

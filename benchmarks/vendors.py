@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from benchmarks.scene import world
+from benchmarks.workload import accounts
 from exporter.demo.vendors import Vendors
 
 
 async def main(targets: int, replies: str) -> None:
     """Answer until nobody is interested any more."""
-    async with Vendors(world(targets, is_changing=replies == "changed")).serve() as url:
+    async with Vendors(accounts(targets, is_changing=replies == "changed")).serve() as url:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

@@ -10,7 +10,7 @@ import sys
 def main() -> int:
     """Run the command that is asked for; its exit status."""
     gc.disable()  # what modules are made of is no garbage: looking for some takes 10 ms
-    from exporter.cli import run  # noqa: PLC0415  as said
+    from exporter.cli.main import run  # noqa: PLC0415  as said
 
     gc.freeze()  # nor will it be
     gc.enable()

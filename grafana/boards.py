@@ -110,7 +110,9 @@ def variable(name: str, label: str, values: str, **more: str) -> Json:
     }
 
 
-_JOB: Final = variable("job", "Job", "label_values(docusage_build_info, job)", allValue=".+")
+_JOB: Final = variable(
+    "job", "Job", "label_values(docusage_exporter_build_info, job)", allValue=".+"
+)
 
 
 def target_variable(*matchers: str) -> Json:

@@ -55,7 +55,7 @@ def _config() -> Json:
         "Configuration?",
         "Whether the configuration was good when an exporter last read it; otherwise it runs on"
         " with the one before.",
-        query(f"min({series('docusage_config_last_reload_successful')})", at_once=True),
+        query(f"min({series('docusage_exporter_config_last_reload_successful')})", at_once=True),
         steps=_UP_STEPS,
         colour="background",
         mappings=words_for(_0=("bad", "red"), _1=("good", "green")),
@@ -67,7 +67,11 @@ def _version() -> Json:
     return stat(
         "Version?",
         "Exporters by version.",
-        query(f"count by (version) ({series('docusage_build_info')})", "{{version}}", at_once=True),
+        query(
+            f"count by (version) ({series('docusage_exporter_build_info')})",
+            "{{version}}",
+            at_once=True,
+        ),
         steps=BLUE,
         text="name",
         unit="none",
@@ -86,7 +90,7 @@ def _polls() -> Json:
 
 
 def _age() -> Json:
-    age = f"time() - {highest('docusage_last_success_timestamp_seconds', 'target')}"
+    age = f"time() - {highest('docusage_target_last_success_timestamp_seconds', 'target')}"
     stale = highest("docusage_target_stale_after_seconds", "target")
     return bars(
         "How old are the figures, against the age at which they are withdrawn?",
@@ -102,7 +106,7 @@ def _age() -> Json:
 
 
 def _failures() -> Json:
-    failures = series("docusage_poll_failures_total", over="[$__interval]")
+    failures = series("docusage_target_poll_failures_total", over="[$__interval]")
     return over_time(
         "Why did polls fail?",
         "Failed polls per hour or longer, by target and reason; the runbook says what to do about"
@@ -125,14 +129,14 @@ def _durations() -> Json:
         "How long do polls take?",
         "The last poll of each target, waiting for limits included; a poll with many scopes makes"
         " many requests.",
-        query(highest("docusage_poll_duration_seconds", "target"), "{{target}}"),
+        query(highest("docusage_target_last_poll_duration_seconds", "target"), "{{target}}"),
         unit="s",
         min=0,
     )
 
 
 def _calls() -> Json:
-    calls = series("docusage_api_requests_total", over="[$__rate_interval]")
+    calls = series("docusage_target_api_requests_total", over="[$__rate_interval]")
     return over_time(
         "How many calls do the vendors get?",
         "Requests per minute, retries and every replica included: what counts against a quota.",
@@ -143,7 +147,7 @@ def _calls() -> Json:
 
 
 def _anomalies() -> Json:
-    anomalies = series("docusage_response_anomalies_total", over="[$__interval]")
+    anomalies = series("docusage_target_response_anomalies_total", over="[$__interval]")
     return over_time(
         "Which replies were odd?",
         "Replies that were accepted all the same, by target and kind.",
@@ -171,7 +175,7 @@ def _memory() -> Json:
         "Resident memory of each exporter.",
         query(
             f"{series('process_resident_memory_bytes')} and on (job, instance)"
-            f" {series('docusage_build_info')}",
+            f" {series('docusage_exporter_build_info')}",
             "{{instance}}",
         ),
         unit="bytes",
@@ -185,7 +189,7 @@ def _cpu() -> Json:
         "How much CPU does it take?",
         "Seconds of CPU per second of each exporter: 100 % is one core.",
         query(
-            f"rate({seconds}) and on (job, instance) {series('docusage_build_info')}",
+            f"rate({seconds}) and on (job, instance) {series('docusage_exporter_build_info')}",
             "{{instance}}",
         ),
         unit="percentunit",

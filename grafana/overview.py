@@ -61,7 +61,7 @@ def board() -> Json:
 def _answers() -> list[Json]:
     soon = f"({_EARLY}) and ({_EXHAUSTION} - time() < {14 * _DAY})"
     up = highest("docusage_target_up", "target")
-    age = f"time() - {highest('docusage_last_success_timestamp_seconds', 'target')}"
+    age = f"time() - {highest('docusage_target_last_success_timestamp_seconds', 'target')}"
     return [
         stat(
             "Need action?",

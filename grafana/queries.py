@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from exporter.metrics import CATALOGUE
+from exporter.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PROCESS: Final = ("process_resident_memory_bytes", "process_cpu_seconds_total")
 LABELS: Final = {
-    **{metric.name: frozenset(metric.labels) for metric in CATALOGUE},
+    **{metric.name: frozenset(metric.labels) for metric in METRICS},
     **dict.fromkeys(_PROCESS, frozenset[str]()),
 }
 """The labels of each metric, beside those that a scrape adds."""

@@ -9,9 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cli_runner import CliRunner
+from exporter_process import ACCOUNTS, affinda_target, configuration, served, xtracta_target
 from hypothesis import settings
-from program import WORLD, affinda_target, configuration, served, xtracta_target
-from said import Said
 
 from exporter.demo.vendors import Vendors
 
@@ -27,13 +27,13 @@ LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Said:
-    return Said(capsys)
+def said(capsys: pytest.CaptureFixture[str]) -> CliRunner:
+    return CliRunner(capsys)
 
 
 @pytest.fixture
 def vendors() -> Vendors:
-    return Vendors(WORLD)
+    return Vendors(ACCOUNTS)
 
 
 @pytest.fixture

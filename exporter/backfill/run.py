@@ -6,21 +6,21 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.backfill.patience import patient
+from exporter.backfill.retry import with_retry
 from exporter.backfill.spool import Spool
-from exporter.records import Failure, PollError
+from exporter.model import PollError, PollFailure
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.backfill.order import Order
+    from exporter.backfill.plan import BackfillPlan
     from exporter.backfill.progress import Progress
-    from exporter.backfill.spool import Past, Written
+    from exporter.backfill.spool import TargetSpool, Written
+    from exporter.client.client import HttpClient
     from exporter.config.models import Target
-    from exporter.polling import Limits
-    from exporter.vendors import Send
-    from exporter.vendors._http import Network
+    from exporter.polling.poll import Limits
+    from exporter.vendors import Transport
 
 
 _DONE: Final = """\
@@ -46,25 +46,27 @@ class Result(NamedTuple):
     """
 
     written: Written | None
-    failures: dict[str, Failure]
+    failures: dict[str, PollFailure]
 
 
-async def backfill(order: Order, network: Network, limits: Limits, progress: Progress) -> Result:
+async def backfill(
+    order: BackfillPlan, client: HttpClient, limits: Limits, progress: Progress
+) -> Result:
     """Write the order's file, or keep what could be found out until it is run again.
 
     Args:
         order: what to write.
-        network: the ways out.
+        client: makes the requests.
         limits: how many calls a second each host takes.
         progress: is shown.
     """
     spool = Spool(order)
-    failures: dict[str, Failure] = {}
+    failures: dict[str, PollFailure] = {}
     for done, target in enumerate(order.targets):
         progress.show(done, target.name)
         if spool.has(target):
             continue
-        send = patient(network.way_out(target.http), limits, target.poll.timeout)
+        send = with_retry(client.transport(target.http), limits, target.poll.timeout)
         try:
             with spool.of(target) as past:
                 await _ask(target, order, past, send, partial(progress.show, done, target.name))
@@ -77,17 +79,23 @@ async def backfill(order: Order, network: Network, limits: Limits, progress: Pro
 
 
 async def _ask(
-    target: Target, order: Order, past: Past, send: Send, show: Callable[[int], None]
+    target: Target,
+    order: BackfillPlan,
+    past: TargetSpool,
+    send: Transport,
+    show: Callable[[int], None],
 ) -> None:
     """Spool what the target's vendor tells of its past, one scope or group after the other."""
     parts = 0
-    async for stretches in VENDORS[target.vendor].history(target, send, order.first, order.last):
-        past.add(stretches)
+    async for historical_results in VENDORS[target.vendor].history(
+        target, send, order.first, order.last
+    ):
+        past.add(historical_results)
         parts += 1
         show(parts)
 
 
-def report(result: Result, order: Order, now: datetime) -> str:
+def report(result: Result, order: BackfillPlan, now: datetime) -> str:
     """What came of it and what to do next, in words."""
     if result.written is None:
         return _FAILED.format(

@@ -10,18 +10,18 @@ from hashlib import blake2b
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.exposition import Format, head, number, series
-from exporter.metrics import CATALOGUE, reading_samples
-from exporter.storage.format import SALT_BYTES, identity
+from exporter.metrics.catalogue import METRICS, poll_result_samples
+from exporter.metrics.exposition import Format, head, number, series
+from exporter.state.schema import SALT_BYTES, identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-    from exporter.backfill.order import Order
+    from exporter.backfill.plan import BackfillPlan
     from exporter.config.models import Target
-    from exporter.records import Stretch
+    from exporter.model import HistoricalResult
 
 _END: Final = b"# EOF\n"
 
@@ -41,7 +41,7 @@ class Spool:
     changed is asked for again.
     """
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: BackfillPlan) -> None:
         self._order = order
         self._folder = order.output.with_name(f"{order.output.name}.partial")
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -52,13 +52,13 @@ class Spool:
         return self._path(target).is_dir()
 
     @contextmanager
-    def of(self, target: Target) -> Iterator[Past]:
+    def of(self, target: Target) -> Iterator[TargetSpool]:
         """A place for the target's past, which is complete when the context ends well."""
         complete = self._path(target)
         growing = complete.with_suffix(".new")
         shutil.rmtree(growing, ignore_errors=True)
         growing.mkdir()
-        yield Past(target, growing)
+        yield TargetSpool(target, growing)
         growing.replace(complete)
 
     def _path(self, target: Target) -> Path:
@@ -70,7 +70,7 @@ class Spool:
         order, new = self._order, self._folder / "output"
         count = Written(0, 0)
         with new.open("wb", buffering=1 << 20) as file:
-            for metric in CATALOGUE:
+            for metric in METRICS:
                 paths = [self._path(target) / metric.name for target in order.targets]
                 found = [path for path in paths if path.exists()]
                 if found:
@@ -90,24 +90,26 @@ def _kept_salt(path: Path) -> str:
     return path.read_text(encoding="ascii")
 
 
-class Past:
+class TargetSpool:
     """A target's past, as it is spooled."""
 
     def __init__(self, target: Target, folder: Path) -> None:
         self._target = target
         self._folder = folder
 
-    def add(self, stretches: Iterable[Stretch]) -> None:
+    def add(self, historical_results: Iterable[HistoricalResult]) -> None:
         """Take in all there is of some series, in order of time.
 
         The samples of each series stay together, since OpenMetrics does not let them mix.
         """
         lines: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(_lists)
-        for stretch in stretches:
-            begin, end = ceil(stretch.begin), ceil(stretch.end)
+        for historical_result in historical_results:
+            begin, end = ceil(historical_result.begin), ceil(historical_result.end)
             if begin >= end:
                 continue
-            for metric, labels, value in reading_samples(self._target, stretch.reading):
+            for metric, labels, value in poll_result_samples(
+                self._target, historical_result.poll_result
+            ):
                 name = series(metric, (self._target.name, *labels))
                 lines[metric.name][name].append(f"{begin} {end} {number(value)} {name}\n")
         for metric_name, by_series in lines.items():

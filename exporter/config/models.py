@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from exporter.config.fields import (
+from exporter.config.errors import (
+    Problem,
+    config_error,
+)
+from exporter.config.types import (
     BaseUrl,
     CertificateFile,
     Duration,
-    InKeyFile,
-    Inline,
-    InVariable,
+    EnvKey,
+    FileKey,
+    InlineKey,
     Name,
     Proxy,
 )
-from exporter.config.problems import (
-    Problem,
-    wrong,
-)
 
 if TYPE_CHECKING:
-    from exporter.keys import KeySource
+    from exporter.secrets import KeySource
 
 _TIMEOUT: Final = 20.0
 _STALE_INTERVALS: Final = 3
@@ -51,7 +51,7 @@ class Model(BaseModel):
     )
 
 
-class Pace(Model):
+class PollSettings(Model):
     """How often a target is polled."""
 
     interval: Duration = Duration(15 * 60)
@@ -73,18 +73,18 @@ class Pace(Model):
     @classmethod
     def _within_interval(cls, value: Duration, info: ValidationInfo) -> Duration:
         if value > info.data.get("interval", value):
-            raise wrong("timeout must be at most interval")
+            raise config_error("timeout must be at most interval")
         return value
 
     @field_validator("stale_after")
     @classmethod
     def _beyond_interval(cls, value: Duration, info: ValidationInfo) -> Duration:
         if value < info.data.get("interval", value):
-            raise wrong("stale_after must be at least interval")
+            raise config_error("stale_after must be at least interval")
         return value
 
 
-class Poll(Pace):
+class Poll(PollSettings):
     """How often targets are polled, and what all polls together may use."""
 
     max_concurrent: int = Field(16, ge=1, le=10_000)
@@ -121,7 +121,7 @@ class Alerts(Model):
     @classmethod
     def _below_warning(cls, value: float, info: ValidationInfo) -> float:
         if value > info.data.get("warning_ratio", value):
-            raise wrong("critical_ratio must be at most warning_ratio")
+            raise config_error("critical_ratio must be at most warning_ratio")
         return value
 
 
@@ -145,16 +145,16 @@ class Target(Model):
     base_url: BaseUrl | None = None
     """Where the API is, for a gateway, a self-hosted installation or a test."""
 
-    api_key_file: InKeyFile | None = None
+    api_key_file: FileKey | None = None
     """A file whose one line is the API key; it is read again when it changes."""
 
-    api_key_env: InVariable | None = None
+    api_key_env: EnvKey | None = None
     """The environment variable that holds the API key."""
 
-    api_key: Inline | None = Field(None, validate_default=True)
+    api_key: InlineKey | None = Field(None, validate_default=True)
     """The API key itself; a file is the better place."""
 
-    poll: Pace = Field(default_factory=Pace)
+    poll: PollSettings = Field(default_factory=PollSettings)
     """Overrides the defaults key by key."""
 
     http: Http = Field(default_factory=Http)
@@ -173,7 +173,7 @@ class Target(Model):
         # A place that is wrong itself is missing in `data`, and has been reported.
         places = [info.data.get(place, "") for place in _KEY_PLACES[:-1]] + [value]
         if sum(place is not None for place in places) != 1:
-            raise wrong(f"needs exactly one of {', '.join(_KEY_PLACES)}")
+            raise config_error(f"needs exactly one of {', '.join(_KEY_PLACES)}")
         return value
 
     @property
@@ -189,7 +189,7 @@ class Target(Model):
         return source
 
 
-class Sections(Model):
+class Defaults(Model):
     """The file's sections beside the targets: defaults for every target."""
 
     poll: Poll = Field(default_factory=Poll)

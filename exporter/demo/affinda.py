@@ -6,15 +6,15 @@ import json
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.demo.exchange import Reply
-from exporter.demo.world import whole
+from exporter.demo.accounts import whole
+from exporter.demo.messages import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from exporter.demo.exchange import Request
-    from exporter.demo.world import DocumentType, Organization, Usage, Workspace, World
+    from exporter.demo.accounts import Accounts, DocumentType, Organization, Usage, Workspace
+    from exporter.demo.messages import Request
 
 _TRACKED_SINCE: Final = date(2023, 7, 27)  # workspaces and document types have no usage before
 _DEFAULT_DAYS: Final = 365
@@ -38,26 +38,26 @@ class _Scope(NamedTuple):
     since: date
 
 
-def respond(world: World, request: Request) -> Reply:
+def respond(accounts: Accounts, request: Request) -> Reply:
     """Affinda's answer to any request."""
     try:
-        return Reply(body=_answer(world, request).encode())
+        return Reply(body=_answer(accounts, request).encode())
     except _Refused as refused:
         return Reply(refused.status, body=refused.body)
 
 
-def _answer(world: World, request: Request) -> str:
+def _answer(accounts: Accounts, request: Request) -> str:
     if request.path not in _ANSWERS:
         raise _Refused(404, None, "not_found", "Not found.")
     if request.method != "GET":
         raise _Refused(405, None, "method_not_allowed", f'Method "{request.method}" not allowed.')
-    mine = _organizations_of(world, request)
-    return _ANSWERS[request.path](world, mine, request.query)
+    mine = _organizations_of(accounts, request)
+    return _ANSWERS[request.path](accounts, mine, request.query)
 
 
-def account(world: World, request: Request) -> str:
+def account(accounts: Accounts, request: Request) -> str:
     """The first organization of the request's key; empty when the key is refused."""
-    found = world.organizations_by_key.get(_key(request), ())
+    found = accounts.organizations_by_key.get(_key(request), ())
     return found[0].identifier if found else ""
 
 
@@ -66,18 +66,18 @@ def _key(request: Request) -> str:
     return key if scheme.lower() == "bearer" else ""
 
 
-def _organizations_of(world: World, request: Request) -> Sequence[Organization]:
+def _organizations_of(accounts: Accounts, request: Request) -> Sequence[Organization]:
     if not (key := _key(request)):
         raise _Refused(
             401, None, "not_authenticated", "Authentication credentials were not provided."
         )
-    if key not in world.organizations_by_key:
+    if key not in accounts.organizations_by_key:
         raise _Refused(401, None, "authentication_failed", "Invalid token.")
-    return world.organizations_by_key[key]
+    return accounts.organizations_by_key[key]
 
 
-def _usage(world: World, mine: Sequence[Organization], query: Mapping[str, str]) -> str:
-    moment = world.now()
+def _usage(accounts: Accounts, mine: Sequence[Organization], query: Mapping[str, str]) -> str:
+    moment = accounts.now()
     organization = _organization(mine, query)
     if not organization.admin:
         raise _Refused(
@@ -85,7 +85,7 @@ def _usage(world: World, mine: Sequence[Organization], query: Mapping[str, str])
         )
     scope = _scope(organization, query)
     start, end = _window(query, moment.date())
-    items, total = _items(world, scope, start, end, moment)
+    items, total = _items(accounts, scope, start, end, moment)
     return (
         f'{{"scope":"{scope.kind}","scopeIdentifier":{json.dumps(scope.identifier)},'
         f'"start":"{start}","end":"{end}","total":{total},"items":[{items}]}}'
@@ -149,25 +149,25 @@ def _date(query: Mapping[str, str], name: str) -> date | None:
 
 
 def _items(
-    world: World, scope: _Scope, start: date, end: date, moment: datetime
+    accounts: Accounts, scope: _Scope, start: date, end: date, moment: datetime
 ) -> tuple[str, int]:
     """The items' JSON and their sum: complete days, which do not change, then the current one."""
     today = moment.date()
     since = max(start, scope.since)
-    items, total = _complete_days(world, scope.usage, since, min(end, today - timedelta(days=1)))
-    if since <= today <= end and (count := world.credits(scope.usage, today, moment)):
+    items, total = _complete_days(accounts, scope.usage, since, min(end, today - timedelta(days=1)))
+    if since <= today <= end and (count := accounts.credits(scope.usage, today, moment)):
         items += f'{"," if items else ""}{{"date":"{today}","count":{count}}}'
         total += count
     return items, total
 
 
-def _complete_days(world: World, usage: Usage, start: date, end: date) -> tuple[str, int]:
+def _complete_days(accounts: Accounts, usage: Usage, start: date, end: date) -> tuple[str, int]:
     """As `_items`; kept for as long as the same days of the same function are asked for."""
     if not callable(usage):
         return _written(usage, start, end)
-    kept = world.memo.get(usage)
+    kept = accounts.memo.get(usage)
     if kept is None or kept[:2] != (start, end):
-        kept = world.memo[usage] = (start, end, *_written(usage, start, end))
+        kept = accounts.memo[usage] = (start, end, *_written(usage, start, end))
     return kept[2:]
 
 
@@ -178,7 +178,9 @@ def _written(usage: Usage, start: date, end: date) -> tuple[str, int]:
     return items, sum(count for _, count in counts)
 
 
-def _organizations(_world: World, mine: Sequence[Organization], _query: Mapping[str, str]) -> str:
+def _organizations(
+    _accounts: Accounts, mine: Sequence[Organization], _query: Mapping[str, str]
+) -> str:
     return json.dumps([_described(organization) for organization in mine])
 
 
@@ -191,7 +193,7 @@ def _described(organization: Organization) -> dict[str, object]:
     }
 
 
-def _workspaces(_world: World, mine: Sequence[Organization], query: Mapping[str, str]) -> str:
+def _workspaces(_accounts: Accounts, mine: Sequence[Organization], query: Mapping[str, str]) -> str:
     organization = _organization(mine, query)
     return json.dumps(
         [
@@ -206,7 +208,9 @@ def _workspaces(_world: World, mine: Sequence[Organization], query: Mapping[str,
     )
 
 
-def _document_types(_world: World, mine: Sequence[Organization], query: Mapping[str, str]) -> str:
+def _document_types(
+    _accounts: Accounts, mine: Sequence[Organization], query: Mapping[str, str]
+) -> str:
     asked = [_organization(mine, query)] if query.get("organization") else mine
     return json.dumps(
         [
@@ -221,7 +225,9 @@ def _document_types(_world: World, mine: Sequence[Organization], query: Mapping[
     )
 
 
-_ANSWERS: Final[Mapping[str, Callable[[World, Sequence[Organization], Mapping[str, str]], str]]] = {
+_ANSWERS: Final[
+    Mapping[str, Callable[[Accounts, Sequence[Organization], Mapping[str, str]], str]]
+] = {
     "/v3/usage": _usage,
     "/v3/organizations": _organizations,
     "/v3/workspaces": _workspaces,

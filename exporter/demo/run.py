@@ -6,14 +6,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from exporter.demo import demo_config, demo_world
+from exporter.app import load_config, serve
+from exporter.demo.scenario import demo_accounts, demo_config
 from exporter.demo.vendors import Vendors
-from exporter.service import load_config, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.service import Options
+    from exporter.app import ServeOptions
 
 _WELCOME: Final = """\
 Simulated vendors answer at {vendors}; the exporter polls them every 15 seconds.
@@ -27,18 +27,18 @@ One of the targets, acme-legacy, fails on purpose. Stop with Ctrl-C.
 """
 
 
-async def run_demo(options: Callable[[Path], Options], keep: Path | None) -> None:
+async def run_demo(options: Callable[[Path], ServeOptions], keep: Path | None) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         options: how to run, given the configuration's file.
         keep: where to leave the configuration, or None.
     """
-    world = demo_world()
+    accounts = demo_accounts()
     with TemporaryDirectory() as folder:
         path = keep or Path(folder) / "config.yaml"
-        async with Vendors(world).serve() as vendors:
-            path.write_text(demo_config(world, vendors), encoding="utf-8")
+        async with Vendors(accounts).serve() as vendors:
+            path.write_text(demo_config(accounts, vendors), encoding="utf-8")
             chosen = options(path)
             (exporter, *_) = chosen.urls()
             shown = path if keep else f"{exporter}/config"

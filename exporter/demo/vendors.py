@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from exporter.demo import affinda, xtracta
-from exporter.demo.exchange import Reply, Request
+from exporter.demo.messages import Reply, Request
 from exporter.web.accepting import Server
 from exporter.web.listen import bound_sockets, url_of
 from exporter.web.response import Response
@@ -17,7 +17,7 @@ from exporter.web.response import Response
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from exporter.demo.world import World
+    from exporter.demo.accounts import Accounts
     from exporter.web.response import Request as Question
 
 __all__ = ["Reply", "Request", "Vendors"]
@@ -39,9 +39,9 @@ class Vendors:
     """
 
     def __init__(
-        self, world: World, before: Callable[[Request], Reply | None] = lambda _: None
+        self, accounts: Accounts, before: Callable[[Request], Reply | None] = lambda _: None
     ) -> None:
-        self.world = world
+        self.accounts = accounts
         self.before = before
         self.calls: Counter[tuple[str, str]] = Counter()
         self.log: deque[Request] = deque(maxlen=_REMEMBERED)
@@ -49,9 +49,9 @@ class Vendors:
     def answer(self, request: Request) -> Reply:
         """The reply of the vendor whose path it is, without any network."""
         vendor = xtracta if request.path.startswith("/v1/") else affinda
-        self.calls[request.path, vendor.account(self.world, request)] += 1
+        self.calls[request.path, vendor.account(self.accounts, request)] += 1
         self.log.append(request)
-        return self.before(request) or vendor.respond(self.world, request)
+        return self.before(request) or vendor.respond(self.accounts, request)
 
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:

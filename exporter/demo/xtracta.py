@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.demo.exchange import Reply
+from exporter.demo.messages import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from exporter.demo.exchange import Request
-    from exporter.demo.world import Group, Plan, World
+    from exporter.demo.accounts import Accounts, Group, Plan
+    from exporter.demo.messages import Request
 
 _XML: Final = "text/xml; charset=UTF-8"
 _DONE: Final = "The request has been successfully processed"
@@ -27,7 +27,7 @@ class _Refused(Exception):  # noqa: N818  a refusal is an answer of the vendor, 
         self.message = message
 
 
-def respond(world: World, request: Request) -> Reply:
+def respond(accounts: Accounts, request: Request) -> Reply:
     """Xtracta's answer to any request."""
     if request.path not in _ANSWERS:
         return Reply(404, body=b"Not Found", content_type="text/plain")
@@ -35,22 +35,24 @@ def respond(world: World, request: Request) -> Reply:
         return Reply(405, {"allow": "POST"}, b"Method Not Allowed", "text/plain")
     root, answer = _ANSWERS[request.path]
     try:
-        content = _status(200, _DONE) + answer(world, _asked_group(world, request), request.form)
+        content = _status(200, _DONE) + answer(
+            accounts, _asked_group(accounts, request), request.form
+        )
     except _Refused as refused:
         content = _status(refused.status, refused.message)
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>\n{content}</{root}>\n'
     return Reply(body=document.encode(), content_type=_XML)
 
 
-def account(world: World, request: Request) -> str:
+def account(accounts: Accounts, request: Request) -> str:
     """The id of the key's own group; empty when the key is refused."""
-    group = world.groups_by_key.get(request.form.get("api_key", ""))
+    group = accounts.groups_by_key.get(request.form.get("api_key", ""))
     return str(group.id) if group else ""
 
 
-def _asked_group(world: World, request: Request) -> Group:
+def _asked_group(accounts: Accounts, request: Request) -> Group:
     """The group that is asked about: the key's own, or one below it."""
-    own = world.groups_by_key.get(request.form.get("api_key", ""))
+    own = accounts.groups_by_key.get(request.form.get("api_key", ""))
     if own is None:
         raise _Refused(401, "The API key is missing or invalid")
     if not request.form.get("group_id"):
@@ -69,8 +71,8 @@ def _integer(form: Mapping[str, str], name: str) -> int:
     return int(text)
 
 
-def _usage(world: World, group: Group, _form: Mapping[str, str]) -> str:
-    moment = world.now()
+def _usage(accounts: Accounts, group: Group, _form: Mapping[str, str]) -> str:
+    moment = accounts.now()
     plans = [_plan("plan", plan, group, moment) for plan in group.plans]
     packs = [_plan("pack", pack, group, moment) for pack in group.packs]
     return "".join(plans + packs)
@@ -93,8 +95,8 @@ def _plan(element: str, plan: Plan, group: Group, moment: datetime) -> str:
     )
 
 
-def _groups(world: World, group: Group, _form: Mapping[str, str]) -> str:
-    return _group("group", group, world.parents.get(group.id, 0))
+def _groups(accounts: Accounts, group: Group, _form: Mapping[str, str]) -> str:
+    return _group("group", group, accounts.parents.get(group.id, 0))
 
 
 def _group(element: str, group: Group, parent: int) -> str:
@@ -103,9 +105,9 @@ def _group(element: str, group: Group, parent: int) -> str:
     return f"<{element}>\n{own}{below}</{element}>\n"
 
 
-def _history(world: World, group: Group, form: Mapping[str, str]) -> str:
+def _history(accounts: Accounts, group: Group, form: Mapping[str, str]) -> str:
     first, last = _integer(form, "billing_from"), _integer(form, "billing_to")
-    moment = world.now()
+    moment = accounts.now()
     groups = group.tree() if form.get("recursive") == "1" else [group]
     activities = "".join(
         _activity(kind, plan, each, moment)
@@ -156,7 +158,7 @@ def _children(**children: object) -> str:
     )
 
 
-_ANSWERS: Final[Mapping[str, tuple[str, Callable[[World, Group, Mapping[str, str]], str]]]] = {
+_ANSWERS: Final[Mapping[str, tuple[str, Callable[[Accounts, Group, Mapping[str, str]], str]]]] = {
     "/v1/billings/usage": ("billings_response", _usage),
     "/v1/billings/history": ("billings_response", _history),
     "/v1/group/list": ("group_response", _groups),

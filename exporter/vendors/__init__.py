@@ -6,21 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from exporter.records import Metric, Reading, Stretch
+from exporter.client.client import Request
+from exporter.model import HistoricalResult, MetricFamily, PollResult
 from exporter.vendors import affinda, xtracta
-from exporter.vendors._http import Request
 
 if TYPE_CHECKING:
     from exporter.config.models import Target
 
-Send: TypeAlias = Callable[[Request], Awaitable[bytes]]
+Transport: TypeAlias = Callable[[Request], Awaitable[bytes]]
 """Makes one call: the body of a 200 reply, or PollError."""
 
-Fetch: TypeAlias = Callable[[Send, float], Awaitable[Reading]]
+Poller: TypeAlias = Callable[[Transport, float], Awaitable[PollResult]]
 """Polls a target once, given the way out and the time (Unix seconds): a Reading, or PollError."""
 
 
-History: TypeAlias = Callable[[Any, Send, date, date], AsyncIterator[Sequence[Stretch]]]
+History: TypeAlias = Callable[
+    [Any, Transport, date, date], AsyncIterator[Sequence[HistoricalResult]]
+]
 """Asks for a target's past, given its settings, the way out, and the first and the last day.
 
 Each item is the whole past of some series in order of time, so that no series is in two of them.
@@ -38,12 +40,12 @@ class Vendor(NamedTuple):
     """
 
     settings: type[Target]
-    metrics: tuple[Metric, ...]
-    connect: Callable[[Any], Fetch]
+    metrics: tuple[MetricFamily, ...]
+    create_poller: Callable[[Any], Poller]
     history: History
 
 
 VENDORS: Final = {
-    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.connect, affinda.history),
-    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.connect, xtracta.history),
+    "affinda": Vendor(affinda.Settings, affinda.METRICS, affinda.create_poller, affinda.history),
+    "xtracta": Vendor(xtracta.Settings, xtracta.METRICS, xtracta.create_poller, xtracta.history),
 }

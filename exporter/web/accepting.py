@@ -11,7 +11,7 @@ import logging
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from exporter.config.problems import ConfigError
+from exporter.config.errors import ConfigError
 from exporter.web.connection import RECEIVE, Connection
 from exporter.web.descriptors import for_connections, limit
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from exporter.web.response import Answer
-    from exporter.web.tls import Tls
+    from exporter.web.web_config.tls import Tls
 
 _log = logging.getLogger(__name__)
 

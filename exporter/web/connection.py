@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.web.response import Answer, Response
-    from exporter.web.tls import Tls
+    from exporter.web.web_config.tls import Tls
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.exposition import Format
+from exporter.metrics.exposition import Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,11 @@ def alternatives(headers: Headers, name: bytes) -> Iterator[Alternative]:
     """The entries of the header `name`; nonsense for a quality counts as not said."""
     for key, value in headers:
         if key.lower() == name:
-            yield from _entries(value)
+            yield from _snapshots(value)
 
 
 @lru_cache(maxsize=16)  # a scraper asks the same each time
-def _entries(value: bytes) -> tuple[Alternative, ...]:
+def _snapshots(value: bytes) -> tuple[Alternative, ...]:
     return tuple(map(_entry, value.decode("latin-1").lower().split(",", _MOST)[:_MOST]))
 
 

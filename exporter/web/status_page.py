@@ -17,7 +17,7 @@ from exporter.web.status_style import STYLE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from exporter.snapshot import Entry
+    from exporter.state.store import TargetSnapshot
 
 PAGE_SIZE: Final = 50  # targets
 _MOST_FIELDS: Final = 20
@@ -74,27 +74,29 @@ class Choice:
         fields = {"name": self.name, "vendor": self.vendor, "state": self.state, "page": page}
         return "?" + urlencode({key: value for key, value in fields.items() if value})
 
-    def takes(self, entry: Entry, known: frozenset[str]) -> bool:
+    def takes(self, snapshot: TargetSnapshot, known: frozenset[str]) -> bool:
         """Whether a target whose conditions are `known` is to be seen."""
         return (
-            self.vendor in {"", entry.target.vendor}
+            self.vendor in {"", snapshot.target.vendor}
             and (not self.state or self.state in known)
-            and self.name.casefold() in entry.target.name.casefold()
+            and self.name.casefold() in snapshot.target.name.casefold()
         )
 
 
-def status_page(entries: Iterable[Entry], query: bytes, site: Site, now: float) -> bytes:
+def status_page(snapshots: Iterable[TargetSnapshot], query: bytes, site: Site, now: float) -> bytes:
     """The page as UTF-8.
 
     Args:
-        entries: every target, in the order in which they are shown.
+        snapshots: every target, in the order in which they are shown.
         query: the URL's, as it came.
         site: what is shown beside them.
         now: Unix seconds.
     """
-    known = [(entry, conditions(entry)) for entry in entries]
+    known = [(snapshot, conditions(snapshot)) for snapshot in snapshots]
     choice = Choice.of(query)
-    found = [entry for entry, its_conditions in known if choice.takes(entry, its_conditions)]
+    found = [
+        snapshot for snapshot, its_conditions in known if choice.takes(snapshot, its_conditions)
+    ]
     pages = max(1, -(-len(found) // PAGE_SIZE))
     choice = replace(choice, page=min(choice.page, pages))
     first = (choice.page - 1) * PAGE_SIZE
@@ -106,7 +108,7 @@ def status_page(entries: Iterable[Entry], query: bytes, site: Site, now: float) 
             _form(choice, known),
             _summary(len(found), len(known), first, len(shown)),
             f'<ol role="list" start="{first + 1}">',
-            *(target_row(entry, now) for entry in shown),
+            *(target_row(snapshot, now) for snapshot in shown),
             "</ol>",
             _pages(choice, pages),
             "</main>",
@@ -131,8 +133,8 @@ def _header(site: Site) -> str:
     )
 
 
-def _form(choice: Choice, known: Sequence[tuple[Entry, frozenset[str]]]) -> str:
-    vendors = sorted({entry.target.vendor for entry, _ in known})
+def _form(choice: Choice, known: Sequence[tuple[TargetSnapshot, frozenset[str]]]) -> str:
+    vendors = sorted({snapshot.target.vendor for snapshot, _ in known})
     states = {
         name: f"{words} ({sum(name in its_conditions for _, its_conditions in known):,})"
         for name, words in CONDITIONS.items()

@@ -6,15 +6,21 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.records import Reason
-from exporter.status import amount, day, words_of_allowance
+from exporter.model import FailureReason
+from exporter.state.presentation import (
+    format_account,
+    format_allowance,
+    format_allowance_name,
+    format_date,
+    format_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config.models import Alerts
-    from exporter.records import Allowance, Failure
-    from exporter.snapshot import Entry
+    from exporter.model import Allowance, PollFailure
+    from exporter.state.store import TargetSnapshot
 
 CONDITIONS: Final[Mapping[str, str]] = {
     "up": "up",
@@ -27,36 +33,36 @@ CONDITIONS: Final[Mapping[str, str]] = {
 """What can be said of a target, and the words for it. A target is one of the first three;
 any of the others may be true besides."""
 
-_WORDS: Final[Mapping[Reason, str]] = {
-    Reason.DNS: "The vendor's host name cannot be resolved",
-    Reason.CONNECT: "The vendor cannot be reached",
-    Reason.TLS: "No trusted connection to the vendor",
-    Reason.TIMEOUT: "The vendor did not answer in time",
-    Reason.AUTH: "The vendor refuses the key",
-    Reason.RATE_LIMITED: "The vendor asks for fewer requests",
-    Reason.CLIENT_ERROR: "The vendor refuses the request",
-    Reason.SERVER_ERROR: "The vendor has a problem of its own",
-    Reason.REDIRECT: "The vendor points elsewhere, which is not followed",
-    Reason.TOO_LARGE: "The vendor's reply is too large",
-    Reason.MALFORMED: "The vendor's reply is not what its reference says",
-    Reason.VENDOR_ERROR: "The vendor reports a failure",
-    Reason.SECRET: "The key cannot be read",
-    Reason.INTERNAL: "A fault of the exporter itself",
+_WORDS: Final[Mapping[FailureReason, str]] = {
+    FailureReason.DNS: "The vendor's host name cannot be resolved",
+    FailureReason.CONNECT: "The vendor cannot be reached",
+    FailureReason.TLS: "No trusted connection to the vendor",
+    FailureReason.TIMEOUT: "The vendor did not answer in time",
+    FailureReason.AUTH: "The vendor refuses the key",
+    FailureReason.RATE_LIMITED: "The vendor asks for fewer requests",
+    FailureReason.CLIENT_ERROR: "The vendor refuses the request",
+    FailureReason.SERVER_ERROR: "The vendor has a problem of its own",
+    FailureReason.REDIRECT: "The vendor points elsewhere, which is not followed",
+    FailureReason.TOO_LARGE: "The vendor's reply is too large",
+    FailureReason.MALFORMED: "The vendor's reply is not what its reference says",
+    FailureReason.VENDOR_ERROR: "The vendor reports a failure",
+    FailureReason.SECRET: "The key cannot be read",
+    FailureReason.INTERNAL: "A fault of the exporter itself",
 }
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
-def conditions(entry: Entry) -> frozenset[str]:
+def conditions(snapshot: TargetSnapshot) -> frozenset[str]:
     """Those of `CONDITIONS` that are true of a target."""
-    return frozenset(_conditions(entry))
+    return frozenset(_conditions(snapshot))
 
 
-def _conditions(entry: Entry) -> Iterator[str]:
-    yield "up" if entry.state.is_up else "down" if entry.state.failure else "waiting"
-    if entry.is_stale:
+def _conditions(snapshot: TargetSnapshot) -> Iterator[str]:
+    yield "up" if snapshot.state.is_up else "down" if snapshot.state.failure else "waiting"
+    if snapshot.is_stale:
         yield "stale"
-    for allowance in entry.allowances:
-        if allowance.ratio < entry.target.alerts.warning_ratio:
+    for allowance in snapshot.allowances:
+        if allowance.ratio < snapshot.target.alerts.warning_ratio:
             yield "low"
         if is_early(allowance):
             yield "early"
@@ -68,7 +74,7 @@ def is_early(allowance: Allowance) -> bool:
     return exhaustion is not None and end is not None and exhaustion < end
 
 
-def words_of_failure(failure: Failure) -> str:
+def words_of_failure(failure: PollFailure) -> str:
     """A failure as a sentence, with the detail that the poll left."""
     return f"{_WORDS[failure.reason]}: {failure.detail}"
 
@@ -81,22 +87,22 @@ def span(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def target_row(entry: Entry, now: float) -> str:
+def target_row(snapshot: TargetSnapshot, now: float) -> str:
     """A target as an item of the list; `now` is in Unix seconds."""
-    state = next(_conditions(entry))
-    stale = ' <strong class="mark">values withdrawn</strong>' if entry.is_stale else ""
+    state = next(_conditions(snapshot))
+    stale = ' <strong class="mark">values withdrawn</strong>' if snapshot.is_stale else ""
     return (
-        f'<li class="target"><div class="who"><h2>{_foreign(entry.target.name)}</h2>'
-        f"<p>{escape(entry.target.vendor)} "
+        f'<li class="target"><div class="who"><h2>{_foreign(snapshot.target.name)}</h2>'
+        f"<p>{escape(snapshot.target.vendor)} "
         f'<strong class="state {state}">{CONDITIONS[state]}</strong>{stale}</p>'
-        f'<p class="quiet">{_rhythm(entry, now)}</p></div>'
-        f'<div class="what">{_error(entry)}{_allowances(entry, now)}</div></li>'
+        f'<p class="quiet">{_rhythm(snapshot, now)}</p></div>'
+        f'<div class="what">{_error(snapshot)}{_allowances(snapshot, now)}</div></li>'
     )
 
 
-def _rhythm(entry: Entry, now: float) -> str:
+def _rhythm(snapshot: TargetSnapshot, now: float) -> str:
     """How old the data is, and when the next poll is."""
-    last, succeeded_at = entry.state.last, entry.state.succeeded_at
+    last, succeeded_at = snapshot.state.last, snapshot.state.succeeded_at
     if last is None:
         return "first poll soon"
     age = (
@@ -107,27 +113,27 @@ def _rhythm(entry: Entry, now: float) -> str:
     return f"{age}, next poll {_time(last.next_at, 'in ' + span(last.next_at - now))}"
 
 
-def _error(entry: Entry) -> str:
-    failure = entry.state.failure
+def _error(snapshot: TargetSnapshot) -> str:
+    failure = snapshot.state.failure
     return f'<p class="error">{_foreign(words_of_failure(failure))}</p>' if failure else ""
 
 
-def _allowances(entry: Entry, now: float) -> str:
-    if entry.allowances:
-        alerts = entry.target.alerts
-        return "".join(_allowance(allowance, alerts, now) for allowance in entry.allowances)
-    if entry.reading:
+def _allowances(snapshot: TargetSnapshot, now: float) -> str:
+    if snapshot.allowances:
+        alerts = snapshot.target.alerts
+        return "".join(_allowance(allowance, alerts, now) for allowance in snapshot.allowances)
+    if snapshot.poll_result:
         return '<p class="quiet">No allowance is known: nothing to run out.</p>'
     return ""
 
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
-    name = " ".join(filter(None, (allowance.account, allowance.name, allowance.label)))
+    name = f"{format_account(allowance)} {format_allowance_name(allowance)}"
     level = _level(allowance, alerts)
     return (
         f'<div class="allowance"><h3>{_foreign(name)}</h3>{_bar(name, allowance, level)}'
         f'<p><strong class="{level}">{_percent(allowance)} left</strong> '
-        f"{escape(words_of_allowance(allowance))}</p>"
+        f"{escape(format_allowance(allowance))}</p>"
         f'<p class="quiet">{_outlook(allowance, now)}</p></div>'
     )
 
@@ -160,14 +166,14 @@ def _percent(allowance: Allowance) -> str:
 def _outlook(allowance: Allowance, now: float) -> str:
     parts = []
     if allowance.burn_per_day is not None:
-        parts.append(f"{amount(allowance.burn_per_day)} a day")
+        parts.append(f"{format_number(allowance.burn_per_day)} a day")
     if allowance.exhaustion is not None:
         early = ', <strong class="mark">before it ends</strong>' if is_early(allowance) else ""
         parts.append(
-            f"runs out {_time(allowance.exhaustion, day(allowance.exhaustion, now))}{early}"
+            f"runs out {_time(allowance.exhaustion, format_date(allowance.exhaustion, now))}{early}"
         )
     if allowance.end is not None:
-        parts.append(f"ends {_time(allowance.end, day(allowance.end, now))}")
+        parts.append(f"ends {_time(allowance.end, format_date(allowance.end, now))}")
     return "; ".join(parts)
 
 

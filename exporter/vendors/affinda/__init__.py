@@ -4,10 +4,10 @@ Source: Affinda API v3, `GET /v3/usage` and the lists that name its scopes.
 """
 
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
-from exporter.vendors.affinda.connection import connect
 from exporter.vendors.affinda.history import history
+from exporter.vendors.affinda.mapper import poll_result
 from exporter.vendors.affinda.metrics import METRICS
-from exporter.vendors.affinda.reading import reading
+from exporter.vendors.affinda.poller import create_poller
 from exporter.vendors.affinda.settings import Settings
 
 __all__ = [
@@ -15,9 +15,9 @@ __all__ = [
     "Scope",
     "Settings",
     "Usage",
-    "connect",
+    "create_poller",
     "history",
     "parse_usage",
-    "reading",
+    "poll_result",
     "usage_request",
 ]

@@ -9,15 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from exporter.records import Anomaly, PollError, malformed
-from exporter.vendors import _json
-from exporter.vendors._http import MAX_LIST_BYTES, Request
-from exporter.vendors._text import fit_to_show
+from exporter.client.client import MAX_LIST_BYTES, Request
+from exporter.model import Anomaly, PollError, malformed_response
 from exporter.vendors.affinda.metrics import AXES, Axis
 from exporter.vendors.affinda.settings import IDENTIFIER
+from exporter.vendors.common import json_parser
+from exporter.vendors.common.text import sanitize
 
 if TYPE_CHECKING:
-    from exporter.keys import Secret
+    from exporter.secrets import Secret
     from exporter.vendors.affinda.settings import Settings
 
 _DAY: Final = timedelta(days=1)
@@ -93,9 +93,11 @@ def _get(settings: Settings, key: Secret, path: str, query: dict[str, str]) -> R
 def explain(body: bytes, key: Secret) -> str:
     """The vendor's own words in an error reply: `{type, errors: [{attr, code, detail}]}`."""
     try:
-        errors = _json.a_list(_json.an_object(_json.parse(body), "reply").get("errors"), "errors")
-        detail = _json.an_object(errors[0], "error").get("detail") if errors else ""
-        return fit_to_show(_json.a_text(detail, "detail"), key)
+        errors = json_parser.require_list(
+            json_parser.require_object(json_parser.parse(body), "reply").get("errors"), "errors"
+        )
+        detail = json_parser.require_object(errors[0], "error").get("detail") if errors else ""
+        return sanitize(json_parser.require_str(detail, "detail"), key)
     except PollError:
         return ""
 
@@ -114,12 +116,12 @@ def parse_usage(
     Raises:
         PollError: malformed, when the reply is not what the reference says or not about `scope`.
     """
-    reply = _json.an_object(_json.parse(body), "the reply")
+    reply = json_parser.require_object(json_parser.parse(body), "the reply")
     if (reply.get("scope"), reply.get("scopeIdentifier")) != scope:
-        raise malformed("the reply is about another scope than the one asked for")
+        raise malformed_response("the reply is about another scope than the one asked for")
     first, last = _window(reply)
-    items = _json.a_list(reply.get("items"), "items")
-    total = _json.a_count(reply.get("total"), "total")
+    items = json_parser.require_list(reply.get("items"), "items")
+    total = json_parser.require_int(reply.get("total"), "total")
     counts, days, strays, unknown = _added_up(items, first, last)
     odd = {
         Anomaly.UNKNOWN_FIELD: unknown > 0 or bool(reply.keys() - _USAGE_FIELDS),
@@ -133,9 +135,14 @@ def parse_usage(
 
 
 def _window(reply: dict[str, object]) -> tuple[date, date]:
-    first, last = _json.a_day(reply.get("start"), "start"), _json.a_day(reply.get("end"), "end")
+    first, last = (
+        json_parser.require_date(reply.get("start"), "start"),
+        json_parser.require_date(reply.get("end"), "end"),
+    )
     if not first <= last <= first + _LONGEST_WINDOW:
-        raise malformed("the reply's window ends before it starts, or is longer than a century")
+        raise malformed_response(
+            "the reply's window ends before it starts, or is longer than a century"
+        )
     return first, last
 
 
@@ -160,9 +167,9 @@ def _added_up(items: list[object], first: date, last: date) -> _Sums:
     days = set()
     strays = unknown = 0
     for value in items:
-        item = _json.an_object(value, "an item")
-        day = _json.a_day(item.get("date"), "an item's date").toordinal()
-        count = _json.a_count(item.get("count"), "an item's count")
+        item = json_parser.require_object(value, "an item")
+        day = json_parser.require_date(item.get("date"), "an item's date").toordinal()
+        count = json_parser.require_int(item.get("count"), "an item's count")
         days.add(day)
         unknown += len(item) > _ITEM_FIELDS
         if 0 <= day - begin < len(counts):
@@ -179,10 +186,10 @@ def parse_names(body: bytes, key: Secret) -> dict[str, str]:
         PollError: malformed.
     """
     names = {}
-    for value in _json.a_list(_json.parse(body), "the list"):
-        entry = _json.an_object(value, "an entry")
-        identifier = _json.a_text(entry.get("identifier"), "an identifier")
+    for value in json_parser.require_list(json_parser.parse(body), "the list"):
+        snapshot = json_parser.require_object(value, "an entry")
+        identifier = json_parser.require_str(snapshot.get("identifier"), "an identifier")
         if not _IDENTIFIER.fullmatch(key.redact(identifier)):
-            raise malformed("an identifier in the list cannot be one")
-        names[identifier] = fit_to_show(_json.a_text(entry.get("name"), "a name"), key)
+            raise malformed_response("an identifier in the list cannot be one")
+        names[identifier] = sanitize(json_parser.require_str(snapshot.get("name"), "a name"), key)
     return names

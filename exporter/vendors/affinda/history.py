@@ -8,50 +8,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.records import Reading, Stretch
-from exporter.vendors._days import DAY, days_between, midnight
+from exporter.model import HistoricalResult, PollResult
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
-from exporter.vendors.affinda.connection import there_is
+from exporter.vendors.affinda.mapper import poll_result
 from exporter.vendors.affinda.metrics import AXES
-from exporter.vendors.affinda.reading import reading
+from exporter.vendors.affinda.poller import discover
+from exporter.vendors.common.days import DAY, days_between, midnight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import date
 
-    from exporter.vendors import Send
-    from exporter.vendors.affinda.connection import Names
+    from exporter.vendors import Transport
     from exporter.vendors.affinda.metrics import Axis
+    from exporter.vendors.affinda.poller import Names
     from exporter.vendors.affinda.settings import Settings
 
 _LEAD: Final = 365 * DAY  # what the longest window needs to reach back from the first day
 
 
 async def history(
-    settings: Settings, send: Send, first: date, last: date
-) -> AsyncIterator[Sequence[Stretch]]:
+    settings: Settings, send: Transport, first: date, last: date
+) -> AsyncIterator[Sequence[HistoricalResult]]:
     """The days from `first` to `last` that the vendor calls complete; see `vendors.History`.
 
     Scopes and their names are those there are today.
     """
-    today, names, scopes = await there_is(settings, send)
+    today, names, scopes = await discover(settings, send)
     last = min(last, today - DAY)
     if last < first:
         return
     past = _Past(settings, send, names, first, last)
     organization = Scope("organization", settings.organization)
     whole = await past.usage(organization)
-    yield past.stretches({organization: whole})
+    yield past.historical_results({organization: whole})
     for scope in scopes:
         usages = {organization: whole, scope: await past.usage(scope)}
-        yield past.stretches(usages, AXES[scope.axis].label)
+        yield past.historical_results(usages, AXES[scope.axis].label)
 
 
 class _Past(NamedTuple):
     """The past of a target, from a first to a last day."""
 
     settings: Settings
-    send: Send
+    send: Transport
     names: Mapping[Axis, Names]
     first: date
     last: date
@@ -65,7 +65,9 @@ class _Past(NamedTuple):
         body = await self.send(usage_request(self.settings, key, scope, start, self.last))
         return parse_usage(body, scope, start, self.last)
 
-    def stretches(self, usages: Mapping[Scope, Usage], label: str | None = None) -> list[Stretch]:
+    def historical_results(
+        self, usages: Mapping[Scope, Usage], label: str | None = None
+    ) -> list[HistoricalResult]:
         """What was read on each day; of the samples only those with `label`, where one is given.
 
         Days that the figures do not cover are absent.
@@ -73,16 +75,20 @@ class _Past(NamedTuple):
         first = max(self.first, *(usage.start for usage in usages.values()))
         last = min(self.last, *(usage.today for usage in usages.values()))
         return [
-            Stretch(midnight(day), midnight(day + DAY), self._reading(usages, day, label))
+            HistoricalResult(
+                midnight(day), midnight(day + DAY), self._poll_result(usages, day, label)
+            )
             for day in days_between(first, last)
         ]
 
-    def _reading(self, usages: Mapping[Scope, Usage], day: date, label: str | None) -> Reading:
+    def _poll_result(
+        self, usages: Mapping[Scope, Usage], day: date, label: str | None
+    ) -> PollResult:
         by_then = {scope: _until(usage, day) for scope, usage in usages.items()}
-        read = reading(self.settings, by_then, self.names)
+        read = poll_result(self.settings, by_then, self.names)
         if label is None:
             return read
-        return Reading(tuple(sample for sample in read.samples if label in sample.metric.labels))
+        return PollResult(tuple(sample for sample in read.samples if label in sample.metric.labels))
 
 
 def _until(usage: Usage, day: date) -> Usage:

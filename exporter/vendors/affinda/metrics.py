@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from exporter.records import Metric
-from exporter.vendors._metrics import gauge, info
+from exporter.model import MetricFamily
+from exporter.vendors.common.metrics import gauge, info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _own_label(axis: Axis) -> tuple[str, ...]:
     return () if axis == "organization" else (AXES[axis].label,)
 
 
-def _credit_metrics(axis: Axis) -> dict[str, Metric]:
+def _credit_metrics(axis: Axis) -> dict[str, MetricFamily]:
     """The metrics of one axis, by the window's suffix."""
     own = _own_label(axis)
     prefix = "_".join(("affinda", *own, "credits"))
@@ -83,7 +83,7 @@ def _credit_metrics(axis: Axis) -> dict[str, Metric]:
     }
 
 
-def _info_metric(axis: Axis) -> Metric:
+def _info_metric(axis: Axis) -> MetricFamily:
     label, listed, text = AXES[axis]
     return info(
         f"affinda_{label}_info",
@@ -101,7 +101,7 @@ USAGE_DAY: Final = gauge(
     "Midnight UTC of the vendor's current day (end), to which daily refers",
     "organization",
 )
-ALLOWED: Final = Metric(
+ALLOWED: Final = MetricFamily(
     "affinda_credits_allowed",
     "gauge",
     "Credits bought for the current period, as configured (allowance.credits).",
@@ -117,7 +117,13 @@ AVAILABLE: Final = gauge(
     "Credits left in the current period, never below 0 (allowance.credits less items[].count)",
     "organization",
 )
-PRICE: Final = Metric(
+ALLOWANCE_NAMES: Final = {
+    "month": "monthly credits",
+    "quarter": "quarterly credits",
+    "year": "yearly credits",
+    "prepaid": "prepaid credits",
+}
+PRICE: Final = MetricFamily(
     "affinda_credit_price",
     "gauge",
     "Price of one credit, as configured (allowance.price_per_credit); never converted.",

@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field
 
 from exporter.config.models import Target
-from exporter.vendors._allowance import AllowanceSettings
-from exporter.vendors._discovery import UNTOLD, DiscoverySettings
-from exporter.vendors._settings import ONCE_EACH, in_one_message
+from exporter.vendors.common.allowance import AllowanceSettings
+from exporter.vendors.common.discovery import DiscoverySettings, default_discovery
+from exporter.vendors.common.settings import Unique, in_one_message
 
 IDENTIFIER: Final = "[A-Za-z0-9_-]{1,64}"
 
@@ -20,7 +20,7 @@ Scopes: TypeAlias = Annotated[
         tuple[Identifier, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})
     ],
     in_one_message("must be none, all, or a list of identifiers"),
-    ONCE_EACH,
+    Unique,
 ]
 
 
@@ -41,7 +41,7 @@ class Settings(Target):
     document_types: Scopes = "none"
     """none, all (found through the API), or a list of identifiers: a request each."""
 
-    discovery: DiscoverySettings = Field(default_factory=UNTOLD)
+    discovery: DiscoverySettings = Field(default_factory=default_discovery)
     """How `all` is found, and the names of organization, workspaces and document types."""
 
     allowance: AllowanceSettings | None = None

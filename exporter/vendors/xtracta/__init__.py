@@ -3,11 +3,18 @@
 Source: Xtracta API v1, `POST /v1/billings/usage` and `POST /v1/group/list`.
 """
 
-from exporter.vendors.xtracta.api import Plan, Usage, accepted, api_request, moment, parse_usage
-from exporter.vendors.xtracta.connection import connect
+from exporter.vendors.xtracta.api import (
+    Plan,
+    Usage,
+    api_request,
+    check_envelope,
+    parse_timestamp,
+    parse_usage,
+)
 from exporter.vendors.xtracta.history import history
+from exporter.vendors.xtracta.mapper import poll_result
 from exporter.vendors.xtracta.metrics import METRICS
-from exporter.vendors.xtracta.reading import reading
+from exporter.vendors.xtracta.poller import create_poller
 from exporter.vendors.xtracta.settings import Settings
 
 __all__ = [
@@ -15,11 +22,11 @@ __all__ = [
     "Plan",
     "Settings",
     "Usage",
-    "accepted",
     "api_request",
-    "connect",
+    "check_envelope",
+    "create_poller",
     "history",
-    "moment",
+    "parse_timestamp",
     "parse_usage",
-    "reading",
+    "poll_result",
 ]

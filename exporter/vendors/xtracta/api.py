@@ -9,17 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
-from exporter.records import Anomaly, PollError, Reason, malformed
-from exporter.vendors import _xml
-from exporter.vendors._http import MAX_LIST_BYTES, Request
-from exporter.vendors._text import fit_to_show
+from exporter.client.client import MAX_LIST_BYTES, Request
+from exporter.model import Anomaly, FailureReason, PollError, malformed_response
+from exporter.vendors.common import xml_parser
+from exporter.vendors.common.text import sanitize
 from exporter.vendors.xtracta.metrics import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.keys import Secret
-    from exporter.vendors._xml import Element
+    from exporter.secrets import Secret
+    from exporter.vendors.common.xml_parser import Element
     from exporter.vendors.xtracta.settings import Settings
 
 
@@ -77,30 +77,36 @@ def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, s
 def explain(body: bytes, key: Secret) -> str:
     """The vendor's own words in an error reply: its `message`."""
     try:
-        return fit_to_show(_xml.text(_xml.only(_xml.parse(body), "message")), key)
+        return sanitize(
+            xml_parser.text(xml_parser.find_one(xml_parser.parse(body), "message")), key
+        )
     except PollError:
         return ""
 
 
 _OK: Final = 200
-_REFUSED: Final = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
+_REFUSED: Final = {
+    401: FailureReason.AUTH,
+    403: FailureReason.AUTH,
+    429: FailureReason.RATE_LIMITED,
+}
 
 
-def accepted(body: bytes, root: str, key: Secret) -> Element:
+def check_envelope(body: bytes, root: str, key: Secret) -> Element:
     """The root element of a reply that does not report a failure inside its body.
 
     Raises:
         PollError: auth, rate_limited or vendor_error, when the body reports a failure; malformed,
             when it is not XML or has another root element.
     """
-    element = _xml.parse(body)
+    element = xml_parser.parse(body)
     if element.tag != root:
-        raise malformed(f"the reply's root element is not {root}")
-    status = _xml.only(element, "status")
-    code = _OK if status is None else _xml.whole_number(status, "status")
+        raise malformed_response(f"the reply's root element is not {root}")
+    status = xml_parser.find_one(element, "status")
+    code = _OK if status is None else xml_parser.whole_number(status, "status")
     if code != _OK:
         words = explain(body, key)
-        reason = _REFUSED.get(code, Reason.VENDOR_ERROR)
+        reason = _REFUSED.get(code, FailureReason.VENDOR_ERROR)
         raise PollError(reason, f"status {code} in the reply" + (f": {words}" if words else ""))
     return element
 
@@ -116,10 +122,10 @@ def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
     """The plans and packs in a reply about `group`.
 
     Raises:
-        PollError: as `accepted` does; malformed, when the reply is not what the reference says or
-            not about `group`.
+        PollError: as `check_envelope` does; malformed, when the reply is not what the reference
+            says or not about `group`.
     """
-    root = accepted(body, "billings_response", key)
+    root = check_envelope(body, "billings_response", key)
     found = [child for child in root if child.tag in ("plan", "pack")]
     plans = tuple(_plan(child, key, group) for child in found)
     unknown = any(_unknown(child, _PLAN_FIELDS) for child in found) or _unknown(root, _REPLY_FIELDS)
@@ -140,28 +146,30 @@ def _is_off(figures: Mapping[str, int]) -> bool:
 
 
 def _plan(element: Element, key: Secret, group: int | None) -> Plan:
-    fields = _xml.children(element)
+    fields = xml_parser.children(element)
     reported = fields.get("group_id")
-    owner = None if reported is None else _xml.whole_number(reported, "group_id")
+    owner = None if reported is None else xml_parser.whole_number(reported, "group_id")
     if group is not None and owner not in (None, group):
-        raise malformed("the reply is about another group than the one asked for")
-    currency = _xml.text(fields.get("price_currency"))
+        raise malformed_response("the reply is about another group than the one asked for")
+    currency = xml_parser.text(fields.get("price_currency"))
     if currency and not _CURRENCY.fullmatch(currency):
-        raise malformed("price_currency is not a currency's code")
+        raise malformed_response("price_currency is not a currency's code")
     name = fields.get("plan_name", fields.get("pack_name"))
     return Plan(
         kind="plan" if element.tag == "plan" else "pack",
         group=str(group or owner or ""),
-        identifier=str(_xml.whole_number(fields.get("id"), "id")),
-        name=fit_to_show(_xml.text(name), key),
+        identifier=str(xml_parser.whole_number(fields.get("id"), "id")),
+        name=sanitize(xml_parser.text(name), key),
         figures={
-            figure: _xml.whole_number(fields.get(f"{figure}_documents"), f"{figure}_documents")
+            figure: xml_parser.whole_number(
+                fields.get(f"{figure}_documents"), f"{figure}_documents"
+            )
             for figure in FIGURES
         },
-        price=_xml.decimal_number(fields.get("price"), "price"),
+        price=xml_parser.decimal_number(fields.get("price"), "price"),
         currency=currency,
-        start=moment(fields.get("start_date"), "start_date"),
-        expiry=moment(fields.get("expiry_date"), "expiry_date"),
+        start=parse_timestamp(fields.get("start_date"), "start_date"),
+        expiry=parse_timestamp(fields.get("expiry_date"), "expiry_date"),
     )
 
 
@@ -171,7 +179,7 @@ _ZONE: Final = r" ?(?:\((?:GMT|UTC)\)|Z|([+-][0-9]{2}:[0-9]{2}))"
 _MOMENT: Final = re.compile(_DATE_AND_TIME + _ZONE)
 
 
-def moment(element: Element | None, what: str) -> float | None:
+def parse_timestamp(element: Element | None, what: str) -> float | None:
     """Unix seconds of `2015-02-27 12:10:04 (GMT)` or `2017-08-21T02:16:49+00:00`.
 
     None where the element is missing or empty.
@@ -179,7 +187,7 @@ def moment(element: Element | None, what: str) -> float | None:
     Raises:
         PollError: malformed, when there is anything else in it.
     """
-    found = _xml.text(element)
+    found = xml_parser.text(element)
     if not found:
         return None
     try:
@@ -188,23 +196,23 @@ def moment(element: Element | None, what: str) -> float | None:
             return datetime.fromisoformat(f"{day}T{time}{offset or '+00:00'}").timestamp()
     except ValueError:
         pass
-    raise malformed(f"{what} is not a date")
+    raise malformed_response(f"{what} is not a date")
 
 
 def parse_groups(body: bytes, key: Secret) -> dict[str, Group]:
     """Every group of the tree in a reply to `group/list`, by its id.
 
     Raises:
-        PollError: as `accepted` does; malformed, when an id is none.
+        PollError: as `check_envelope` does; malformed, when an id is none.
     """
     groups: dict[str, Group] = {}
-    for element in accepted(body, "group_response", key).iter("group", "Group", "Subgroup"):
-        identifier = _xml.only(element, "Id")
+    for element in check_envelope(body, "group_response", key).iter("group", "Group", "Subgroup"):
+        identifier = xml_parser.find_one(element, "Id")
         if identifier is None:  # a container around the groups
             continue
-        parent = _xml.only(element, "ParentId")
-        groups[str(_xml.whole_number(identifier, "a group's Id"))] = Group(
-            fit_to_show(_xml.text(_xml.only(element, "Name")), key),
-            str(_xml.whole_number(parent, "ParentId")) if _xml.text(parent) else "",
+        parent = xml_parser.find_one(element, "ParentId")
+        groups[str(xml_parser.whole_number(identifier, "a group's Id"))] = Group(
+            sanitize(xml_parser.text(xml_parser.find_one(element, "Name")), key),
+            str(xml_parser.whole_number(parent, "ParentId")) if xml_parser.text(parent) else "",
         )
     return groups

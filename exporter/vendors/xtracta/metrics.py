@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporter.vendors._metrics import gauge, info
+from exporter.vendors.common.metrics import gauge, info
 
 FIGURES: Final = ("allowed", "used", "available")
 PLAN: Final = {

@@ -7,15 +7,15 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from exporter.config.models import Target
-from exporter.vendors._discovery import UNTOLD, DiscoverySettings
-from exporter.vendors._settings import ONCE_EACH, in_one_message
+from exporter.vendors.common.discovery import DiscoverySettings, default_discovery
+from exporter.vendors.common.settings import Unique, in_one_message
 
 GroupId: TypeAlias = Annotated[int, Field(ge=1, le=2**53)]
 Groups: TypeAlias = Annotated[
     Literal["own", "all"]
     | Annotated[tuple[GroupId, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True})],
     in_one_message("must be own, all, or a list of group ids"),
-    ONCE_EACH,
+    Unique,
 ]
 
 
@@ -27,7 +27,7 @@ class Settings(Target):
     groups: Groups = "own"
     """own (the key's group), all (the tree below it too), or a list of ids: a request each."""
 
-    discovery: DiscoverySettings = Field(default_factory=UNTOLD)
+    discovery: DiscoverySettings = Field(default_factory=default_discovery)
     """How `all` is found, and the names of groups."""
 
     @property

@@ -1,0 +1,1 @@
+"""The command line: flags, and one module per command."""

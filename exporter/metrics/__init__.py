@@ -1,0 +1,1 @@
+"""The metrics: the catalogue, the exposition formats, and the cached response."""

@@ -1,0 +1,201 @@
+"""The vocabulary: what a poll yields, in frozen values that are valid once built.
+
+Everything else speaks in these words. This file imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from enum import StrEnum
+from math import isfinite
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class FailureReason(StrEnum):
+    """Why a poll failed: a closed list, the label `reason` of the metrics."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    AUTH = "auth"
+    RATE_LIMITED = "rate_limited"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    REDIRECT = "redirect"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    VENDOR_ERROR = "vendor_error"
+    SECRET = "secret"  # noqa: S105  a reason's name, no password
+    INTERNAL = "internal"
+
+
+class Anomaly(StrEnum):
+    """What was odd about a reply that was accepted all the same: a closed list."""
+
+    UNKNOWN_FIELD = "unknown_field"
+    TOTAL_MISMATCH = "total_mismatch"
+    AVAILABLE_MISMATCH = "available_mismatch"
+    WINDOW_MISMATCH = "window_mismatch"
+    SCOPE_MISMATCH = "scope_mismatch"
+    DUPLICATE_DAY = "duplicate_day"
+
+
+class PollFailure(NamedTuple):
+    """How a poll failed.
+
+    Args:
+        reason: one of the closed list.
+        detail: words that are safe to log and to show; they never quote a secret.
+        retry_after: seconds the vendor asked us to wait, if it did.
+    """
+
+    reason: FailureReason
+    detail: str
+    retry_after: float | None = None
+
+
+class PollError(Exception):
+    """Ends a poll with a `PollFailure`; see there for the arguments."""
+
+    def __init__(
+        self, reason: FailureReason, detail: str, retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+
+    @property
+    def failure(self) -> PollFailure:
+        """What remains of the error: no traceback, and so no frame that holds a key."""
+        return PollFailure(self.reason, self.detail, self.retry_after)
+
+
+def malformed_response(what: str) -> PollError:
+    """The failure of a reply that is not what the vendor's reference says."""
+    return PollError(FailureReason.MALFORMED, what)
+
+
+Kind: TypeAlias = Literal["counter", "gauge", "info"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MetricFamily:
+    """One metric of the catalogue: equal to itself alone, so that looking it up is cheap.
+
+    Args:
+        name: as exposed, with `_total` for a counter and `_info` for an info.
+        kind: `counter`, `gauge`, or `info` (a gauge that is always 1).
+        help: one sentence in one line, naming the source field where a vendor reports the value.
+        labels: label names in the order in which samples give their values.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+class Sample(NamedTuple):
+    """One value of a metric. `labels` are the values beside `target`, in the metric's order."""
+
+    metric: MetricFamily
+    labels: tuple[str, ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of something bought: one shape for every vendor.
+
+    Args:
+        account: the organization's or group's identifier.
+        allowance: `credits`, or the plan's or pack's identifier.
+        allowed, used, available: in `unit`; `available` is never below 0.
+        burn_per_day: mean use per day, if known.
+        exhaustion: when it runs out, Unix seconds; None while nothing is used.
+        start, end: when the period, plan or prepayment begins and ends, Unix seconds, if known.
+        account_name, allowance_name: names for people; empty where unknown.
+        unit: what is counted, plural: `credits` or `documents`.
+        cumulative_only: whether the vendor reports a total but no use by day, so that the exporter
+            derives the daily use itself.
+    """
+
+    account: str
+    allowance: str
+    allowed: float
+    used: float
+    available: float
+    unit: str
+    _: KW_ONLY
+    account_name: str = ""
+    allowance_name: str = ""
+    burn_per_day: float | None = None
+    exhaustion: float | None = None
+    start: float | None = None
+    end: float | None = None
+    cumulative_only: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """What is left, 0 to 1; nothing is left of nothing."""
+        return min(self.available / self.allowed, 1.0) if self.allowed > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """What a successful poll found out.
+
+    Raises:
+        PollError: malformed, when two samples or two allowances would be the same series, or a
+            figure is too large to be one.
+    """
+
+    samples: tuple[Sample, ...]
+    allowances: tuple[Allowance, ...] = ()
+    anomalies: tuple[Anomaly, ...] = ()
+
+    def __post_init__(self) -> None:
+        series = {(sample.metric.name, sample.labels) for sample in self.samples}
+        accounts = {(each.account, each.allowance) for each in self.allowances}
+        if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
+            raise malformed_response("the reply names the same thing twice")
+        if not all(isfinite(figure) for figure in self._figures()):
+            raise malformed_response("a figure of the reply is out of all bounds")
+
+    def _figures(self) -> Iterator[float]:
+        yield from (sample.value for sample in self.samples)
+        for each in self.allowances:
+            yield from (each.allowed, each.used, each.available)
+            yield from (each.burn_per_day or 0, each.exhaustion or 0)
+            yield from (each.start or 0, each.end or 0)
+
+
+class HistoricalResult(NamedTuple):
+    """What was so for some time: a reading from `begin` until before `end`, Unix seconds."""
+
+    begin: float
+    end: float
+    poll_result: PollResult
+
+
+class PollOutcome(NamedTuple):
+    """How one poll of one target ended.
+
+    Args:
+        result: the reading, or the failure.
+        took: seconds the poll took.
+        requests: calls made to the vendor.
+        at: when it ended, Unix seconds.
+        next_at: when the next poll is due, Unix seconds.
+    """
+
+    result: PollResult | PollFailure
+    duration: float
+    requests: int
+    at: float
+    next_at: float

@@ -1,0 +1,1 @@
+"""When and how targets are polled: scheduler, limits, back-off, sharding."""

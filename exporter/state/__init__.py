@@ -1,0 +1,1 @@
+"""What is known of each target: the store, daily usage, and optional persistence on disk."""

@@ -1,1 +1,0 @@
-"""The optional state on disk: what is known of each target, kept across restarts."""

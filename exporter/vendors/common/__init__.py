@@ -1,0 +1,1 @@
+"""What the vendors share: parsing, allowances, discovery, metric helpers."""

@@ -1,0 +1,35 @@
+"""Several calls of one poll at the same time, and failures that say what they are about."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from exporter.model import PollError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+T = TypeVar("T")
+
+
+async def gather_or_fail(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of calls made at the same time, in their order; the first failure ends all.
+
+    Raises:
+        PollError: that failure.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def with_context(what: str, call: Coroutine[Any, Any, T]) -> T:
+    """The result of `call`, whose failure says what it is about."""
+    try:
+        return await call
+    except PollError as error:
+        raise PollError(error.reason, f"{what}: {error.detail}", error.retry_after) from None

@@ -1,0 +1,123 @@
+"""What tests of the vendors share: settings, and calls that reach simulated vendors directly."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from exporter.client.client import HttpClient
+from exporter.client.status import reason_of_status
+from exporter.demo.vendors import Request as Asked
+from exporter.model import PollError, PollFailure, PollResult
+from exporter.polling.poll import Limits, PollAttempt, PollTarget, poll_once
+from exporter.vendors import VENDORS, affinda, xtracta
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from exporter.client.client import Request
+    from exporter.config.models import Target
+    from exporter.demo.vendors import Vendors
+    from exporter.model import MetricFamily
+    from exporter.vendors import Poller, Transport
+
+KEY = "k-3141592653"
+TIMEOUT = 0.3
+T = TypeVar("T")
+NETWORK = HttpClient("test/1")
+
+
+def affinda_settings(**keys: object) -> affinda.Settings:
+    known = {"name": "acme", "vendor": "affinda", "organization": "oRg1", "api_key": KEY}
+    return affinda.Settings.model_validate(known | keys)
+
+
+def xtracta_settings(**keys: object) -> xtracta.Settings:
+    known = {"name": "acme", "vendor": "xtracta", "api_key": KEY}
+    return xtracta.Settings.model_validate(known | keys)
+
+
+def directly(vendors: Vendors) -> Transport:
+    """Calls that ask `vendors` without any network."""
+
+    async def send(request: Request) -> bytes:
+        parts = urlsplit(request.url)
+        reply = vendors.answer(
+            Asked(
+                request.method,
+                parts.path,
+                dict(parse_qsl(parts.query)),
+                {name.lower(): value for name, value in request.headers.items()},
+                dict(parse_qsl((request.body or b"").decode())),
+            )
+        )
+        if reply.status != 200:
+            words = request.explain(reply.body)
+            raise PollError(reason_of_status(reply.status), f"HTTP status {reply.status}: {words}")
+        return reply.body
+
+    return send
+
+
+def poll(fetch: Poller, vendors: Vendors, now: float = 0.0) -> PollResult:
+    """One poll, in an event loop of its own."""
+
+    async def main() -> PollResult:
+        return await fetch(directly(vendors), now)
+
+    return run(main())
+
+
+def values(poll_result: PollResult, metrics: Iterable[MetricFamily]) -> dict[str, float]:
+    """The reading's values of `metrics` by name; each is there once at most."""
+    names = {metric.name for metric in metrics}
+    found = [(sample.metric.name, sample.value) for sample in poll_result.samples]
+    chosen = [(name, value) for name, value in found if name in names]
+    assert len(dict(chosen)) == len(chosen)
+    return dict(chosen)
+
+
+def series(poll_result: PollResult) -> dict[str, float]:
+    """Every sample as `name{value,value}`, without the target."""
+    return {
+        f"{sample.metric.name}{{{','.join(sample.labels)}}}": sample.value
+        for sample in poll_result.samples
+    }
+
+
+def source(base_url: str, **keys: object) -> PollTarget:
+    """An Affinda target that asks over the network, with little time."""
+    known = {"base_url": base_url, "poll": {"timeout": f"{TIMEOUT}s"}}
+    return connected(affinda_settings(**(known | keys)))
+
+
+def connected(target: Target) -> PollTarget:
+    """A target with its vendor and its way out."""
+    fetch = VENDORS[target.vendor].create_poller(target)
+    return PollTarget(target, fetch, NETWORK.transport(target.http))
+
+
+async def polled(asking: PollTarget) -> PollAttempt:
+    """One poll, as the exporter makes it: in a task of its own."""
+    return await asyncio.create_task(poll_once(asking, Limits(1000, 1000.0), time.time))
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run`, in a thread of its own: `virtual_time` says why."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, main).result()
+
+
+def credits_today(attempt: PollAttempt) -> float:
+    """What a successful poll found."""
+    assert isinstance(attempt.result, PollResult), attempt.result
+    return series(attempt.result)["affinda_credits_daily{oRg1}"]
+
+
+def failure(attempt: PollAttempt) -> PollFailure:
+    """How a failed poll failed."""
+    assert isinstance(attempt.result, PollFailure), attempt.result
+    return attempt.result

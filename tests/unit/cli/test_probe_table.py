@@ -1,0 +1,109 @@
+"""What a probe says of what it found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from exporter_process import values
+from fake_targets import ALLOWANCE, TIMEOUT, allowance, outcome, target
+
+from exporter.cli.probe import prometheus_text, table, write_textfile, written
+from exporter.metrics.catalogue import METRICS
+from exporter.model import Allowance, PollOutcome, PollResult
+from exporter.state.store import TargetSnapshot, TargetState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = 1_780_000_000.0
+LARGE = allowance(
+    {
+        "account": "a-long-account",
+        "allowance": "7",
+        "allowance_name": "Yearly 2",
+        "unit": "documents",
+        "allowed": 50_000,
+        "available": 1000,
+        "burn_per_day": None,
+        "exhaustion": None,
+        "end": None,
+    }
+)
+LITTLE = allowance({"allowance": "little", "available": 150})
+
+
+def snapshot(name: str, *outcomes: PollOutcome) -> TargetSnapshot:
+    state = TargetState()
+    for each in outcomes:
+        state = state.after(each, 0)
+    return TargetSnapshot(target(name), state, is_stale=False)
+
+
+def bought(*allowances: Allowance) -> PollOutcome:
+    return outcome(PollResult((), allowances))
+
+
+# fmt: off
+TABLE = """\
+TARGET  ACCOUNT         ALLOWANCE      LEFT                OF   %  PER DAY  RUNS OUT               ENDS
+one     org             credits         300     1,000 credits  30       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
+two     a-long-account  Yearly 2 (7)  1,000  50,000 documents   2        -  -                      -
+two     org             little          150     1,000 credits  15       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
+three: down: timeout: not complete within 20 seconds
+four: up, 0 figures, no allowance configured"""  # noqa: E501  as wide as a terminal shows it
+# fmt: on
+FOUND = [
+    snapshot("one", bought(ALLOWANCE)),
+    snapshot("two", bought(LARGE, LITTLE)),
+    snapshot("three", outcome(TIMEOUT)),
+    snapshot("four", bought()),
+]
+
+
+def test_the_table_has_a_line_for_each_allowance_and_for_each_target_without() -> None:
+    assert table(FOUND, NOW) == TABLE
+
+
+def test_colours_change_nothing_else_and_tell_how_bad_it_is() -> None:
+    coloured = table(FOUND, NOW, is_coloured=True)
+    bare = coloured
+    for code in ("0", "1", "1;31", "33", "32"):
+        bare = bare.replace(f"\x1b[{code}m", "")
+    assert bare == TABLE
+    heading, fine, critical, warning, *remarks = coloured.splitlines()
+    assert heading.startswith("\x1b[1mTARGET")
+    assert "\x1b[32m  300\x1b[0m" in fine
+    assert "\x1b[32m30\x1b[0m" in fine
+    assert "\x1b[1;31m1,000\x1b[0m" in critical
+    assert "\x1b[33m15\x1b[0m" in warning
+    assert "\x1b" not in "".join(remarks)
+
+
+def test_metrics_are_those_that_a_single_poll_can_tell() -> None:
+    found = values(prometheus_text(FOUND))
+    assert found["docusage_allowance_available_ratio two acme a-long-account 7"] == 0.02
+    assert found["docusage_target_up three acme"] == 0
+    shown = {name.partition(" ")[0] for name in found}
+    counters = {metric.name for metric in METRICS if metric.kind == "counter"}
+    assert shown & {*counters, "docusage_target_next_poll_timestamp_seconds"} == set()
+    assert written(FOUND, "prometheus") + "\n" == prometheus_text(FOUND)
+
+
+def test_a_textfile_takes_the_place_of_another_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "docusage.prom"
+    path.write_text("old")
+    with path.open() as reader:
+        write_textfile(path, "é\n")
+        assert reader.read() == "old"
+    assert path.read_text(encoding="utf-8") == "é\n"
+    assert path.stat().st_mode & 0o444 == 0o444
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_textfile_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "docusage.prom"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_textfile(folder, "text")
+    assert list(tmp_path.rglob("*")) == [folder]

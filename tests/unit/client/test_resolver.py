@@ -1,0 +1,193 @@
+"""Name lookups: a resolver that hangs holds up no other call, and no exit."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from raw_http_server import peer, well_behaved
+from vendor_calls import credits_today, failure, polled, run, source
+
+from exporter.client.resolver import DaemonThreadExecutor
+from exporter.model import FailureReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.polling.poll import PollTarget
+
+
+class Resolver:
+    """Knows this machine under any name that begins with `good`; hangs on `dead` ones."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.revived = threading.Event()
+
+    def __call__(self, asked: str | bytes, port: int, *more: Any) -> Any:  # noqa: ANN401  getaddrinfo's own
+        host = asked if isinstance(asked, str) else asked.decode()
+        self.calls.append(host)
+        if host.startswith("dead"):
+            self.revived.wait()
+        if host.startswith("odd"):
+            return socket.getaddrinfo("a..b", port, *more)
+        if not host.startswith("good"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return socket.getaddrinfo("127.0.0.1", port, *more)
+
+
+def lookups_under_way() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "lookup"]
+
+
+def end(resolver: Resolver) -> None:
+    """Let those who hang go on, to their end."""
+    resolver.revived.set()
+    for thread in lookups_under_way():
+        thread.join(5)
+
+
+def at(host: str, port: int) -> PollTarget:
+    return source(f"http://{host}.example:{port}")
+
+
+def test_a_name_is_looked_up_by_the_executors_function() -> None:
+    async def main() -> None:
+        resolver = Resolver()
+        asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(resolver))
+        async with peer(well_behaved) as there:
+            assert credits_today(await polled(at("good", there.port))) == 9
+        assert set(resolver.calls) == {"good.example"}
+
+    run(main())
+
+
+def test_every_address_of_a_name_is_tried() -> None:
+    def two(_: str, port: int, *more: Any) -> list[Any]:  # noqa: ANN401  getaddrinfo's own
+        places = ("127.0.0.3", "127.0.0.1")  # at the first nobody listens
+        return [address for place in places for address in socket.getaddrinfo(place, port, *more)]
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(two))
+        async with peer(well_behaved) as there:
+            assert credits_today(await polled(at("good", there.port))) == 9
+        assert failure(await polled(at("good", there.port))).reason == FailureReason.CONNECT
+
+    run(main())
+
+
+@pytest.mark.parametrize("host", ["unknown", "odd"])
+def test_a_name_that_is_none_is_a_failure_of_dns(host: str) -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(Resolver()))
+        attempt = await polled(at(host, 9))
+        assert attempt.result == (FailureReason.DNS, "the host name cannot be resolved", None)
+
+    run(main())
+
+
+def test_a_dead_resolver_delays_no_healthy_target_and_no_exit() -> None:
+    resolver = Resolver()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(resolver))
+        async with peer(well_behaved) as there, asyncio.TaskGroup() as group:
+            dead = [at(f"dead{number}", there.port) for number in range(100)]
+            tasks = [group.create_task(polled(each)) for each in dead]
+            await asyncio.sleep(0)
+            with_retry = source(f"http://good.example:{there.port}", poll={"timeout": "5s"})
+            assert credits_today(await polled(with_retry)) == 9
+        assert {failure(task.result()).reason for task in tasks} == {FailureReason.TIMEOUT}
+
+    started = time.monotonic()
+    run(main())
+    assert time.monotonic() - started < 5
+    end(resolver)
+
+
+def test_a_name_that_hangs_has_one_thread_however_often_it_is_asked_for() -> None:
+    resolver = Resolver()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(resolver))
+        polls = [polled(at("dead", 9)) for _ in range(20)]
+        assert {failure(attempt).reason for attempt in await asyncio.gather(*polls)} == {
+            FailureReason.TIMEOUT
+        }
+        assert len(lookups_under_way()) == 1
+        assert resolver.calls == ["dead.example"]
+
+    run(main())
+    end(resolver)
+
+
+def test_an_answer_serves_all_who_wait_for_it_and_nobody_later() -> None:
+    resolver = Resolver()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(DaemonThreadExecutor(resolver))
+        waiting = [asyncio.ensure_future(loop.getaddrinfo("good", 80)) for _ in range(3)]
+        answers = await asyncio.gather(*waiting)
+        assert {address[4] for answer in answers for address in answer} == {("127.0.0.1", 80)}
+        assert len(resolver.calls) <= 3
+        calls = len(resolver.calls)
+        await loop.getaddrinfo("good", 80)
+        assert len(resolver.calls) == calls + 1
+
+    run(main())
+
+
+def raised(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(("call", "argument", "result"), [(int, "12", 12), (str.upper, "a", "A")])
+def test_any_other_call_runs_each_time(
+    call: Callable[[str], object], argument: str, result: object
+) -> None:
+    with DaemonThreadExecutor() as lookups:
+        futures = [lookups.submit(call, argument) for _ in range(2)]
+        assert [future.result(5) for future in futures] == [result, result]
+        assert futures[0] is not futures[1]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3)])
+def test_what_a_call_raises_reaches_whoever_waits(error: BaseException) -> None:
+    with DaemonThreadExecutor() as lookups, pytest.raises(type(error)):
+        lookups.submit(raised, error).result(5)
+
+
+@pytest.mark.e2e
+def test_a_program_ends_although_a_lookup_hangs() -> None:
+    program = """
+import asyncio, threading
+from exporter.client.resolver import Lookups
+
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(Lookups(lambda *_: threading.Event().wait()))
+    try:
+        async with asyncio.timeout(0.05):
+            await loop.getaddrinfo("dead.example", 443)
+    except TimeoutError:
+        print("given up")
+
+asyncio.run(main())
+"""
+
+    async def main() -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(5):
+            output, _ = await process.communicate()
+        assert process.returncode == 0
+        return output
+
+    assert run(main()) == b"given up\n"

@@ -1,0 +1,216 @@
+"""The public dashboard linter's rules, and the promises of our own dashboards.
+
+Left out of the linter's rules is the one that asks for an `instance` variable and matcher: what the
+dashboards show belongs to a target, whichever replica told it, and replicas are made one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dashboards import FILES, GRAFANA, RATE_INTERVAL, boards, every_panel, expanded, panels
+from promql import Selector, grouping_labels, selectors
+
+from exporter.metrics.catalogue import METRICS
+from grafana import generate
+from grafana.queries import LABELS, highest, series
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dashboards import Json
+
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+BUILT_IN_PANELS = {"stat", "bargauge", "timeseries", "table", "state-timeline"}
+KINDS = {metric.name: metric.kind for metric in METRICS}
+MADE_LABELS = {"week"}  # by a query itself, with label_replace
+
+
+def named(value: Any) -> str:  # noqa: ANN401  whatever pytest parametrizes with
+    return str(value.get("uid") or value["title"]) if isinstance(value, dict) else ""
+
+
+each_board = pytest.mark.parametrize("board", boards(), ids=named)
+each_panel = pytest.mark.parametrize(("board", "panel"), every_panel(), ids=named)
+
+
+def found(board: Json, panel: Json) -> list[Selector]:
+    expressions = [expanded(target["expr"], board) for target in panel["targets"]]
+    return [selector for expression in expressions for selector in selectors(expression)]
+
+
+def test_what_is_committed_is_what_the_generator_writes() -> None:
+    written = generate.files()
+    assert {path: path.read_text() for path in written} == dict(written)
+    assert set(FILES) <= set(written)
+
+
+def test_the_generator_writes_its_files_into_any_folder(tmp_path: Path) -> None:
+    generate.main(tmp_path)
+    assert (tmp_path / "dashboards/docusage-overview.json").read_text() == FILES[2].read_text()
+
+
+def test_there_are_four_dashboards() -> None:
+    assert [board["uid"] for board in boards()] == [
+        "docusage-affinda",
+        "docusage-exporter",
+        "docusage-overview",
+        "docusage-xtracta",
+    ]
+
+
+@each_board
+def test_a_dashboard_fits_into_anybodys_grafana(board: Json) -> None:
+    assert board.keys().isdisjoint({"id", "version", "__inputs", "__requires"})
+    assert board["editable"] is False
+    assert 39 <= board["schemaVersion"] <= 41
+    assert (board["timezone"], board["refresh"]) == ("utc", "5m")
+    assert board["tags"] == ["docusage"]
+    (link,) = board["links"]
+    assert (link["type"], link["asDropdown"], link["tags"]) == ("dashboards", True, ["docusage"])
+
+
+@each_board
+def test_the_data_source_and_the_job_are_chosen_first(board: Json) -> None:
+    source, job, *others = board["templating"]["list"]
+    assert (source["name"], source["label"], source["type"]) == (
+        "datasource",
+        "Data source",
+        "datasource",
+    )
+    assert (job["name"], job["multi"], job["allValue"]) == ("job", True, ".+")
+    assert "target" in {variable["name"] for variable in others}
+    for variable in (job, *others):
+        assert (variable["datasource"], variable["refresh"]) == (SOURCE, 2)
+
+
+@each_board
+def test_variables_ask_for_labels_that_are_there(board: Json) -> None:
+    for variable in board["templating"]["list"][1:]:
+        asked = variable["query"]["query"]
+        match = re.fullmatch(r"(label_values|query_result)\((.*?)(?:, (\w+))?\)", asked)
+        assert match, asked
+        (selector,) = selectors(expanded(match[2], board))
+        wanted = {*selector.labels, *filter(None, [match[3]])}
+        assert wanted <= LABELS[selector.metric] | {"job"}
+
+
+@each_board
+def test_panels_have_numbers_of_their_own_and_do_not_overlap(board: Json) -> None:
+    numbers = [panel["id"] for panel in (*panels(board), *rows(board))]
+    assert len(numbers) == len(set(numbers))
+    for group in (board["panels"], *(row["panels"] for row in rows(board))):
+        places = [panel["gridPos"] for panel in group]
+        assert all(place["x"] + place["w"] <= 24 for place in places)
+        assert not any(overlap(*pair) for pair in combinations(places, 2))
+
+
+def rows(board: Json) -> list[Json]:
+    return [panel for panel in board["panels"] if panel["type"] == "row"]
+
+
+def overlap(one: Json, other: Json) -> bool:
+    return all(
+        one[at] < other[at] + other[size] and other[at] < one[at] + one[size]
+        for at, size in (("x", "w"), ("y", "h"))
+    )
+
+
+@each_board
+def test_renewals_are_asked_for_like_everything_else(board: Json) -> None:
+    for annotation in board["annotations"]["list"]:
+        assert annotation["datasource"] == SOURCE
+        (selector,) = selectors(expanded(annotation["expr"], board))
+        assert selector.labels <= LABELS[selector.metric] | {"job"}
+
+
+@each_panel
+def test_a_panel_asks_a_question_and_explains_the_answer(board: Json, panel: Json) -> None:
+    del board
+    assert panel["type"] in BUILT_IN_PANELS
+    assert panel["title"].endswith("?")
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["type"] != "stat" or panel["gridPos"]["h"] >= 4
+
+
+@each_panel
+def test_a_panel_asks_the_chosen_data_source(board: Json, panel: Json) -> None:
+    del board
+    assert panel["datasource"] == SOURCE
+    targets = panel["targets"]
+    assert [target["datasource"] for target in targets] == [SOURCE] * len(targets)
+    assert len({target["refId"] for target in targets}) == len(targets) > 0
+
+
+@each_panel
+def test_a_panel_selects_what_the_exporter_exposes(board: Json, panel: Json) -> None:
+    for selector in found(board, panel):
+        chosen = {"job", "target"} & (LABELS[selector.metric] | {"job"})
+        assert chosen <= selector.labels <= LABELS[selector.metric] | {"job"}
+
+
+@each_panel
+def test_a_panel_groups_and_names_by_labels_that_are_there(board: Json, panel: Json) -> None:
+    there = {label for selector in found(board, panel) for label in LABELS[selector.metric]}
+    there |= {"job", "instance", *MADE_LABELS}
+    for target in panel["targets"]:
+        made = set(re.findall(r'label_replace\(.*?, "(\w+)", "[^"]*", "', target["expr"]))
+        assert grouping_labels(expanded(target["expr"], board)) <= there | made
+        assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= there | made
+
+
+@each_panel
+def test_a_counter_is_only_shown_by_how_it_grows(board: Json, panel: Json) -> None:
+    for selector in found(board, panel):
+        if KINDS.get(selector.metric) == "counter":
+            assert {"rate", "increase"} & set(selector.functions)
+
+
+@each_panel
+def test_a_rate_is_taken_over_the_interval_that_grafana_chooses(board: Json, panel: Json) -> None:
+    for target in panel["targets"]:
+        expression = expanded(target["expr"], board)
+        taken = re.findall(r"\brate\(.*?\[(\w+)\]", expression)
+        assert set(taken) <= {RATE_INTERVAL}
+
+
+@each_panel
+def test_money_is_never_added_up_over_currencies(board: Json, panel: Json) -> None:
+    for target in panel["targets"]:
+        if "price" in target["expr"]:
+            assert re.match(r"(sum|max) by \([^)]*currency", target["expr"])
+            assert board["uid"] != "docusage-exporter"
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("docusage_no_such_metric", ()),
+        ("docusage_target_up", ("organization",)),
+    ],
+)
+def test_a_misspelt_metric_or_label_stops_the_generator(name: str, labels: tuple[str, ...]) -> None:
+    with pytest.raises(KeyError):
+        highest(name, *labels)
+
+
+def test_a_matcher_on_a_label_that_is_not_there_stops_the_generator() -> None:
+    with pytest.raises(KeyError, match="docusage_target_up has no label currency"):
+        series("docusage_target_up", 'currency!="EUR"')
+
+
+def test_the_files_are_canonical_json() -> None:
+    for path in FILES:
+        text = path.read_text()
+        assert json.dumps(json.loads(text), indent=2) + "\n" == text
+
+
+def test_pictures_are_small() -> None:
+    pictures = sorted((GRAFANA / "pictures").glob("*.png"))
+    assert [path.stem for path in pictures] == ["affinda", "exporter", "overview", "xtracta"]
+    assert all(path.stat().st_size < 150_000 for path in pictures)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from dashboards import every_panel, expanded
+from demo_history import History
+from programs import free_port, is_listening, output, program
+
+from exporter.model import FailureReason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+END = datetime(2026, 11, 19, 15, tzinfo=UTC)
+STEP = timedelta(hours=6)
+STEPS = 64  # sixteen days
+DAYS = {"__rate_interval": "1d", "__interval": "1d"}
+
+
+def fault(target: str, moment: datetime) -> FailureReason | None:
+    """An hour without one vendor, two weeks ago."""
+    return FailureReason.TIMEOUT if (target, moment) == ("acme-pacific", END - 60 * STEP) else None
+
+
+@pytest.fixture
+def past() -> str:
+    history = History(END, STEP, fault)
+    return asyncio.run(history.run(END - number * STEP for number in range(STEPS, -1, -1)))
+
+
+@contextmanager
+def prometheus(folder: Path, samples: str) -> Iterator[httpx.Client]:
+    """A Prometheus that remembers `samples` and scrapes nothing."""
+    (folder / "past.om").write_text(samples)
+    block = "--max-block-duration=960h"
+    output(
+        *("promtool", "tsdb", "create-blocks-from", "openmetrics", block),
+        *(folder / "past.om", folder / "data"),
+    )
+    (folder / "prometheus.yml").write_text("")
+    port = free_port()
+    command = [
+        program("prometheus"),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        "--storage.tsdb.retention.time=100y",
+        "--query.lookback-delta=7h",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as process:  # noqa: S603  ours
+        try:
+            until(lambda: is_listening(port))
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+                until(lambda: http.get("/-/ready").is_success)
+                yield http
+        finally:
+            process.terminate()
+
+
+def until(wanted: Callable[[], bool]) -> None:
+    deadline = monotonic() + 20
+    while not wanted():
+        assert monotonic() < deadline
+        sleep(0.1)
+
+
+def answer(http: httpx.Client, question: str, *, is_range: bool) -> list[object]:
+    """What Prometheus finds at the end of the past, or over its last days."""
+    path, end = "/api/v1/query", END.timestamp()
+    asked: dict[str, str | float] = {"query": question, "time": end}
+    if is_range:
+        path = "/api/v1/query_range"
+        asked = {"query": question, "start": end - 3 * 86400, "end": end, "step": "1d"}
+    reply = http.get(path, params=asked).json()
+    assert reply["status"] == "success", reply
+    found = reply["data"]["result"]
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.e2e
+def test_every_panel_has_an_answer_to_each_of_its_questions(tmp_path: Path, past: str) -> None:
+    with prometheus(tmp_path, past) as http:
+        silent = [
+            (board["uid"], panel["title"], target["refId"])
+            for board, panel in every_panel()
+            for target in panel["targets"]
+            if not answer(http, expanded(target["expr"], board, DAYS), is_range=target["range"])
+        ]
+    assert silent == []

@@ -1,0 +1,54 @@
+"""The vocabulary: values are valid once they are built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fake_targets import ALLOWANCE, AVAILABLE_CREDITS, CREDITS_TODAY, allowance
+
+from exporter.model import Allowance, FailureReason, PollError, PollFailure, PollResult, Sample
+
+
+@pytest.mark.parametrize(
+    ("allowed", "available", "ratio"),
+    [(1000, 300, 0.3), (1000, 0, 0), (0, 0, 0), (100, 150, 1), (3, 3, 1)],
+)
+def test_the_ratio_is_what_is_left_from_0_to_1(
+    allowed: float, available: float, ratio: float
+) -> None:
+    assert replace(ALLOWANCE, allowed=allowed, available=available).ratio == ratio
+
+
+@pytest.mark.parametrize(
+    ("samples", "allowances"),
+    [
+        ((CREDITS_TODAY, AVAILABLE_CREDITS, CREDITS_TODAY._replace(value=13)), ()),
+        ((), (ALLOWANCE, replace(ALLOWANCE, allowed=1))),
+    ],
+    ids=["sample", "allowance"],
+)
+def test_a_reading_never_holds_a_series_twice(
+    samples: tuple[Sample, ...], allowances: tuple[Allowance, ...]
+) -> None:
+    with pytest.raises(PollError) as caught:
+        PollResult(samples, allowances)
+    assert caught.value.failure == PollFailure(
+        FailureReason.MALFORMED, "the reply names the same thing twice"
+    )
+
+
+@pytest.mark.parametrize("figure", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize(
+    "field", ["allowed", "used", "available", "burn_per_day", "exhaustion", "start", "end"]
+)
+def test_a_reading_holds_no_figure_that_is_none(figure: float, field: str) -> None:
+    with pytest.raises(PollError, match="malformed: a figure of the reply is out of all bounds"):
+        PollResult((CREDITS_TODAY._replace(value=figure),))
+    with pytest.raises(PollError, match="malformed: a figure of the reply is out of all bounds"):
+        PollResult((), (allowance({field: figure}),))
+
+
+def test_the_same_metric_may_have_samples_with_different_labels() -> None:
+    other = CREDITS_TODAY._replace(labels=("other",))
+    assert PollResult((CREDITS_TODAY, other)).samples == (CREDITS_TODAY, other)

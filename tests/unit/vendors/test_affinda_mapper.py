@@ -1,0 +1,319 @@
+"""Affinda's daily figures as windows and allowances, with literal figures.
+
+Most days use a power of two, so that a sum tells which days it holds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from vendor_calls import affinda_settings, series, values
+
+from exporter.model import Allowance, Anomaly
+from exporter.vendors.affinda import Scope, Usage, poll_result
+from exporter.vendors.affinda.metrics import CREDITS, METRICS
+
+ORGANIZATION = Scope("organization", "oRg1")
+WORKSPACE = Scope("workspace", "wS1")
+LEAP_YEAR = {
+    date(2024, 3, 2): 1,
+    date(2024, 3, 1): 2,
+    date(2024, 2, 29): 4,
+    date(2024, 2, 25): 8,  # the 7th day back, the current one included
+    date(2024, 2, 24): 16,
+    date(2024, 2, 2): 32,  # the 30th
+    date(2024, 2, 1): 64,
+    date(2024, 1, 1): 128,
+    date(2023, 12, 31): 256,
+    date(2023, 3, 4): 512,  # the 365th
+    date(2023, 3, 3): 1024,
+}
+
+
+def usage(days: dict[date, int], end: date, start: date | None = None) -> Usage:
+    first = start or end - timedelta(days=365)
+    return Usage(first, tuple(days.get(day, 0) for day in dates(first, end)))
+
+
+def dates(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=day) for day in range((last - first).days + 1)]
+
+
+def windows(days: dict[date, int], end: date, start: date | None = None) -> dict[str, float]:
+    """The organization's windows by their suffix."""
+    found = poll_result(affinda_settings(), {ORGANIZATION: usage(days, end, start)}, {})
+    credits_ = values(found, CREDITS["organization"].values())
+    return {name.removeprefix("affinda_credits_"): value for name, value in credits_.items()}
+
+
+def test_every_window_holds_exactly_its_days() -> None:
+    assert windows(LEAP_YEAR, date(2024, 3, 2)) == {
+        "daily": 1,
+        "previous_day": 2,
+        "last_7_days": 15,
+        "last_30_days": 63,
+        "last_365_days": 1023,
+        "month_to_date": 3,
+        "year_to_date": 255,
+    }
+
+
+def test_a_leap_day_is_a_day_like_any_other() -> None:
+    found = windows(LEAP_YEAR, date(2024, 2, 29))
+    assert (found["daily"], found["previous_day"], found["month_to_date"]) == (4, 0, 124)
+
+
+def test_a_new_year_begins_at_zero() -> None:
+    days = {date(2026, 1, 1): 1, date(2025, 12, 31): 2, date(2025, 12, 26): 4}
+    assert windows(days, date(2026, 1, 1)) == {
+        "daily": 1,
+        "previous_day": 2,
+        "last_7_days": 7,
+        "last_30_days": 7,
+        "last_365_days": 7,
+        "month_to_date": 1,
+        "year_to_date": 1,
+    }
+
+
+def test_a_day_without_use_is_zero_and_not_absent() -> None:
+    assert set(windows({}, date(2026, 5, 17)).values()) == {0}
+
+
+def test_a_late_post_changes_every_window_that_holds_its_day() -> None:
+    late = LEAP_YEAR | {date(2024, 2, 29): 4 + 4096}
+    found = windows(late, date(2024, 3, 2))
+    assert (found["daily"], found["month_to_date"]) == (1, 3)
+    assert (found["last_7_days"], found["last_365_days"]) == (15 + 4096, 1023 + 4096)
+
+
+def test_a_correction_can_make_a_window_negative() -> None:
+    found = windows({date(2026, 5, 17): -6, date(2026, 5, 16): 4}, date(2026, 5, 17))
+    assert (found["daily"], found["previous_day"], found["last_7_days"]) == (-6, 4, -2)
+
+
+@pytest.mark.parametrize(
+    ("start", "names"),
+    [
+        (date(2024, 3, 2), "daily"),
+        (date(2024, 3, 1), "daily month_to_date previous_day"),
+        (date(2024, 2, 26), "daily month_to_date previous_day"),
+        (date(2024, 2, 25), "daily last_7_days month_to_date previous_day"),
+        (date(2024, 2, 2), "daily last_30_days last_7_days month_to_date previous_day"),
+        (
+            date(2024, 1, 1),
+            "daily last_30_days last_7_days month_to_date previous_day year_to_date",
+        ),
+        (
+            date(2023, 3, 4),
+            "daily last_30_days last_365_days last_7_days month_to_date previous_day year_to_date",
+        ),
+    ],
+    ids=str,
+)
+def test_a_window_that_the_reply_does_not_cover_is_absent(start: date, names: str) -> None:
+    assert " ".join(sorted(windows(LEAP_YEAR, date(2024, 3, 2), start))) == names
+
+
+def test_on_the_last_day_of_a_leap_year_the_usual_window_holds_the_year() -> None:
+    end = date(2024, 12, 31)
+    assert windows({date(2024, 1, 1): 5}, end)["year_to_date"] == 5
+    assert "year_to_date" not in windows({}, end, date(2024, 1, 2))
+
+
+def test_scopes_have_names_of_their_own_and_no_yearly_windows() -> None:
+    whole, part = usage({date(2026, 5, 17): 9}, date(2026, 5, 17)), usage({}, date(2026, 5, 17))
+    found = poll_result(
+        affinda_settings(),
+        {ORGANIZATION: whole, WORKSPACE: part, Scope("documentType", "dT1"): whole},
+        {"organization": {"oRg1": "Acme"}, "workspace": {"wS1": "Claims", "wS2": "gone"}},
+    )
+    own = {"daily", "previous_day", "last_7_days", "last_30_days", "month_to_date"}
+    yearly = {"last_365_days", "year_to_date"}
+    assert series(found) == {
+        **{f"affinda_credits_{window}{{oRg1}}": 9 for window in own | yearly},
+        "affinda_credits_previous_day{oRg1}": 0,
+        **{f"affinda_workspace_credits_{window}{{oRg1,wS1}}": 0 for window in own},
+        **{f"affinda_document_type_credits_{window}{{oRg1,dT1}}": 9 for window in own},
+        "affinda_document_type_credits_previous_day{oRg1,dT1}": 0,
+        "affinda_usage_day_timestamp_seconds{oRg1}": 1_778_976_000.0,
+        "affinda_organization_info{oRg1,Acme}": 1,
+        "affinda_workspace_info{oRg1,wS1,Claims}": 1,
+    }
+    assert datetime.fromtimestamp(1_778_976_000, UTC) == datetime(2026, 5, 17, tzinfo=UTC)
+
+
+def test_every_scope_has_the_organizations_current_day() -> None:
+    today = date(2026, 5, 17)
+    ahead = usage({date(2026, 5, 18): 1, today: 2}, date(2026, 5, 18))
+    found = poll_result(affinda_settings(), {ORGANIZATION: usage({}, today), WORKSPACE: ahead}, {})
+    assert series(found)["affinda_workspace_credits_daily{oRg1,wS1}"] == 2
+    behind = usage({date(2026, 5, 16): 3}, date(2026, 5, 16))
+    found = poll_result(affinda_settings(), {ORGANIZATION: usage({}, today), WORKSPACE: behind}, {})
+    of_scope = {name: value for name, value in series(found).items() if "wS1" in name}
+    assert of_scope == {"affinda_workspace_credits_previous_day{oRg1,wS1}": 3}
+
+
+def test_a_part_that_exceeds_the_whole_on_complete_days_is_odd() -> None:
+    today, yesterday = date(2026, 5, 17), date(2026, 5, 16)
+    whole = usage({today: 1, yesterday: 5}, today)
+    for part, anomalies in (
+        (usage({today: 9, yesterday: 5}, today), ()),  # today is still being counted
+        (usage({yesterday: 6}, today), (Anomaly.SCOPE_MISMATCH,)),
+        (usage({yesterday: 6}, today, yesterday), ()),  # too short a window to tell
+    ):
+        found = poll_result(affinda_settings(), {ORGANIZATION: whole, WORKSPACE: part}, {})
+        assert found.anomalies == anomalies
+
+
+def test_what_was_odd_about_each_reply_is_kept() -> None:
+    odd = Usage(date(2026, 5, 17), (0,), (Anomaly.UNKNOWN_FIELD,))
+    found = poll_result(affinda_settings(), {ORGANIZATION: odd, WORKSPACE: odd}, {})
+    assert found.anomalies == (Anomaly.UNKNOWN_FIELD, Anomaly.UNKNOWN_FIELD)
+
+
+def allowance(
+    bought: dict[str, object], days: dict[date, int], end: date, start: date | None = None
+) -> Allowance | None:
+    settings = affinda_settings(allowance=bought)
+    found = poll_result(settings, {ORGANIZATION: usage(days, end, start)}, {})
+    return found.allowances[0] if found.allowances else None
+
+
+def unix(year: int, month: int, day: int) -> float:
+    return datetime(year, month, day, tzinfo=UTC).timestamp()
+
+
+MONTHLY: dict[str, object] = {"credits": 100, "period": "month"}
+EVERY_DAY = dict.fromkeys(dates(date(2025, 5, 1), date(2026, 12, 31)), 2)
+
+
+def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
+    # 2 a day since the 1st of May: 34; the remaining 66 last 33 days after the 17th
+    assert allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17)) == Allowance(
+        account="oRg1",
+        allowance="credits",
+        allowance_name="monthly credits",
+        unit="credits",
+        allowed=100,
+        used=34,
+        available=66,
+        burn_per_day=2.0,
+        exhaustion=unix(2026, 6, 20),
+        start=unix(2026, 5, 1),
+        end=unix(2026, 6, 1),
+    )
+
+
+def test_its_figures_are_metrics_and_so_is_the_price() -> None:
+    bought = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
+    days = {ORGANIZATION: usage(EVERY_DAY, date(2026, 5, 17))}
+    found = series(poll_result(affinda_settings(allowance=bought), days, {}))
+    expected = {
+        "affinda_credits_allowed{oRg1}": 100,
+        "affinda_credits_used{oRg1}": 34,
+        "affinda_credits_available{oRg1}": 66,
+        "affinda_credit_price{oRg1,EUR}": 0.25,
+    }
+    assert expected.items() <= found.items()
+    without = series(poll_result(affinda_settings(allowance=MONTHLY), days, {}))
+    assert set(found) - set(without) == {"affinda_credit_price{oRg1,EUR}"}
+
+
+def test_a_new_period_is_full_and_forecast_from_the_last_one() -> None:
+    left = allowance(MONTHLY, EVERY_DAY, date(2026, 6, 1))
+    assert left is not None
+    assert (left.used, left.available, left.burn_per_day) == (2, 98, 2.0)
+    assert left.exhaustion == unix(2026, 7, 21)  # today's 2 are used, 98 more last 49 days
+
+
+def test_an_exhausted_allowance_ran_out_on_the_day_that_used_the_last_credit() -> None:
+    left = allowance({"credits": 20, "period": "month"}, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert (left.used, left.available, left.ratio) == (34, 0, 0.0)
+    assert left.exhaustion == unix(2026, 5, 10)
+
+
+def test_an_allowance_of_zero_has_nothing_left_from_its_start() -> None:
+    left = allowance({"credits": 0, "period": "month"}, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert (left.available, left.ratio, left.exhaustion) == (0, 0.0, unix(2026, 5, 1))
+
+
+def test_what_nobody_uses_has_no_date_of_running_out() -> None:
+    for credits_ in (0, 100):
+        left = allowance({"credits": credits_, "period": "month"}, {}, date(2026, 5, 17))
+        assert left is not None
+        assert (left.burn_per_day, left.exhaustion) == (0.0, None)
+
+
+def test_a_refund_gives_credits_back_and_never_more_than_a_full_ratio() -> None:
+    left = allowance(MONTHLY, {date(2026, 5, 4): 30, date(2026, 5, 16): -50}, date(2026, 5, 17))
+    assert left is not None
+    assert (left.used, left.available, left.ratio) == (-20, 120, 1.0)
+    assert left.burn_per_day == 0.0
+
+
+@pytest.mark.parametrize(
+    ("bought", "used", "end"),
+    [
+        ({"period": "month", "starts": "2026-01-15"}, 6, unix(2026, 6, 15)),
+        ({"period": "quarter"}, 94, unix(2026, 7, 1)),
+        ({"period": "year"}, 274, unix(2027, 1, 1)),
+        ({"period": "year", "starts": "2020-05-17"}, 2, unix(2027, 5, 17)),
+        ({"period": "year", "starts": "2020-05-18"}, 730, unix(2026, 5, 18)),
+        ({"period": "prepaid", "starts": "2026-05-10"}, 16, None),
+        (
+            {"period": "prepaid", "starts": "2026-05-10", "ends": "2026-05-17"},
+            16,
+            unix(2026, 5, 18),
+        ),
+    ],
+    ids=str,
+)
+def test_each_period_counts_from_its_own_first_day(
+    bought: dict[str, object], used: int, end: float | None
+) -> None:
+    left = allowance({"credits": 1000} | bought, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert (left.used, left.end) == (used, end)
+
+
+def test_a_prepayment_that_is_over_keeps_its_figures_and_runs_out_no_more() -> None:
+    bought = {"credits": 100, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
+    left = allowance(bought, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert (left.used, left.available, left.exhaustion) == (20, 80, None)
+    assert left.end == unix(2026, 5, 11)
+
+
+def test_a_prepayment_that_was_exhausted_before_its_end_says_when() -> None:
+    bought = {"credits": 10, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
+    left = allowance(bought, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert left.exhaustion == unix(2026, 5, 5)
+
+
+def test_before_a_prepayment_starts_there_is_no_allowance() -> None:
+    bought = {"credits": 100, "period": "prepaid", "starts": "2026-05-18"}
+    assert allowance(bought, EVERY_DAY, date(2026, 5, 17)) is None
+
+
+def test_an_allowance_whose_start_the_reply_does_not_cover_is_absent() -> None:
+    bought = {"credits": 100, "period": "prepaid", "starts": "2025-05-16"}
+    assert allowance(bought, EVERY_DAY, date(2026, 5, 17)) is None
+    left = allowance(bought, EVERY_DAY, date(2026, 5, 17), date(2025, 5, 16))
+    assert left is not None
+    assert left.used == 2 * 367
+
+
+def test_without_four_weeks_of_figures_there_is_an_allowance_but_no_forecast() -> None:
+    left = allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17), date(2026, 5, 1))
+    assert left is not None
+    assert (left.used, left.burn_per_day, left.exhaustion) == (34, None, None)
+
+
+def test_the_catalogue_names_no_metric_twice() -> None:
+    names = [metric.name for metric in METRICS]
+    assert len(set(names)) == len(names) == 7 + 5 + 5 + 1 + 3 + 4

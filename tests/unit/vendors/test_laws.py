@@ -1,0 +1,287 @@
+"""Laws of both parsers: any bytes give a reading or one failure, valid ones exactly their figures.
+
+Hypothesis makes documents of the vendors' own words, and valid replies with a piece replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from vendor_calls import KEY, affinda_settings, series, xtracta_settings
+
+from exporter.model import FailureReason, PollError
+from exporter.secrets import Secret
+from exporter.vendors import affinda, xtracta
+from exporter.vendors.affinda.api import explain as affinda_words
+from exporter.vendors.affinda.api import parse_names
+from exporter.vendors.xtracta.api import explain as xtracta_words
+from exporter.vendors.xtracta.api import parse_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.model import PollResult
+
+SECRET = Secret(KEY)
+SAMPLE = (
+    Path(__file__).parent.parent.parent.parent / "tests" / "data" / "xtracta-usage-sample.xml"
+).read_bytes()
+SCOPE = affinda.Scope("organization", "oRg1")
+DAYS = st.dates(date(2000, 1, 1), date(2996, 12, 31))
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["organization", "oRg1", "2026-03-03", "2025-03-03", 5, 2**53, -1, 1e400])
+)
+FIELDS = st.sampled_from(
+    [
+        *("scope", "scopeIdentifier", "start", "end", "total", "items", "date", "count"),
+        *("errors", "detail", "identifier", "name"),
+    ]
+)
+DOCUMENTS = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=7),
+    max_leaves=25,
+).map(lambda document: json.dumps(document).encode())
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> tuple[dict[date, int], date, date]:
+    """Figures by day, and the window."""
+    start = draw(DAYS)
+    end = start + timedelta(days=draw(st.integers(0, 800)))
+    days = st.integers(0, (end - start).days).map(lambda day: start + timedelta(days=day))
+    figures = st.integers(-(10**6), 10**9).filter(bool)
+    return draw(st.dictionaries(days, figures, max_size=40)), start, end
+
+
+def affinda_body(figures: dict[date, int], start: date, end: date) -> bytes:
+    items = [{"date": day.isoformat(), "count": figures[day]} for day in sorted(figures)]
+    window = {"start": start.isoformat(), "end": end.isoformat()}
+    return json.dumps(
+        {"scope": "organization", "scopeIdentifier": "oRg1", "items": items, **window}
+        | {"total": sum(figures.values())}
+    ).encode()
+
+
+ELEMENTS = [
+    *("status", "message", "plan", "pack", "id", "plan_name", "price", "price_currency"),
+    *("allowed_documents", "used_documents", "available_documents", "start_date", "expiry_date"),
+    *("group_id", "group", "Subgroup", "Id", "ParentId", "Name"),
+]
+TEXTS = st.sampled_from(
+    ["", "0", "1", "200", "401", "1.5", "NZD", "2015-02-27 12:10:04 (GMT)", "-1", "&n;", "<!-- -->"]
+) | st.text(max_size=8)
+
+
+def element(name: str, inner: str) -> str:
+    return f"<{name}>{inner}</{name}>"
+
+
+TREES = st.recursive(
+    st.builds(element, st.sampled_from(ELEMENTS), TEXTS),
+    lambda inner: st.builds(
+        element, st.sampled_from(ELEMENTS), st.lists(inner, max_size=10).map("".join)
+    ),
+    max_leaves=25,
+)
+ROOTS = st.builds(
+    element,
+    st.sampled_from(["billings_response", "group_response"]),
+    st.lists(TREES, max_size=4).map("".join),
+).map(lambda text: text.encode(errors="surrogatepass"))
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Plans and packs with ids of their own."""
+    count = draw(st.integers(1, 5))
+    moments = st.integers(946_684_800, 4_102_444_799).map(partial(datetime.fromtimestamp, tz=UTC))
+    return [
+        {
+            "element": draw(st.sampled_from(["plan", "pack"])),
+            "id": number,
+            "name": draw(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF))),
+            "price": draw(st.decimals(0, 10**9, places=2)),
+            "currency": draw(st.sampled_from(["NZD", "AUD", "EUR"])),
+            "allowed": draw(st.integers(0, 10**12)),
+            "used": draw(st.integers(0, 10**12)),
+            "start": draw(moments),
+            "expiry": draw(moments),
+        }
+        for number in range(1, count + 1)
+    ]
+
+
+def xtracta_body(bought: list[dict[str, Any]], write: Callable[[datetime], str]) -> bytes:
+    parts = [
+        element(
+            plan["element"],
+            "".join(
+                element(name, escape(str(text)))
+                for name, text in (
+                    ("id", plan["id"]),
+                    ("plan_name", plan["name"]),
+                    ("price", plan["price"]),
+                    ("price_currency", plan["currency"]),
+                    ("allowed_documents", plan["allowed"]),
+                    ("used_documents", plan["used"]),
+                    ("available_documents", max(plan["allowed"] - plan["used"], 0)),
+                    ("start_date", write(plan["start"])),
+                    ("expiry_date", write(plan["expiry"])),
+                    ("group_id", 481),
+                )
+            ),
+        )
+        for plan in bought
+    ]
+    return element("billings_response", "".join(parts)).encode()
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
+    """Bytes with a piece of them replaced."""
+    body = draw(whole)
+    first, last = sorted((draw(st.integers(0, len(body))), draw(st.integers(0, len(body)))))
+    return body[:first] + draw(st.binary(max_size=9)) + body[last:]
+
+
+AFFINDA = (
+    st.binary() | DOCUMENTS | damaged(usages().map(lambda drawn: affinda_body(*drawn)) | DOCUMENTS)
+)
+XTRACTA = (
+    st.binary()
+    | ROOTS
+    | damaged(plans().map(lambda bought: xtracta_body(bought, datetime.isoformat)) | ROOTS)
+)
+ALLOWANCES = st.sampled_from(
+    [
+        {"credits": 100, "period": "month", "starts": "2024-01-31"},
+        {"credits": 0, "period": "year"},
+        {"credits": 2**53, "period": "prepaid", "starts": "2024-02-29"},
+        {"credits": 7, "period": "prepaid", "starts": "2024-02-29", "ends": "2099-12-31"},
+    ]
+)
+
+
+def holds(poll_result: PollResult) -> None:
+    """Whatever was read can be exposed."""
+    for sample in poll_result.samples:
+        assert math.isfinite(sample.value)
+        assert len(sample.labels) == len(sample.metric.labels) - 1
+        assert all(label.isprintable() and len(label) <= 128 for label in sample.labels)
+    for left in poll_result.allowances:
+        assert 0 <= left.ratio <= 1
+        assert left.available >= 0
+        figures = (left.burn_per_day, left.exhaustion, left.end, left.used)
+        assert all(math.isfinite(figure) for figure in figures if figure is not None)
+
+
+def reason(read: Callable[[], object]) -> FailureReason | None:
+    """Why reading failed; None where it did not. Nothing but a PollError may come."""
+    try:
+        read()
+    except PollError as error:
+        return error.reason
+    return None
+
+
+MONTHLY = {"credits": 100, "period": "month", "starts": "2024-01-31"}
+PLAIN = b"<billings_response><status>401</status></billings_response>"
+
+
+@given(AFFINDA, ALLOWANCES)
+@example(affinda_body({}, date(2025, 1, 1), date(2026, 1, 1)), MONTHLY)
+@example(b"", MONTHLY)
+def test_any_bytes_from_affinda_are_a_reading_or_malformed(
+    body: bytes, allowance: dict[str, object]
+) -> None:
+    def read() -> None:
+        usage = affinda.parse_usage(body, SCOPE)
+        holds(affinda.poll_result(affinda_settings(allowance=allowance), {SCOPE: usage}, {}))
+
+    assert reason(read) in {None, FailureReason.MALFORMED}
+
+
+@given(XTRACTA, st.floats(0, 4e9))
+@example(SAMPLE, 1_425_039_004.0)
+@example(PLAIN, 0.0)
+def test_any_bytes_from_xtracta_are_a_reading_or_a_failure(body: bytes, now: float) -> None:
+    def read() -> None:
+        holds(xtracta.poll_result({None: xtracta.parse_usage(body, SECRET, None)}, {}, now))
+
+    told = {FailureReason.AUTH, FailureReason.RATE_LIMITED, FailureReason.VENDOR_ERROR}
+    assert reason(read) in {None, FailureReason.MALFORMED} | told
+
+
+@given(AFFINDA | XTRACTA)
+def test_any_bytes_are_a_list_or_a_failure_and_have_words_or_none(body: bytes) -> None:
+    for parse in (parse_names, parse_groups):
+        assert reason(partial(parse, body, SECRET)) not in {
+            FailureReason.INTERNAL,
+            FailureReason.SECRET,
+        }
+    for explain in (affinda_words, xtracta_words):
+        words = explain(body, SECRET)
+        assert words.isprintable()
+        assert len(words) <= 128
+
+
+@given(usages())
+def test_a_valid_reply_of_affinda_gives_exactly_its_figures(
+    drawn: tuple[dict[date, int], date, date],
+) -> None:
+    figures, start, end = drawn
+    usage = affinda.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
+    assert usage.anomalies == ()
+    found = {start + timedelta(days=day): count for day, count in enumerate(usage.counts) if count}
+    assert (found, usage.start, usage.today) == (figures, start, end)
+    daily = series(affinda.poll_result(affinda_settings(), {SCOPE: usage}, {}))
+    assert daily["affinda_credits_daily{oRg1}"] == figures.get(end, 0)
+
+
+@given(plans(), st.booleans())
+def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
+    bought: list[dict[str, Any]],
+    old_form: bool,  # noqa: FBT001  hypothesis passes by name
+) -> None:
+    form = "%Y-%m-%d %H:%M:%S (GMT)" if old_form else "%Y-%m-%dT%H:%M:%S+00:00"
+    usage = xtracta.parse_usage(
+        xtracta_body(bought, lambda moment: moment.strftime(form)), SECRET, 481
+    )
+    assert usage.anomalies == ()
+    assert [
+        (plan.kind, plan.identifier, plan.figures["allowed"], plan.figures["used"], plan.currency)
+        for plan in usage.plans
+    ] == [
+        (plan["element"], str(plan["id"]), plan["allowed"], plan["used"], plan["currency"])
+        for plan in bought
+    ]
+    assert [(plan.price, plan.start, plan.expiry) for plan in usage.plans] == [
+        (
+            float(plan["price"]),
+            plan["start"].timestamp(),
+            plan["expiry"].timestamp(),
+        )
+        for plan in bought
+    ]
+    holds(xtracta.poll_result({None: usage}, {}, 0.0))
+
+
+def test_the_vendors_have_the_same_public_names() -> None:
+    assert {"METRICS", "Settings", "create_poller", "parse_usage", "poll_result"} <= (
+        set(affinda.__all__) & set(xtracta.__all__)
+    )
+    assert xtracta_settings().address == "https://api-app.xtracta.com"

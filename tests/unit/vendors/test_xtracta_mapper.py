@@ -1,0 +1,166 @@
+"""Xtracta's plans and packs as metrics and allowances, with literal figures."""
+
+from __future__ import annotations
+
+import pytest
+from vendor_calls import series
+
+from exporter.model import Allowance, Anomaly, PollError
+from exporter.vendors.xtracta import METRICS, Plan, Usage, poll_result
+from exporter.vendors.xtracta.api import Group
+
+DAY = 86_400.0
+START = 1_700_000_000.0
+YEARLY = Plan(
+    kind="plan",
+    group="481",
+    identifier="71",
+    name="Yearly",
+    figures={"allowed": 1000, "used": 300, "available": 700},
+    price=4900.5,
+    currency="NZD",
+    start=START,
+    expiry=START + 365 * DAY,
+)
+PACK = YEARLY._replace(
+    kind="pack",
+    identifier="73",
+    name="Booster",
+    figures={"allowed": 200, "used": 20, "available": 180},
+)
+
+
+def allowances(*plans: Plan, days: float) -> dict[str, Allowance]:
+    """By name, some days after the start."""
+    found = poll_result({None: Usage(plans, ())}, {}, START + days * DAY).allowances
+    return {allowance.allowance: allowance for allowance in found}
+
+
+def test_every_figure_of_a_plan_and_a_pack_is_a_metric() -> None:
+    found = poll_result({None: Usage((YEARLY, PACK), ())}, {"481": Group("Head", "480")}, START)
+    assert series(found) == {
+        "xtracta_documents_allowed{481,71}": 1000,
+        "xtracta_documents_used{481,71}": 300,
+        "xtracta_documents_available{481,71}": 700,
+        "xtracta_plan_price{481,71,NZD}": 4900.5,
+        "xtracta_plan_start_timestamp_seconds{481,71}": 1_700_000_000,
+        "xtracta_plan_expiry_timestamp_seconds{481,71}": 1_731_536_000,
+        "xtracta_plan_info{481,71,Yearly}": 1,
+        "xtracta_pack_documents_allowed{481,73}": 200,
+        "xtracta_pack_documents_used{481,73}": 20,
+        "xtracta_pack_documents_available{481,73}": 180,
+        "xtracta_group_info{481,Head,480}": 1,
+    }
+
+
+def test_what_the_vendor_leaves_out_is_absent() -> None:
+    bare = YEARLY._replace(price=None, currency="", start=None, expiry=None, name="")
+    found = poll_result({None: Usage((bare,), ())}, {}, START)
+    assert series(found) == {
+        "xtracta_documents_allowed{481,71}": 1000,
+        "xtracta_documents_used{481,71}": 300,
+        "xtracta_documents_available{481,71}": 700,
+        "xtracta_plan_info{481,71,}": 1,
+    }
+    (left,) = found.allowances
+    assert (left.burn_per_day, left.exhaustion, left.end) == (None, None, None)
+
+
+@pytest.mark.parametrize(("price", "currency"), [(5.0, ""), (None, "NZD")])
+def test_a_price_without_a_currency_is_none(price: float | None, currency: str) -> None:
+    plan = YEARLY._replace(price=price, currency=currency)
+    assert not any(
+        "price" in name for name in series(poll_result({None: Usage((plan,), ())}, {}, 0))
+    )
+
+
+def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
+    # 300 in 30 days: 10 a day; 700 are left: 70 days
+    (left,) = allowances(YEARLY, days=30).values()
+    assert left == Allowance(
+        account="481",
+        allowance="71",
+        unit="documents",
+        allowance_name="Yearly",
+        allowed=1000,
+        used=300,
+        available=700,
+        burn_per_day=10.0,
+        exhaustion=START + 100 * DAY,
+        start=START,
+        end=START + 365 * DAY,
+        cumulative_only=True,
+    )
+
+
+def test_a_plan_one_hour_old_counts_its_first_day_as_a_whole_one() -> None:
+    plan = YEARLY._replace(figures={"allowed": 1000, "used": 5, "available": 995})
+    left = allowances(plan, days=1 / 24)["71"]
+    assert left.burn_per_day == 5.0
+    assert left.exhaustion == pytest.approx(START + 199 * DAY + 3600)
+
+
+def test_a_plan_that_begins_later_has_no_pace_yet() -> None:
+    left = allowances(YEARLY, days=-1)["71"]
+    assert (left.burn_per_day, left.exhaustion) == (None, None)
+
+
+def test_a_plan_without_use_never_runs_out() -> None:
+    plan = YEARLY._replace(figures={"allowed": 1000, "used": 0, "available": 1000})
+    left = allowances(plan, days=30)["71"]
+    assert (left.burn_per_day, left.exhaustion) == (0.0, None)
+
+
+def test_an_exhausted_plan_has_run_out_by_now() -> None:
+    plan = YEARLY._replace(figures={"allowed": 300, "used": 300, "available": 0})
+    left = allowances(plan, days=30)["71"]
+    assert (left.ratio, left.exhaustion) == (0.0, START + 30 * DAY)
+
+
+def test_a_plan_that_allows_nothing_has_nothing_left() -> None:
+    plan = YEARLY._replace(figures={"allowed": 0, "used": 0, "available": 0})
+    left = allowances(plan, days=30)["71"]
+    assert (left.ratio, left.exhaustion) == (0.0, None)
+
+
+def test_an_expired_plan_keeps_its_pace_and_runs_out_no_more() -> None:
+    left = allowances(YEARLY, days=400)["71"]
+    assert left.burn_per_day == pytest.approx(300 / 365)
+    assert left.exhaustion is None
+
+
+def test_a_pack_whose_id_is_a_plans_gives_way() -> None:
+    pack = PACK._replace(identifier="71")
+    assert sorted(allowances(YEARLY, pack, days=1)) == ["71", "pack-71"]
+    assert sorted(allowances(pack, days=1)) == ["71"]
+    assert sorted(allowances(YEARLY, pack._replace(group="482"), days=1)) == ["71"]
+
+
+def test_the_same_plan_twice_is_a_failure() -> None:
+    with pytest.raises(PollError, match="malformed: the reply names the same thing twice"):
+        poll_result({None: Usage((YEARLY, YEARLY), ())}, {}, START)
+
+
+def test_a_reply_without_any_plan_is_a_failure() -> None:
+    with pytest.raises(PollError, match="malformed: the reply has no plan and no pack"):
+        poll_result({456: Usage((), ()), 457: Usage((), ())}, {}, START)
+
+
+def test_a_group_without_a_plan_is_none_beside_one_with_a_plan() -> None:
+    found = poll_result({456: Usage((), ()), 481: Usage((YEARLY,), ())}, {"456": Group("x", "")}, 0)
+    assert not any("group_info" in name for name in series(found))
+    assert len(found.allowances) == 1
+
+
+def test_what_was_odd_about_each_reply_is_kept() -> None:
+    odd = (Anomaly.UNKNOWN_FIELD,)
+    usages: dict[int | None, Usage] = {
+        456: Usage((YEARLY._replace(group="456"),), odd),
+        457: Usage((YEARLY._replace(group="457"),), odd),
+    }
+    assert poll_result(usages, {}, START).anomalies == odd * 2
+
+
+def test_the_catalogue_names_no_metric_twice() -> None:
+    names = [metric.name for metric in METRICS]
+    assert len(set(names)) == len(names) == 11
