@@ -1,7 +1,7 @@
 """Synthetic daily usage of the kinds that accounts show: seeded, so that a name gives one series.
 
 A case is an allowance at one moment: what was used on each day before, so far today, and on the
-days to come. Levels run from a few documents a day to thousands, noise from 5 % to 40 %.
+days to come. Levels run from seven documents a day to thousands, noise from 5 % to 30 %.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def make(kind: str, number: int) -> Case:
     today = date(2025, 1, 1) + rng.randrange(730) * _ONE_DAY
     days = [today + day * _ONE_DAY for day in range(-PAST, COMING)]
     factors = KINDS[kind](rng, days)
-    level = exp(rng.uniform(1.5, 8.0))
-    noise = rng.uniform(0.05, 0.4)
+    level = exp(rng.uniform(2.0, 8.0))
+    noise = rng.uniform(0.05, 0.3)
     use = tuple(_draw(rng, level * factor, noise) for factor in factors)
     return Case(today, use[:PAST], use[PAST:], rng.uniform(0.0, 24.0))
 
@@ -154,13 +154,17 @@ def _holidays(rng: Random, days: list[date]) -> Factors:
 
 
 def _onboarding(rng: Random, days: list[date]) -> Factors:
-    """First used 3 to 27 days ago; some start gently."""
-    age = rng.randint(3, 27)
-    ramp = rng.choice((1, 1, 1, 4))  # days until the full level
-    return [
-        0.0 if (since := at - (PAST - age)) < 0 else factor * min(1.0, (since + 1) / ramp)
-        for at, factor in enumerate(_weekdays(rng, days))
-    ]
+    """First used one to four weeks ago."""
+    return _since(PAST - rng.randint(7, 27), _weekdays(rng, days))
+
+
+def _first_days(rng: Random, days: list[date]) -> Factors:
+    """First used less than a week ago."""
+    return _since(PAST - rng.randint(1, 6), _weekdays(rng, days))
+
+
+def _since(first: int, factors: Factors) -> Factors:
+    return [0.0 if at < first else factor for at, factor in enumerate(factors)]
 
 
 def _level_shift(rng: Random, days: list[date]) -> Factors:
@@ -202,6 +206,7 @@ KINDS: Final[dict[str, Callable[[Random, list[date]], Factors]]] = {
     "month end": _month_end,
     "month end, working days": _working_month_end,
     "holidays": _holidays,
+    "first days": _first_days,
     "onboarding": _onboarding,
     "level shift": _level_shift,
     "batch": _batch,
