@@ -48,9 +48,9 @@ _EDGE_SHARE: Final = 0.8  # of the months by this factor
 _EDGE_MONTHS: Final = 3  # with that many of them
 
 _MEMORIES: Final = (0.95, 0.7, 0.4)  # weight of a week relative to the week after it
-_DAY_MEMORY: Final = 0.93  # weight of a day relative to the next; 0.6 a week
+_DAY_MEMORY: Final = 0.97  # weight of a day relative to the next
 _EARLY: Final = 4 * WEEK  # days, below which weekdays are drawn towards the mean
-_DRAWN: Final = 0.5  # days of the mean that are added to each weekday
+_DRAWN: Final = 0.3  # days of the mean that are added to each weekday
 _WALK: Final = 366  # days; from then on the mean use per day is precise enough
 
 # The range, chosen so that 8 of 10 true moments lie within.

@@ -7,7 +7,7 @@ than a year away, counts as a year.
 from __future__ import annotations
 
 import re
-from functools import cache
+from datetime import date
 from math import inf
 from pathlib import Path
 from random import Random
@@ -31,7 +31,6 @@ DAYS_SEEN: Final = (0, 1, 3, 7, 10, 14, 21, 27)
 """Complete days that the exporter has observed of an allowance that reports only its total."""
 
 _YEAR: Final = 365.0
-_MIDNIGHT: Final = 1_767_571_200.0  # any: a Monday, so that days of the week agree with the date
 _HOUR_OF_EXHAUSTION: Final = 13
 _DOCUMENT: Final = Path(__file__).parent.parent.parent / "docs" / "forecast.md"
 _BLOCK: Final = re.compile(r"(<!-- (accuracy|totals) -->\n).*?(<!-- /\2 -->)", re.DOTALL)
@@ -77,7 +76,7 @@ def estimate(situation: Situation) -> Forecast:
 
 
 def _midnight(case: Case) -> float:
-    return (case.today.toordinal() - 719_163) * DAY
+    return (case.today.toordinal() - date(1970, 1, 1).toordinal()) * DAY
 
 
 def _allowance(available: int, used: int = 0, start: float | None = None) -> Allowance:
@@ -145,7 +144,6 @@ METHODS: Final[dict[str, Callable[[Situation], float | None]]] = {
 }
 
 
-@cache
 def errors(kind: str, lead: int, count: int, method: str) -> Errors:
     """Of a method on a kind."""
     estimates = METHODS[method]
@@ -189,15 +187,15 @@ def total_errors(seen: int, count: int) -> tuple[Errors, Errors, float]:
     return summary(ours), summary(mean_pace), sum(inside) / len(inside)
 
 
-def _of_total(
-    situation: Situation, seen: int, rng: Random
-) -> tuple[Forecast, float | None]:
+def _of_total(situation: Situation, seen: int, rng: Random) -> tuple[Forecast, float | None]:
     case, available = situation.case, situation.available
     now = case.hour / 24
     age = rng.randint(1, 40)  # complete days of the plan before the first one observed
     used = sum(case.past[len(case.past) - seen - age :]) + case.used_today
     complete = case.past[len(case.past) - seen :] if seen else ()
-    partly = int(case.past[-seen - 1] * rng.random()) if seen else int(case.used_today * rng.random())
+    partly = (
+        int(case.past[-seen - 1] * rng.random()) if seen else int(case.used_today * rng.random())
+    )
     days = (partly, *complete, case.used_today) if seen else (partly,)
     midnight = _midnight(case)
     allowance = _allowance(available, used, midnight - (seen + age) * DAY)

@@ -1,7 +1,7 @@
 """Synthetic daily usage of the kinds that accounts show: seeded, so that a name gives one series.
 
 A case is an allowance at one moment: what was used on each day before, so far today, and on the
-days to come. Levels run from seven documents a day to thousands, noise from 5 % to 30 %.
+days to come. Levels run from seven documents a day to thousands, noise from 5 % to 25 %.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def make(kind: str, number: int) -> Case:
     days = [today + day * _ONE_DAY for day in range(-PAST, COMING)]
     factors = KINDS[kind](rng, days)
     level = exp(rng.uniform(2.0, 8.0))
-    noise = rng.uniform(0.05, 0.3)
+    noise = rng.uniform(0.05, 0.25)
     use = tuple(_draw(rng, level * factor, noise) for factor in factors)
     return Case(today, use[:PAST], use[PAST:], rng.uniform(0.0, 24.0))
 
@@ -104,9 +104,7 @@ def _even(rng: Random, days: list[date]) -> Factors:
 
 def _growth(rng: Random, days: list[date]) -> Factors:
     rate = rng.uniform(-0.5, 1.2) / 365
-    return [
-        factor * exp(rate * (age - PAST)) for age, factor in enumerate(_weekdays(rng, days))
-    ]
+    return [factor * exp(rate * (age - PAST)) for age, factor in enumerate(_weekdays(rng, days))]
 
 
 def _month_end(rng: Random, days: list[date]) -> Factors:
