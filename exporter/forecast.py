@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, cycle, groupby, pairwise
 from math import log
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -120,15 +120,17 @@ def history_of_total(
         past: earlier periods, if known.
     """
     today = at - at % DAY
-    first_complete = at if len(seen) < 2 else today - DAY * (len(seen) - 2)
+    days_seen = seen[1:]
+    first = today - DAY * (len(days_seen) - 1) if days_seen else at
     used, days = past or PastUsage(0.0, 0.0)
-    if allowance.start is not None and allowance.start < first_complete:
-        used += max(0.0, allowance.used - sum(seen[1:]))
-        days += max(1.0, (first_complete - allowance.start) / DAY)
+    if allowance.start is not None and allowance.start < first:
+        used += max(0.0, allowance.used - sum(days_seen))
+        days += max(1.0, (first - allowance.start) / DAY)
     per_day = used / days if days else 0.0
-    if len(seen) < 2:  # what today used before the first observation is unknown
-        return UsageHistory(at, today, per_day * (at - today) / DAY, (), per_day, days)
-    return UsageHistory(at, today, seen[-1], seen[1:-1], per_day, days)
+    if days_seen:
+        return UsageHistory(at, today, days_seen[-1], days_seen[:-1], per_day, days)
+    # What the current day used before the first observation is unknown: it counts as even.
+    return UsageHistory(at, today, per_day * (at - today) / DAY, (), per_day, days)
 
 
 def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
@@ -136,6 +138,7 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     pace = _pace(usage)
     if pace is None:
         return Forecast()
+    burn = pace.per_day
     is_over = allowance.end is not None and allowance.end <= usage.at
     projected = None
     if allowance.end is not None:
@@ -143,18 +146,14 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
         projected = allowance.used + more
     if allowance.available <= 0:
         day = _exhaustion_day(usage, allowance)
-        return Forecast(pace.per_day, day, day, day, projected)
-    if is_over or not pace.per_day:
-        return Forecast(pace.per_day, projected_used=projected)
+        return Forecast(burn, day, day, day, projected)
+    if is_over or not burn:
+        return Forecast(burn, projected_used=projected)
     exhaustion = pace.when_used(usage, allowance.available)
     margin = pace.margin((exhaustion - usage.at) / DAY)
-    return Forecast(
-        pace.per_day,
-        exhaustion,
-        pace.when_used(usage, allowance.available - margin),
-        pace.when_used(usage, allowance.available + margin),
-        projected,
-    )
+    earliest = pace.when_used(usage, allowance.available - margin)
+    latest = pace.when_used(usage, allowance.available + margin)
+    return Forecast(burn, exhaustion, earliest, latest, projected)
 
 
 def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:
@@ -220,7 +219,8 @@ class _Pace:
     def margin(self, days: float) -> float:
         """The error in use, for so many days ahead, that 8 of 10 forecasts do not exceed."""
         hours = _SPREAD_HOURS * sum(self.week) / WEEK
-        return _SPREAD * self.error * (days / WEEK) ** _SPREAD_POWER + hours
+        weeks: float = (days / WEEK) ** _SPREAD_POWER
+        return _SPREAD * self.error * weeks + hours
 
 
 def _pace(usage: UsageHistory) -> _Pace | None:
@@ -239,7 +239,7 @@ def _pace(usage: UsageHistory) -> _Pace | None:
     if len(recent) >= _EARLY:
         recent = recent[len(recent) % WEEK :]
     window = [use / factors.get(day, 1.0) for day, use in enumerate(recent, -len(recent))]
-    window = _without_holidays(_at_present_level(window))
+    window = _cleaned(window)
     week = _weekday_means(window, usage)
     if not sum(week):
         return _Pace(week, {}, 0.0)
@@ -351,19 +351,16 @@ def _edges(first: int, after: int, today: int, counts: Sequence[bool]) -> list[i
 class _WorkingDay(NamedTuple):
     """A day of the window on whose weekday use is usual."""
 
-    index: int
+    position: int
     use: float
     median: float
 
 
 def _working_days(window: Sequence[float]) -> list[_WorkingDay]:
-    weekdays = [_median(window[(len(window) + slot) % WEEK :: WEEK]) for slot in range(WEEK)]
-    little = _LITTLE * sum(weekdays) / WEEK
-    return [
-        _WorkingDay(index, use, weekdays[(index - len(window)) % WEEK])
-        for index, use in enumerate(window)
-        if weekdays[(index - len(window)) % WEEK] > little
-    ]
+    medians = [_median(window[slot::WEEK]) for slot in range(WEEK)]
+    little = _LITTLE * sum(medians) / WEEK
+    days = map(_WorkingDay, range(len(window)), window, cycle(medians))
+    return [day for day in days if day.median > little]
 
 
 def _median(values: Sequence[float]) -> float:
@@ -371,11 +368,19 @@ def _median(values: Sequence[float]) -> float:
     return (values[len(values) // 2] + values[(len(values) - 1) // 2]) / 2
 
 
-def _at_present_level(window: list[float]) -> list[float]:
-    """After a jump in use, the days before it are scaled to the present level."""
+def _cleaned(window: list[float]) -> list[float]:
+    """At the present level and without holidays."""
     if len(window) < _CLEANABLE:
         return window
     working = _working_days(window)
+    scaled = _at_present_level(window, working)
+    if scaled is not window:
+        working = _working_days(scaled)
+    return _without_holidays(scaled, working)
+
+
+def _at_present_level(window: list[float], working: Sequence[_WorkingDay]) -> list[float]:
+    """After a jump in use, the days before it are scaled to the present level."""
     for times, length in _JUMPS:
         beyond = [
             day.use > times * day.median if times > 1 else day.use < times * day.median
@@ -386,7 +391,7 @@ def _at_present_level(window: list[float]) -> list[float]:
         longest = max((run for is_run, run in earlier if is_run), default=0)
         if is_beyond and days >= length > longest and len(working) - days >= WEEK:
             scale = _share(working[-days:]) / max(_share(working[:-days]), _LITTLE)
-            first = working[-days].index
+            first = working[-days].position
             return [use * scale for use in window[:first]] + window[first:]
     return window
 
@@ -396,24 +401,21 @@ def _share(days: Sequence[_WorkingDay]) -> float:
     return sum(day.use for day in days) / sum(day.median for day in days)
 
 
-def _without_holidays(window: list[float]) -> list[float]:
+def _without_holidays(window: list[float], working: Sequence[_WorkingDay]) -> list[float]:
     """Rare days with hardly any use, replaced by their weekday's median.
 
     A week or more without a usual day since is no holiday.
     """
-    if len(window) < _CLEANABLE:
-        return window
-    working = _working_days(window)
     low = [day for day in working if day.use < _HOLIDAY * day.median]
     is_steady = sum(day.median for day in working) > _STEADY * len(window)
     if not is_steady or len(low) > _HOLIDAYS * len(working):
         return window
-    usual = max(day.index for day in working if day.use >= _USUAL * day.median)
+    usual = max(day.position for day in working if day.use >= _USUAL * day.median)
     is_recent = usual >= len(window) - WEEK
     filled = list(window)
     for day in low:
-        if is_recent or day.index < usual:
-            filled[day.index] = day.median
+        if is_recent or day.position < usual:
+            filled[day.position] = day.median
     return filled
 
 

@@ -1,4 +1,4 @@
-"""How near the estimates of an exhaustion are on synthetic usage: `make docs` writes the tables.
+"""How near estimates of an exhaustion are on synthetic usage; `make accuracy` writes the tables.
 
 Errors are distances from the true moment in days. An estimate that names no moment, or one more
 than a year away, counts as a year.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import previous_forecast
 import usage_series
+
 from exporter.forecast import DAY, Forecast, UsageHistory, forecast, history_of_total
 from exporter.model import Allowance
 
@@ -58,10 +59,14 @@ class Situation(NamedTuple):
     moment: float
 
 
-def situations(kind: str, lead: int, count: int) -> Iterator[Situation]:
-    """Those of the first `count` cases of a kind whose coming days use anything."""
-    for number in range(count):
-        case = usage_series.make(kind, number)
+def cases(kind: str, count: int) -> list[Case]:
+    """The first `count` of a kind."""
+    return [usage_series.make(kind, number) for number in range(count)]
+
+
+def situations(cases: Iterable[Case], lead: int) -> Iterator[Situation]:
+    """Those of the cases whose coming days use anything."""
+    for case in cases:
         available = case.use_until(lead, _HOUR_OF_EXHAUSTION)
         if available > 0:
             yield Situation(case, available, case.moment_of(available))
@@ -144,10 +149,9 @@ METHODS: Final[dict[str, Callable[[Situation], float | None]]] = {
 }
 
 
-def errors(kind: str, lead: int, count: int, method: str) -> Errors:
-    """Of a method on a kind."""
-    estimates = METHODS[method]
-    return summary(_error(estimates(each), each.moment) for each in situations(kind, lead, count))
+def errors(situations: Iterable[Situation], method: str) -> Errors:
+    """Of a method."""
+    return summary(_error(METHODS[method](each), each.moment) for each in situations)
 
 
 def _error(found: float | None, moment: float) -> float:
@@ -160,10 +164,9 @@ def summary(distances: Iterable[float]) -> Errors:
     return Errors(ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10])
 
 
-def coverage(kind: str, lead: int, count: int) -> float:
+def coverage(situations: Iterable[Situation]) -> float:
     """The share of true moments that lie in the range."""
-    inside = [_is_inside(estimate(each), each.moment) for each in situations(kind, lead, count)]
-    return sum(inside) / len(inside)
+    return fmean(_is_inside(estimate(each), each.moment) for each in situations)
 
 
 def _is_inside(found: Forecast, moment: float) -> bool:
@@ -172,19 +175,20 @@ def _is_inside(found: Forecast, moment: float) -> bool:
     return found.exhaustion_earliest <= moment <= found.exhaustion_latest
 
 
-def total_errors(seen: int, count: int) -> tuple[Errors, Errors, float]:
+def total_errors(cases: Sequence[Case], seen: int) -> tuple[Errors, Errors, float]:
     """Of an allowance that reports only its total: the estimate, the mean pace, the coverage.
 
     The plan began up to 40 days before the exporter observed it for the first time.
     """
     ours, mean_pace, inside = [], [], []
+    rng = Random(seen)  # noqa: S311  a simulation, no secret
     for lead in LEADS:
-        for number, situation in enumerate(situations("weekdays", lead, count)):
-            found, plain = _of_total(situation, seen, Random(f"{seen}/{lead}/{number}"))  # noqa: S311  a simulation
+        for situation in situations(cases, lead):
+            found, plain = _of_total(situation, seen, rng)
             ours.append(_error(found.exhaustion, situation.moment))
             mean_pace.append(_error(plain, situation.moment))
             inside.append(_is_inside(found, situation.moment))
-    return summary(ours), summary(mean_pace), sum(inside) / len(inside)
+    return summary(ours), summary(mean_pace), fmean(inside)
 
 
 def _of_total(situation: Situation, seen: int, rng: Random) -> tuple[Forecast, float | None]:
@@ -212,9 +216,11 @@ def accuracy_table(count: int) -> str:
     header = ["kind", "days before", *METHODS, "in range"]
     rows = [header, ["---"] * len(header)]
     for kind in usage_series.KINDS:
+        made = cases(kind, count)
         for lead in LEADS:
-            found = [str(errors(kind, lead, count, method)) for method in METHODS]
-            rows.append([kind, str(lead), *found, f"{coverage(kind, lead, count):.0%}"])
+            ahead = list(situations(made, lead))
+            found = [str(errors(ahead, method)) for method in METHODS]
+            rows.append([kind, str(lead), *found, f"{coverage(ahead):.0%}"])
     return _table(rows)
 
 
@@ -222,8 +228,9 @@ def totals_table(count: int) -> str:
     """By complete days observed."""
     header = ["days observed", "estimate", "mean pace of the plan", "in range"]
     rows = [header, ["---"] * len(header)]
+    made = cases("weekdays", count)
     for seen in DAYS_SEEN:
-        ours, mean_pace, inside = total_errors(seen, count)
+        ours, mean_pace, inside = total_errors(made, seen)
         rows.append([str(seen), str(ours), str(mean_pace), f"{inside:.0%}"])
     return _table(rows)
 

@@ -6,12 +6,14 @@ days to come. Levels run from seven documents a day to thousands, noise from 5 %
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import exp
 from random import Random
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAST: Final = 366
 COMING: Final = 75
