@@ -137,7 +137,7 @@ def _working_days_left(day: date) -> int:
 
 
 def _holidays(rng: Random, days: list[date]) -> Factors:
-    """Public holidays, a closed week at the turn of the year, and others here and there."""
+    """Public holidays, a closed week after Christmas, and others here and there."""
     others = {rng.randrange(len(days)) for _ in range(14)}
     closed = rng.random() < 0.5
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
 from pathlib import Path
 from statistics import fmean, geometric_mean
@@ -90,8 +91,11 @@ def test_the_other_methods_are_measured_on_the_same_cases() -> None:
     assert found["estimate"] < found["mean of 7 days"] < found["`predict_linear`, 7 days"]
 
 
-def test_what_is_never_used_up_counts_as_a_year() -> None:
-    assert previous("first days", 30).high == 365.0
+def test_an_estimate_that_is_absent_counts_as_a_year_and_has_no_range() -> None:
+    unused = usage_series.Case(date(2026, 2, 27), (0,) * 366, (0, 10, 10), 12.0)
+    never = [Situation(unused, 15, unused.moment_of(15))]
+    assert {errors(never, method) for method in METHODS} == {Errors(365.0, 365.0)}
+    assert coverage(never) == 0.0
 
 
 def test_a_case_is_the_same_each_time() -> None:

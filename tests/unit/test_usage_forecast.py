@@ -188,7 +188,7 @@ def test_the_projection_adds_the_expected_use_until_the_end(
     assert found.projected_used == pytest.approx(projected)
 
 
-def test_there_is_no_projection_without_an_end() -> None:
+def test_a_projection_needs_an_end() -> None:
     assert predict(EVEN, 950).projected_used is None
 
 
@@ -326,8 +326,9 @@ def test_pace_range_and_projection_agree(
     assert found.projected_used is not None
     assert usage.at <= found.exhaustion_earliest <= found.exhaustion <= found.exhaustion_latest
     assert isfinite(found.exhaustion_latest)
-    if abs(found.exhaustion - end) > 60:
-        assert (found.exhaustion < end) == (found.projected_used > 500 + available)
+    is_early = found.exhaustion < end
+    is_close = abs(found.exhaustion - end) < 60  # seconds, for rounding
+    assert is_close or is_early == (found.projected_used > 500 + available)
 
 
 @given(USES, st.integers(1, 20_000), st.integers(0, 5000))
