@@ -19,8 +19,8 @@ from exporter.config.errors import ConfigError
 from exporter.files import FileWatcher
 from exporter.polling.poll import Limits
 from exporter.polling.sharding import Shard, ShardError
+from exporter.server.sockets import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.vendors import VENDORS
-from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.web.web_config.models import WebConfig
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ def _backfill(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     config = load_config(Path(flags["config.file"]), environ)
     now = datetime.now(UTC)
     try:
-        order = plan_backfill(flags, config.targets, now)
+        no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
+        order = plan_backfill(flags, config.targets, now, no_history)
     except PlanError as error:
         parser.error(str(error))
     client = HttpClient(USER_AGENT)

@@ -68,7 +68,7 @@ def format_date(moment: float | None, now: float) -> str:
 
 def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
     """A target as `/api/v1/targets` shows it: moments in Unix seconds, what is unknown as null."""
-    state, last, failure = snapshot.state, snapshot.state.last, snapshot.state.failure
+    state, last, failure = snapshot.state, snapshot.state.last_poll, snapshot.state.failure
     return {
         "name": snapshot.target.name,
         "vendor": snapshot.target.vendor,

@@ -19,9 +19,9 @@ from programs import program
 from exporter.config.models import Alerts, Target
 from exporter.metrics.cache import MetricsCache
 from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.server.server import Server
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
-from exporter.web.accepting import Server
-from exporter.web.listen import bound_sockets, url_of
 from exporter.web.routes import Application
 from exporter.web.status_page import Site, status_page
 from exporter.web.status_rows import span
@@ -397,8 +397,8 @@ def served(snapshots: list[TargetSnapshot]) -> Iterator[str]:
     store = StateStore()
     store.set_targets(snapshot.target for snapshot in snapshots)
     for snapshot in snapshots:
-        if snapshot.state.last:
-            store.record(snapshot.target.name, snapshot.state.last)
+        if snapshot.state.last_poll:
+            store.record(snapshot.target.name, snapshot.state.last_poll)
     application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, SITE)
     (socket,) = bound_sockets(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
