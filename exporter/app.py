@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
-from exporter.config.errors import ConfigError
+from exporter.config.errors import ConfigError, Problem
 from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
 from exporter.metrics.build_info import build_info
@@ -72,6 +72,8 @@ def load_config(
     Raises:
         ConfigError: with every problem.
     """
+    if VENDORS.errors:
+        raise ConfigError(path, [Problem(0, "", error) for error in VENDORS.errors])
     vendors = {name: vendor.settings for name, vendor in VENDORS.items()}
     config = load(path, vendors, environ, keys=keys, is_pipe_allowed=is_pipe_allowed)
     targets = shard.share(config.targets)

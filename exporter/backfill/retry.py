@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from exporter.client.client import Request
     from exporter.polling.poll import Limits
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 WAITS: Final = (2.0, 8.0, 30.0)  # seconds before the second, third and fourth try
 LONGEST_WAIT: Final = 300.0  # seconds; a vendor that asks for more is left alone

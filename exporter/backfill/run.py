@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.client.client import HttpClient
     from exporter.config.models import Target
     from exporter.polling.poll import Limits
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 
 _DONE: Final = """\
@@ -87,9 +87,9 @@ async def _ask(
 ) -> None:
     """Spool what the target's vendor tells of its past, one scope or group after the other."""
     parts = 0
-    async for historical_results in VENDORS[target.vendor].history(
-        target, send, order.first, order.last
-    ):
+    history = VENDORS[target.vendor].history
+    assert history is not None  # noqa: S101  the plan has no target without
+    async for historical_results in history(target, send, order.first, order.last):
         past.add(historical_results)
         parts += 1
         show(parts)

@@ -16,6 +16,7 @@ from exporter.cli.flags import Parser
 from exporter.cli.output import write
 from exporter.client.client import HttpClient
 from exporter.polling.poll import Limits
+from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +36,9 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     flags = parser.parse(arguments)
     config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
     now = datetime.now(UTC)
+    no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
     try:
-        plan = plan_backfill(flags, config.targets, now)
+        plan = plan_backfill(flags, config.targets, now, no_history)
     except PlanError as error:
         parser.error(str(error))
     limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.client.client import Request
     from exporter.config.models import Target
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 CREDENTIAL_FAILURES: Final = (FailureReason.AUTH, FailureReason.SECRET)
 PATIENCE: Final = 1.0  # seconds after which a poll that still waits lets another one start

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.config.models import Target
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 Step: TypeAlias = PollResult | Exception | float
 """What one poll does: succeed, fail, or take so many seconds and then succeed."""

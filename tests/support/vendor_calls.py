@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
     from exporter.demo.vendors import Vendors
     from exporter.model import MetricFamily
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 KEY = "k-3141592653"
 TIMEOUT = 0.3  # seconds, where a poll must exceed it

@@ -17,7 +17,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from virtual_time import elapsed, in_virtual_time
 
 from exporter.app import load_config
-from exporter.backfill.plan import BackfillPlan, PlanError, days, labels, plan_backfill, step
+from exporter.backfill.plan import (
+    BackfillPlan,
+    PlanError,
+    chosen,
+    days,
+    labels,
+    plan_backfill,
+    step,
+)
 from exporter.backfill.progress import Progress
 from exporter.backfill.retry import with_retry
 from exporter.backfill.run import Result, backfill, report
@@ -68,6 +76,14 @@ def test_flags_make_an_order() -> None:
         r'job="docusage",instance="a \"quoted\" host"',
         Path("there.om"),
     )
+
+
+def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named() -> None:
+    first, second = target("a"), target("b").model_copy(update={"vendor": "other"})
+    assert chosen((first, second), (), {"other"}) == (first,)
+    for targets, names in (((first, second), ("b",)), ((second,), ())):
+        with pytest.raises(PlanError, match="the vendor has no API for past usage: b"):
+            chosen(targets, names, {"other"})
 
 
 def test_without_names_every_target_is_meant_and_without_an_end_yesterday() -> None:

@@ -15,7 +15,7 @@ from exporter.polling.scheduler import PollScheduler
 from exporter.vendors.common.concurrency import gather_or_fail
 
 if TYPE_CHECKING:
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 TARGET = Target.model_validate(
     {"name": "one", "vendor": "acme", "api_key": "k1", "poll": {"interval": "1s"}}

@@ -28,7 +28,7 @@ from exporter.polling.poll import Limits, PollTarget, poll_once
 
 if TYPE_CHECKING:
     from exporter.client.client import Request
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 
 # The deadline

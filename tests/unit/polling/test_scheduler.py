@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from exporter.config.models import Target
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 
 def test_the_first_polls_start_at_once_one_after_the_other() -> None:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.models import Target
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
 
 NOW = 1_767_571_200.0  # 2026-01-05 00:00 UTC
 METRICS = {metric.name: metric for metric in VENDORS["xtracta"].metrics}
