@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from exporter.config.loader import KeyCheck
     from exporter.config.models import Config, Target
     from exporter.files import FileWatcher
     from exporter.model import PollOutcome
@@ -52,18 +53,37 @@ VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
-def load_config(path: Path, environ: Mapping[str, str], shard: Shard = UNSHARDED) -> Config:
-    """Load the configuration with the targets of the shard; log its warnings.
+def load_config(
+    path: Path,
+    environ: Mapping[str, str],
+    shard: Shard = UNSHARDED,
+    *,
+    keys: KeyCheck = "optional",
+    is_pipe_allowed: bool = False,
+) -> Config:
+    """Load the configuration with the targets of the shard; log their warnings.
+
+    Args:
+        path: the file.
+        environ: the environment variables that may hold keys.
+        shard: the share of the targets to poll.
+        keys: whether targets may have no usable key.
+        is_pipe_allowed: whether the file may be a pipe.
 
     Raises:
-        ConfigError: with everything that is invalid.
+        ConfigError: with every problem.
     """
     if VENDORS.errors:
         raise ConfigError(path, [Problem(0, "", error) for error in VENDORS.errors])
-    config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
-    for problem in config.warnings:
-        _log.warning(problem.describe(path))
-    return replace(config, targets=shard.select(config.targets))
+    vendors = {name: vendor.settings for name, vendor in VENDORS.items()}
+    config = load(path, vendors, environ, keys=keys, is_pipe_allowed=is_pipe_allowed)
+    targets = shard.select(config.targets)
+    names = {target.name for target in targets}
+    for target, problem in config.warnings:
+        if target in names:
+            extra = {"target": target, "detail": problem.describe(path)}
+            _log.warning("problem in the configuration", extra=extra)
+    return replace(config, targets=targets)
 
 
 def create_poll_target(target: Target, client: HttpClient) -> PollTarget:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from exporter.config.serialize import plain
+from exporter.config.serialize import to_plain
 from exporter.model import (
     Allowance,
     Anomaly,
@@ -80,7 +80,7 @@ def target_digest(target: Target, salt: str) -> str:
     keys are guessed from their digests.
     """
     key = target.key.read().reveal() if isinstance(target.key, StaticKey) else None
-    contents = json.dumps([plain(target), key])
+    contents = json.dumps([to_plain(target), key])
     return blake2b(contents.encode(), digest_size=16, salt=bytes.fromhex(salt)).hexdigest()
 
 

@@ -509,7 +509,7 @@ def test_a_file_that_cannot_be_written_does_not_block_others(
     [warning] = caplog.records
     assert fields(warning) | {"ts": ""} == {
         "ts": "",
-        "level": "warning",
+        "level": "warn",
         "msg": "cannot write state files: Is a directory",
         "target": "bad",
         "vendor": "xtracta",
