@@ -20,7 +20,7 @@ from exporter.notify import notify, reloading
 from exporter.page import Page
 from exporter.polling import Limits, Source
 from exporter.records import Sample
-from exporter.server.server import Server
+from exporter.server.server import MAX_CONNECTIONS, Server
 from exporter.server.sockets import raise_descriptor_limit, url_of
 from exporter.sharding import WHOLE
 from exporter.snapshot import Snapshot
@@ -137,7 +137,9 @@ class Service:
         )
         passwords = Passwords()
         guard = Guard(application.answer, self._options.web, passwords)
-        web = Server(guard.answer, guard.tls)
+        # Half of the descriptors are left for polls, where the system allows very few.
+        most = min(MAX_CONNECTIONS, raise_descriptor_limit() // 2)
+        web = Server(guard.answer, guard.tls, most)
         async with self._fleet:
             begin = await self._adopt(self._config)
             async with asyncio.TaskGroup() as group:
@@ -242,7 +244,6 @@ async def serve(options: Options, config: Config, greet: Callable[[], None] = la
     Raises:
         OSError: a file that the configuration names cannot be read any more.
     """
-    raise_descriptor_limit()
     stop, hang_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(Lookups())

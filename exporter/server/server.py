@@ -11,6 +11,7 @@ import logging
 import time
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from exporter.server.protocol import Connection
@@ -30,6 +31,7 @@ SHUTDOWN_GRACE: Final = 2.0  # seconds for responses that are under way when the
 _REAP_INTERVAL: Final = 1.0
 _ACCEPT_RETRY: Final = 0.1  # seconds until it is tried again when descriptors ran out
 _WARN_INTERVAL: Final = 60.0
+_ACCEPT_ROUNDS: Final = 16  # of the event loop, until as many are accepted as may be open
 
 
 class Server:
@@ -107,7 +109,7 @@ class Server:
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        for number in count(1):
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
@@ -116,7 +118,9 @@ class Server:
                 await (asyncio.wait([evicted]) if evicted else asyncio.sleep(_ACCEPT_RETRY))
             else:
                 self._open(client)
-                await asyncio.sleep(0)  # however many clients connect, the others are served too
+                # However many clients connect at once, each is served before others evict it.
+                if number % max(1, self._max_connections // _ACCEPT_ROUNDS) == 0:
+                    await asyncio.sleep(0)
 
     def _open(self, client: socket.socket) -> None:
         if len(self.connections) >= self._max_connections:
