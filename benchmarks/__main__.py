@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import load, polling, rebuilding, serving, starting
+from benchmarks import load, polling, rebuilding, serving, starting, tls_memory
 from benchmarks.report import Table, machine, milliseconds, times
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def tables(folder: Path) -> Iterator[Table]:
     yield _exporters(served)
     yield _memory(served)
     yield _load(folder)
+    yield _connections(folder)
 
 
 def _starting(folder: Path) -> Table:
@@ -169,6 +170,23 @@ def _load(folder: Path) -> Table:
                 "-" if run.behind is None else f"{run.behind:.2f}",
             )
             for run in load.loaded(folder)
+        ],
+    )
+
+
+def _connections(folder: Path) -> Table:
+    """The table of connections."""
+    requests, at_a_time = tls_memory.REQUESTS, tls_memory.AT_A_TIME
+    return Table(
+        "Memory under connections",
+        f"Resident, MB, of the demo with its 6 targets: idle, after {requests:,} requests on "
+        f"connections of their own, {at_a_time} at a time, after as many again, and while "
+        f"{tls_memory.HELD} connections only wait. To reach: at most 120 MB, and no growth in the "
+        "second round.",
+        ("connections", "idle", "first round", "second round", f"{tls_memory.HELD} held"),
+        [
+            (name, *(f"{value:.1f}" for value in memory))
+            for name, memory in tls_memory.measured(folder).items()
         ],
     )
 

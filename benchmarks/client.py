@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import time
 from statistics import median
 from typing import Final, NamedTuple, Self
@@ -30,11 +31,18 @@ class Reply(NamedTuple):
 class Scraper:
     """Asks one address again and again, over one connection as long as the server keeps it."""
 
-    def __init__(self, port: int, headers: dict[str, str], path: str = "/metrics") -> None:
+    def __init__(
+        self,
+        port: int,
+        headers: dict[str, str],
+        path: str = "/metrics",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         fields = {"Host": "127.0.0.1"} | headers
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         self._question = "\r\n".join([*lines, "", ""]).encode()
         self._port = port
+        self._tls = tls
         self._socket: socket.socket | None = None
         self._room = bytearray(_ROOM)  # the same for all replies: fresh memory takes longer to have
 
@@ -53,7 +61,7 @@ class Scraper:
         """
         start = time.perf_counter()
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=60)
+            self._socket = connect(self._port, self._tls, timeout=60)
         self._socket.sendall(self._question)
         length = self._receive(self._socket)
         seconds = time.perf_counter() - start
@@ -94,6 +102,24 @@ class Scraper:
             return end + 4 + int(found[1])
         is_last = _CHUNKED in head and self._room[got - len(_LAST_CHUNK) : got] == _LAST_CHUNK
         return got if is_last else -1
+
+
+def connect(port: int, tls: ssl.SSLContext | None, timeout: float) -> socket.socket:
+    """A connection, encrypted where a context is given.
+
+    Raises:
+        OSError: it is refused, or ended during the handshake.
+    """
+    plain = socket.create_connection(("127.0.0.1", port), timeout)
+    return tls.wrap_socket(plain) if tls else plain
+
+
+def trusting_context() -> ssl.SSLContext:
+    """For a client that trusts every server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def typical(scraper: Scraper, times: int) -> float:

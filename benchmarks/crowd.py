@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.client import AS_PROMETHEUS_ASKS, PLAIN, Scraper
+from benchmarks.client import AS_PROMETHEUS_ASKS, PLAIN, Scraper, connect
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
 _HELD: Final = 40  # connections of those who dawdle
@@ -28,17 +29,22 @@ _BEGINNINGS: Final = (
 
 
 class Crowd:
-    """Who scrapes, and who dawdles.
+    """Clients that scrape, and clients that dawdle, over TLS.
+
+    Args:
+        port: the exporter's.
+        tls: the clients' context.
 
     Attributes:
         counts: `scrapes`, and those that `failed`.
         longest: seconds of the slowest scrape.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext) -> None:
         self.counts: Counter[str] = Counter()
         self.longest = 0.0
         self._port = port
+        self._tls = tls
         self._lock = threading.Lock()
 
     @contextmanager
@@ -62,7 +68,7 @@ class Crowd:
         self._scrape(stop, PLAIN)
 
     def _scrape(self, stop: threading.Event, headers: dict[str, str]) -> None:
-        with Scraper(self._port, headers) as scraper:
+        with Scraper(self._port, headers, tls=self._tls) as scraper:
             while not stop.wait(0.1):
                 try:
                     seconds = scraper.ask().seconds
@@ -77,12 +83,18 @@ class Crowd:
             self.longest = max(self.longest, seconds)
 
     def _dawdle(self, stop: threading.Event) -> None:
-        """Hold connections, each begun in another way and gone on with a letter at a time."""
+        """Hold connections, each begun in another way and gone on with a letter at a time.
+
+        Every second one is encrypted; the others break their handshakes off or never begin them.
+        """
         held: deque[socket.socket] = deque()
-        beginnings = cycle(_BEGINNINGS)
+        beginnings = cycle(
+            (beginning, tls) for beginning in _BEGINNINGS for tls in (None, self._tls)
+        )
         while not stop.wait(0.1):
-            held.append(socket.create_connection(("127.0.0.1", self._port), timeout=5))
-            _send(held[-1], next(beginnings))
+            beginning, tls = next(beginnings)
+            held.append(connect(self._port, tls, timeout=5))
+            _send(held[-1], beginning)
             for client in held:
                 _send(client, b"G")
             if len(held) > _HELD:

@@ -14,6 +14,7 @@ from benchmarks.client import PLAIN, Scraper
 from benchmarks.scene import config, no_other
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
 
     from benchmarks.scene import Interval
@@ -71,7 +72,12 @@ def wait_until_ready(program: Program) -> None:
     wait_until_answered(program.port, "/-/ready", pause=0.5)
 
 
-def wait_until_answered(port: int, path: str = "/metrics", pause: float = 0.002) -> None:
+def wait_until_answered(
+    port: int,
+    path: str = "/metrics",
+    pause: float = 0.002,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Wait until a path answers with 200.
 
     Raises:
@@ -80,7 +86,7 @@ def wait_until_answered(port: int, path: str = "/metrics", pause: float = 0.002)
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         try:
-            with Scraper(port, PLAIN, path) as scraper:
+            with Scraper(port, PLAIN, path, tls) as scraper:
                 scraper.ask()
                 return
         except (OSError, ValueError):

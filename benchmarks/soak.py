@@ -1,7 +1,7 @@
 """Whether a long storm of faults leaves a trace in the exporter: `python -m benchmarks.soak`.
 
 Four storms, `SOAK_SECONDS` (120) together: half of the targets fail in changing ways, clients
-scrape, dawdle and stick, reloads add, change and remove targets. After each storm there is a calm:
+scrape, dawdle and stick, over TLS, reloads add, change and remove targets. After each storm there is a calm:
 every target has to come back with its new figure, and what the process holds is measured.
 """
 
@@ -14,19 +14,20 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
+from http.client import HTTPSConnection
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks import unsteady
-from benchmarks.client import PLAIN, Scraper
+from benchmarks.client import PLAIN, Scraper, trusting_context
 from benchmarks.crowd import Crowd
 from benchmarks.programs import EXPORTER, Program, free_port, wait_until_answered
 from benchmarks.report import Table
 from benchmarks.storm import ACCOUNTS, STEP
 from benchmarks.tally import Tally, figures, up
+from benchmarks.tls_memory import certify
 
 if TYPE_CHECKING:
     import threading
@@ -61,7 +62,7 @@ class Soak:
 
     def __init__(self, program: Program, vendors: unsteady.Vendors, file: Path) -> None:
         self.tally = Tally()
-        self.crowd = Crowd(program.port)
+        self.crowd = Crowd(program.port, trusting_context())
         self.reloads: Counter[bool] = Counter()  # by whether they ended as they should
         self._program = program
         self._vendors = vendors
@@ -72,7 +73,7 @@ class Soak:
     def quarter(self, seconds: float) -> Quarter:
         """A storm, and the calm after it."""
         self._vendors.tell("storm")
-        with self.crowd.around(self._reload_often), Scraper(self._program.port, PLAIN) as scraper:
+        with self.crowd.around(self._reload_often), self._scraper() as scraper:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 self.tally.read(scraper.ask().body.decode())
@@ -81,6 +82,9 @@ class Soak:
         done = self.tally.counts["polls"], self.crowd.counts["scrapes"], self.reloads.total()
         return Quarter(*done, *self._held(), self._program.memory, recovery)
 
+    def _scraper(self) -> Scraper:
+        return Scraper(self._program.port, PLAIN, tls=trusting_context())
+
     def _calm(self) -> float:
         """Seconds until every target is up with its new figure."""
         self._vendors.tell("calm")
@@ -88,7 +92,7 @@ class Soak:
         expected = {number: base + number for number in ACCOUNTS}
         start = time.monotonic()
         self._reload(self._vendors.configuration(None), 200)
-        with Scraper(self._program.port, PLAIN) as scraper:
+        with self._scraper() as scraper:
             while (took := time.monotonic() - start) < _RECOVERY:
                 page = scraper.ask().body.decode()
                 self.tally.read(page)
@@ -127,7 +131,8 @@ class Soak:
         self.reloads[status == expected] += 1
 
     def _asked_to_reload(self) -> int:
-        connection = HTTPConnection("127.0.0.1", self._program.port, timeout=10)
+        port, tls = self._program.port, trusting_context()
+        connection = HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
         connection.request("POST", "/-/reload")
         status = connection.getresponse().status
         connection.close()
@@ -137,11 +142,15 @@ class Soak:
 @contextmanager
 def _exporter(file: Path) -> Iterator[tuple[subprocess.Popen[bytes], Program]]:
     port = free_port()
-    flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+    web = certify(file.parent)
+    flags = [
+        *(f"--config.file={file}", f"--web.config.file={web}"),
+        *(f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"),
+    ]
     with file.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen([EXPORTER, *flags], stderr=log)  # noqa: S603  our own words
     try:
-        wait_until_answered(port)
+        wait_until_answered(port, tls=trusting_context())
         yield process, Program(process.pid, port)
     finally:
         process.kill()

@@ -13,8 +13,8 @@ from program import (
     xtracta_target,
 )
 
-from exporter.service import VERSION
 from exporter.server.sockets import bound_sockets
+from exporter.service import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path

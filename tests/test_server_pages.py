@@ -15,9 +15,9 @@ from web_server import running_web_server
 from exporter.config.models import Target
 from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason, Sample
+from exporter.server.messages import Request, Response
 from exporter.snapshot import Snapshot
 from exporter.web.pages import Application
-from exporter.server.messages import Request, Response
 from exporter.web.status_page import Site
 
 PATHS = ["/", "/documentation", "/-/healthy", "/-/ready", "/config", "/api/v1/targets", "/metrics"]

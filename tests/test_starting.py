@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from program import affinda_target, configuration, xtracta_target
 from raw_http_client import LAST_GET, open_client, status_code, wait_until
 
+from exporter.server.sockets import bound_sockets
 from exporter.service import Options, Service, load_config
 from exporter.vendors._http import Network
-from exporter.server.sockets import bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,9 +19,9 @@ from programs import program
 from exporter.config.models import Alerts, Target
 from exporter.page import Page
 from exporter.records import Allowance, Failure, Outcome, Reading, Reason
-from exporter.snapshot import Entry, Snapshot, State
 from exporter.server.server import Server
 from exporter.server.sockets import bound_sockets, url_of
+from exporter.snapshot import Entry, Snapshot, State
 from exporter.web.pages import Application
 from exporter.web.status_page import Site, status_page
 from exporter.web.status_rows import span

@@ -35,6 +35,7 @@ from exporter.records import (
     Reason,
     Sample,
 )
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.service import Options, Service, load_config
 from exporter.snapshot import Entry, Snapshot, State
 from exporter.storage.files import Keeper, Storage
@@ -42,7 +43,6 @@ from exporter.storage.format import restored, written
 from exporter.storage.keeping import Forgetful, keeper
 from exporter.vendors import VENDORS
 from exporter.vendors._http import Network
-from exporter.server.sockets import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping

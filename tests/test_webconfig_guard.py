@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_http_client import echo
 
+from exporter.server.messages import Request, Response
 from exporter.web.access import Rate, WebConfig
 from exporter.web.guard import Guard
 from exporter.web.passwords import BusyError, Login, Passwords, login_of
-from exporter.server.messages import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
