@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.client import AS_PROMETHEUS_ASKS, PLAIN, Scraper, connect
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Callable, Iterator
 

@@ -1,8 +1,9 @@
 """Whether a long storm of faults leaves a trace in the exporter: `python -m benchmarks.soak`.
 
 Four storms, `SOAK_SECONDS` (120) together: half of the targets fail in changing ways, clients
-scrape, dawdle and stick, over TLS, reloads add, change and remove targets. After each storm there is a calm:
-every target has to come back with its new figure, and what the process holds is measured.
+scrape, dawdle and stick, over TLS, reloads add, change and remove targets. After each storm there
+is a calm: every target has to come back with its new figure, and what the process holds is
+measured.
 """
 
 from __future__ import annotations

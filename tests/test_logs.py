@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logs import FORMATS, Json, Logfmt, set_up
+from exporter.logs import FORMATS, ExceptionRateLimit, Json, Logfmt, set_up
 
 
 def record(message: str = "target is down", **fields: object) -> logging.LogRecord:
@@ -67,13 +67,60 @@ def test_json_gives_back_what_went_in(message: str, value: str) -> None:
     assert (told["msg"], told["detail"]) == (message, value)
 
 
+def fail(error: Exception) -> None:
+    raise error
+
+
+def raised(error: Exception) -> logging.LogRecord:
+    """A record of an exception that was raised by `fail`."""
+    try:
+        fail(error)
+    except Exception as caught:  # noqa: BLE001  whatever a test raises
+        trace = caught.__traceback__
+    return record(exc_info=(type(error), error, trace))
+
+
 @pytest.mark.parametrize("form", [Logfmt(), Json()])
-def test_of_an_exception_only_the_type_is_told(form: logging.Formatter) -> None:
-    error = ValueError("the key k1")
-    line = form.format(record(exc_info=(ValueError, error, None)))
-    assert "ValueError" in line
+def test_of_an_exception_the_type_and_the_place_are_logged_but_not_the_text(
+    form: logging.Formatter,
+) -> None:
+    line = form.format(raised(ValueError("the key k1")))
+    place = fail.__code__.co_firstlineno + 1
+    assert f"ValueError (test_logs.py:{place})" in line
     assert "k1" not in line
     assert "exception" not in form.format(record(exc_info=(None, None, None)))
+
+
+def test_an_exception_that_was_never_raised_has_no_place() -> None:
+    line = Logfmt().format(record(exc_info=(ValueError, ValueError("k1"), None)))
+    assert line.endswith(" exception=ValueError")
+
+
+def test_an_exception_is_logged_once_a_minute_for_each_type_and_place() -> None:
+    now = 0.0
+    limit = ExceptionRateLimit(lambda: now)
+
+    def passes() -> list[bool]:
+        other_place = record(exc_info=(ValueError, ValueError(), None))
+        return [
+            limit.filter(each)
+            for each in (raised(ValueError()), raised(TypeError()), other_place, record())
+        ]
+
+    assert passes() == [True, True, True, True]
+    now = 59.9
+    assert passes() == [False, False, False, True]
+    now = 60.0
+    assert passes() == [True, True, True, True]
+    assert limit.filter(record(exc_info=(None, None, None)))
+
+
+def test_repeated_exceptions_are_limited_once_logging_is_set_up() -> None:
+    stream = io.StringIO()
+    set_up("info", "logfmt", stream)
+    for _ in range(3):
+        logging.getLogger("exporter").error("failed", exc_info=ValueError())
+    assert len(stream.getvalue().splitlines()) == 1
 
 
 def logged(level: str, form: Literal["logfmt", "json"]) -> list[str]:

@@ -11,7 +11,6 @@ import logging
 import time
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from exporter.server.protocol import Connection
@@ -108,8 +107,8 @@ class Server:
                 task.cancel()
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        for number in count(1):
+        loop, accepted = asyncio.get_running_loop(), 0
+        while True:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
@@ -118,8 +117,9 @@ class Server:
                 await (asyncio.wait([evicted]) if evicted else asyncio.sleep(_ACCEPT_RETRY))
             else:
                 self._open(client)
+                accepted += 1
                 # However many clients connect at once, each is served before others evict it.
-                if number % max(1, self._max_connections // _ACCEPT_ROUNDS) == 0:
+                if accepted % max(1, self._max_connections // _ACCEPT_ROUNDS) == 0:
                     await asyncio.sleep(0)
 
     def _open(self, client: socket.socket) -> None:
