@@ -73,11 +73,9 @@ def fail(error: Exception) -> None:
 
 def raised(error: Exception) -> logging.LogRecord:
     """A record of an exception that was raised by `fail`."""
-    try:
+    with pytest.raises(type(error)):
         fail(error)
-    except Exception as caught:  # noqa: BLE001  whatever a test raises
-        trace = caught.__traceback__
-    return record(exc_info=(type(error), error, trace))
+    return record(exc_info=(type(error), error, error.__traceback__))
 
 
 @pytest.mark.parametrize("form", [Logfmt(), Json()])

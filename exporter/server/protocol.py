@@ -126,7 +126,7 @@ class Connection:
         while not self._is_last and (parsed := await self._next_request()):
             if self._phase is not _Phase.ANSWERING:
                 self._enter(_Phase.ANSWERING)
-            self._is_last = not parsed.keep_alive
+            self._is_last |= not parsed.keep_alive
             response = await self._response(parsed.request)
             await self._send_response(response, with_body=parsed.request.method != "HEAD")
 

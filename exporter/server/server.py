@@ -29,7 +29,6 @@ MAX_CONNECTIONS: Final = 512
 SHUTDOWN_GRACE: Final = 2.0  # seconds for responses that are under way when the server stops
 _REAP_INTERVAL: Final = 1.0
 _ACCEPT_RETRY: Final = 0.1  # seconds until it is tried again when descriptors ran out
-_WARN_INTERVAL: Final = 60.0
 _ACCEPT_ROUNDS: Final = 16  # of the event loop, until as many are accepted as may be open
 
 
@@ -59,7 +58,6 @@ class Server:
         self._tls = tls
         self._max_connections = max_connections
         self._clock = clock
-        self._warned_at = float("-inf")
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
 
@@ -112,7 +110,8 @@ class Server:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
-                self._warn(error)
+                reason = {"detail": error.strerror}
+                _log.warning("connection not accepted", extra=reason, exc_info=error)
                 evicted = self._evict_oldest()
                 await (asyncio.wait([evicted]) if evicted else asyncio.sleep(_ACCEPT_RETRY))
             else:
@@ -148,8 +147,3 @@ class Server:
         task = self.connections.pop(min(self.connections, key=lambda each: each.since))
         task.cancel()
         return task
-
-    def _warn(self, error: OSError) -> None:
-        if self._clock() - self._warned_at >= _WARN_INTERVAL:
-            self._warned_at = self._clock()
-            _log.warning("connection not accepted", extra={"detail": error.strerror})
