@@ -35,7 +35,7 @@ from exporter.client.client import Request as Call
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import FailureReason, HistoricalResult, PollError, PollFailure, PollResult
-from exporter.polling.poll import Limits
+from exporter.polling.limits import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -306,7 +306,7 @@ class Moody:
 
 def ask(send: Callable[[Call], object], times: int = 1) -> list[bytes]:
     async def main() -> list[bytes]:
-        transport = with_retry(send, Limits(1, 2.0), 20.0)  # type: ignore[arg-type]  # a fake
+        transport = with_retry(send, RateLimiter(2.0), 20.0)  # type: ignore[arg-type]  # a fake
         return [await transport(Call("GET", "https://api/")) for _ in range(times)]
 
     return in_virtual_time(main())
@@ -448,8 +448,10 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
 
 async def run(folder: Path, config: Config) -> Result:
     progress = Progress(2, io.StringIO())
-    limits = Limits(1, config.poll.requests_per_second)
-    return await backfill(order(folder, *config.targets), HttpClient("tests"), limits, progress)
+    rate_limiter = RateLimiter(config.poll.requests_per_second)
+    return await backfill(
+        order(folder, *config.targets), HttpClient("tests"), rate_limiter, progress
+    )
 
 
 def test_the_past_of_every_target_is_written(tmp_path: Path) -> None:
