@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.client.client import Request
-    from exporter.polling.poll import Limits
+    from exporter.polling.limits import RateLimiter
     from exporter.vendors.base import Transport
 
 RETRY_DELAYS: Final = (2.0, 8.0, 30.0)  # seconds before the second, third and fourth attempt
@@ -29,7 +29,7 @@ _TRANSIENT: Final = frozenset(
 
 def with_retry(
     send: Transport,
-    limits: Limits,
+    rate_limiter: RateLimiter,
     timeout: float,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Transport:
@@ -37,7 +37,7 @@ def with_retry(
 
     Args:
         send: makes one request.
-        limits: the rate limit of each host.
+        rate_limiter: limits the requests to each host.
         timeout: seconds for one attempt.
         sleep: waits so many seconds.
     """
@@ -54,7 +54,7 @@ def with_retry(
         return await attempt(request)
 
     async def attempt(request: Request) -> bytes:
-        await limits.turn(request.host)
+        await rate_limiter.acquire(request.host)
         try:
             async with asyncio.timeout(timeout):
                 return await send(request)

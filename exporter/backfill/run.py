@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exporter.backfill.spool import OutputSize, TargetSpool
     from exporter.client.client import HttpClient
     from exporter.config.models import Target
-    from exporter.polling.poll import Limits
+    from exporter.polling.limits import RateLimiter
     from exporter.vendors.base import Transport
 
 
@@ -50,14 +50,14 @@ class Result(NamedTuple):
 
 
 async def backfill(
-    plan: BackfillPlan, client: HttpClient, limits: Limits, progress: Progress
+    plan: BackfillPlan, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
 ) -> Result:
     """Write the plan's output; if a target fails, keep the others' history for the next run.
 
     Args:
         plan: what to write.
         client: makes the requests.
-        limits: the rate limit of each host.
+        rate_limiter: limits the requests to each host.
         progress: is updated.
     """
     spool = Spool(plan)
@@ -66,7 +66,7 @@ async def backfill(
         progress.show(done, target.name)
         if spool.has(target):
             continue
-        send = with_retry(client.transport(target.http), limits, target.poll.timeout)
+        send = with_retry(client.transport(target.http), rate_limiter, target.poll.timeout)
         show = partial(progress.show, done, target.name)
         try:
             with spool.open(target) as target_spool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.metrics.catalogue import METRICS, poll_result_samples
 from exporter.metrics.exposition import Format, format_value, metadata_lines, series_name
-from exporter.state.schema import SALT_BYTES, identity
+from exporter.state.schema import SALT_BYTES, target_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +61,7 @@ class Spool:
         partial.replace(complete)
 
     def _path(self, target: Target) -> Path:
-        key = f"{identity(target, self._salt)} {self._plan.first} {self._plan.last}"
+        key = f"{target_digest(target, self._salt)} {self._plan.first} {self._plan.last}"
         return self._directory / blake2b(key.encode(), digest_size=16).hexdigest()
 
     def write_out(self) -> OutputSize:

@@ -11,7 +11,7 @@ from virtual_time import elapsed, in_virtual_time
 from exporter.backfill.retry import with_retry
 from exporter.client.client import Request as Call
 from exporter.model import FailureReason, PollError
-from exporter.polling.poll import Limits
+from exporter.polling.limits import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ class UnreliableTransport:
 
 def send_all(send: Callable[[Call], object], times: int = 1) -> list[bytes]:
     async def main() -> list[bytes]:
-        transport = with_retry(send, Limits(1, 2.0), 20.0)  # type: ignore[arg-type]  # a fake
+        transport = with_retry(send, RateLimiter(2.0), 20.0)  # type: ignore[arg-type]  # a fake
         return [await transport(Call("GET", "https://api/")) for _ in range(times)]
 
     return in_virtual_time(main())

@@ -19,7 +19,7 @@ from exporter.client.client import HttpClient
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import FailureReason, PollFailure
-from exporter.polling.poll import Limits
+from exporter.polling.limits import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,10 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
 
 async def run(folder: Path, config: Config) -> Result:
     progress = Progress(2, io.StringIO())
-    limits = Limits(1, config.poll.requests_per_second)
-    return await backfill(a_plan(folder, *config.targets), HttpClient("tests"), limits, progress)
+    rate_limiter = RateLimiter(config.poll.requests_per_second)
+    return await backfill(
+        a_plan(folder, *config.targets), HttpClient("tests"), rate_limiter, progress
+    )
 
 
 def test_the_history_of_every_target_is_written(tmp_path: Path) -> None:
