@@ -209,7 +209,7 @@ def test_a_reload_goes_on_to_its_end_though_its_client_leaves() -> None:
             is_done.set()
             return None
 
-        pages = dataclasses.replace(application(), reload=reload)
+        pages = dataclasses.replace(make_application(), reload=reload)
         request = asyncio.create_task(pages.handle(Request("POST", "/-/reload", [])))
         await begun.wait()
         request.cancel()
