@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
+.PHONY: help accuracy bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,9 +23,12 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -q
 
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
-	@PYTHONPATH=tests/support $(BIN)/python -m readme_tables
+	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 	@PYTHONPATH=tests/support $(BIN)/python -m chart_readme
+
+accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
+	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
@@ -58,7 +61,7 @@ rivals:
 	    nginx-light prometheus-pushgateway >/dev/null)
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
-	$(BIN)/python -m grafana.generate
+	$(BIN)/python -m grafana.generator
 
 DIST ?= dist
 release: $(VENV)/dev build/tools/helm ## build what is published into dist/, checked in a clean environment

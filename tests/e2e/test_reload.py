@@ -83,8 +83,10 @@ def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path) -> N
     with running(tmp_path, f"--config.file={path}", LISTEN) as program:
         assert program.url.startswith("http://127.0.0.1:")
         assert program.ended_by(signal.SIGTERM) == 0
-    words = "targets[0].api_key_file: every user of the machine can read the key"
-    assert f'level=warning msg="{path}:7: {words}"' in program.log.read_text()
+    problem = f"{path}:7: targets[0].api_key_file: every user of the machine can read the key"
+    assert f'level=warn msg="problem in the configuration" target=acme-a detail="{problem}"' in (
+        program.log.read_text()
+    )
 
 
 BAD = {
@@ -94,7 +96,7 @@ BAD = {
     "half-written": (b'targets: [{name: "a', ":1: "),
     "several problems": (
         b"poll: {interval: 5}\ntargets:\n  - {name: a, vendor: affinda}\n",
-        ":1: poll.interval: must be a duration",
+        ":1: poll.interval: expected a duration",
     ),
 }
 
@@ -173,8 +175,8 @@ def test_a_changed_target_begins_anew(tmp_path: Path, base_url: str) -> None:
         assert ready(program).values()["docusage_target_up acme-a affinda"] == 1
         path.write_text(configuration(affinda_target(base_url, key="revoked-key")))
         assert program.ask("/-/reload", "POST").status == 200
-        failed = "docusage_target_poll_failures_total acme-a affinda auth"
-        until(lambda: program.values()[failed] == 1)
+        failed = "docusage_target_failing acme-a affinda auth"
+        until(lambda: program.values().get(failed) == 1)
         values = program.values()
         assert values["docusage_target_polls_total acme-a affinda"] == 1
         assert "affinda_credits_daily acme-a mEFayXdO" not in values

@@ -19,20 +19,20 @@ from programs import program
 from exporter.config.models import Alerts, Target
 from exporter.metrics.cache import MetricsCache
 from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.server.server import Server
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
-from exporter.web.accepting import Server
-from exporter.web.listen import bound_sockets, url_of
 from exporter.web.routes import Application
-from exporter.web.status_page import Site, status_page
+from exporter.web.status_page import PageInfo, status_page
 from exporter.web.status_rows import span
-from exporter.web.status_style import DARK, LIGHT, STYLE, headers
+from exporter.web.status_style import DARK, LIGHT, STYLE, security_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NOW = 1_795_000_000.0  # 2026-11-18
 DAY = 86_400
-SITE = Site("1.2.3")
+INFO = PageInfo("1.2.3")
 PLENTY = Allowance(
     "eUrAcMe1",
     "credits",
@@ -40,10 +40,9 @@ PLENTY = Allowance(
     12_000,
     38_000,
     "credits",
-    "",
-    1_400,
-    NOW + 27 * DAY,
-    NOW + 12 * DAY,
+    burn_per_day=1_400,
+    exhaustion=NOW + 27 * DAY,
+    end=NOW + 12 * DAY,
 )
 SCARCE = Allowance(
     "4201",
@@ -52,10 +51,10 @@ SCARCE = Allowance(
     4_000,
     1_000,
     "documents",
-    "Quarterly 1",
-    139,
-    NOW + 2 * DAY,
-    NOW + 50 * DAY,
+    allowance_name="Quarterly 1",
+    burn_per_day=139,
+    exhaustion=NOW + 2 * DAY,
+    end=NOW + 50 * DAY,
 )
 REFUSED = PollFailure(FailureReason.AUTH, "HTTP status 401: Invalid token.")
 
@@ -90,9 +89,9 @@ def waiting(name: str) -> TargetSnapshot:
 
 
 def shown(
-    snapshots: Iterable[TargetSnapshot], query: bytes = b"", site: Site = SITE
+    snapshots: Iterable[TargetSnapshot], query: bytes = b"", info: PageInfo = INFO
 ) -> html.HtmlElement:
-    return html.document_fromstring(status_page(snapshots, query, site, NOW).decode())
+    return html.document_fromstring(status_page(snapshots, query, info, NOW).decode())
 
 
 def words(element: html.HtmlElement) -> str:
@@ -120,7 +119,7 @@ def test_a_target_says_what_is_left_when_it_runs_out_and_how_old_that_is() -> No
 def test_what_runs_out_before_its_period_ends_says_so() -> None:
     row = only_row(up("acme-nz", SCARCE))
     assert "runs out 2026-11-20 (in 2 d), before it ends; ends 2027-01-07 (in 50 d)" in row
-    assert "4201 7201 Quarterly 1 20 % left" in row
+    assert "4201 Quarterly 1 (7201) 20 % left" in row
 
 
 def test_the_last_error_stands_there_in_words() -> None:
@@ -294,7 +293,7 @@ def test_links_to_other_pages_keep_the_filters() -> None:
 
 
 def test_the_page_leads_to_the_others_behind_any_proxy() -> None:
-    page = shown([], site=Site("1.2.3", "/my/metrics", "shard 0 of 4"))
+    page = shown([], info=PageInfo("1.2.3", "/my/metrics", "shard 0 of 4"))
     assert page.xpath("//header//a/@href") == [
         "my/metrics",
         "config",
@@ -308,17 +307,17 @@ EVIL = "\"'><script>alert(1)</script><b onclick=x>&amp;\u202e"
 
 
 def test_nothing_from_outside_becomes_markup() -> None:
-    allowance = Allowance(EVIL, EVIL, 1, 1, 0, "credits", EVIL)
+    allowance = Allowance(EVIL, EVIL, 1, 1, 0, "credits", account_name=EVIL, allowance_name=EVIL)
     snapshots = [
         up(EVIL, allowance, vendor=EVIL),
         down("other", PollFailure(FailureReason.AUTH, EVIL)),
     ]
-    site = Site(EVIL, "/" + EVIL, EVIL)
-    page = shown(snapshots, b"name=%22%3E%3Cscript%3E&vendor=%27%3E", site)
-    everything = [*page.iter(), *shown(snapshots, b"", site).iter()]
+    info = PageInfo(EVIL, "/" + EVIL, EVIL)
+    page = shown(snapshots, b"name=%22%3E%3Cscript%3E&vendor=%27%3E", info)
+    everything = [*page.iter(), *shown(snapshots, b"", info).iter()]
     assert not [element for element in everything if element.tag in {"script", "b"}]
     assert not [name for element in everything for name in element.attrib if name.startswith("on")]
-    assert names(shown(snapshots, b"", site)) == [EVIL, "other"]
+    assert names(shown(snapshots, b"", info)) == [EVIL, "other"]
 
 
 @given(st.binary())
@@ -331,7 +330,7 @@ def test_a_query_of_too_many_fields_chooses_nothing() -> None:
 
 
 def test_text_that_utf8_cannot_hold_does_no_harm() -> None:
-    assert "acme?" in status_page([up("acme\ud800")], b"", SITE, NOW).decode()
+    assert "acme?" in status_page([up("acme\ud800")], b"", INFO, NOW).decode()
 
 
 def luminance(colour: str) -> float:
@@ -366,13 +365,13 @@ def test_edges_of_fields_and_bars_stand_out_as_wcag_asks(colours: dict[str, str]
 
 
 def test_the_page_may_load_its_own_style_and_nothing_else() -> None:
-    policy = dict(headers())[b"content-security-policy"].decode()
+    policy = dict(security_headers())[b"content-security-policy"].decode()
     assert re.fullmatch(
         r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; img-src data:; "
         r"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         policy,
     )
-    page = status_page(MIXED, b"", SITE, NOW).decode()
+    page = status_page(MIXED, b"", INFO, NOW).decode()
     assert f"<style>{STYLE}</style>" in page
     assert "style=" not in page
 
@@ -398,14 +397,14 @@ def served(snapshots: list[TargetSnapshot]) -> Iterator[str]:
     store = StateStore()
     store.set_targets(snapshot.target for snapshot in snapshots)
     for snapshot in snapshots:
-        if snapshot.state.last:
-            store.record(snapshot.target.name, snapshot.state.last)
-    application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, SITE)
+        if snapshot.state.last_poll:
+            store.record(snapshot.target.name, snapshot.state.last_poll)
+    application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, INFO)
     (socket,) = bound_sockets(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
-        async with Server(application.answer).serving([socket]):
+        async with Server(application.handle).serving([socket]):
             await stop.wait()
 
     thread = Thread(target=loop.run_until_complete, args=[serve()])
