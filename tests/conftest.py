@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from cli_runner import CliRunner
@@ -16,7 +13,7 @@ from hypothesis import settings
 from exporter.demo.vendors import Vendors
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A law holds on a busy machine too: how long a case takes is no part of it.
@@ -52,32 +49,6 @@ def _logging_as_before() -> Iterator[None]:
     logging.getLogger().handlers[:] = handlers
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _lines_after_an_event_loop_are_measured() -> Iterator[None]:  # pragma: no cover  see below
-    """While coverage is measured, an event loop has a tracer of its own.
-
-    In Python 3.11 a coroutine has no event of its own when it goes on because another one, which
-    it waited for, swallowed an exception that was thrown in: a timeout that became a failure, a
-    connection attempt that was given up. The tracer then takes what follows, to the end of the
-    thread, for lines of another file. (These lines themselves run between two tracers.)
-    """
-    loop_runs = asyncio.Runner.run
-
-    def run(runner: asyncio.Runner, main: Coroutine[Any, Any, Any], **context: Any) -> Any:  # noqa: ANN401  as it is given
-        before = sys.gettrace()
-        sys.settrace(threading.gettrace())  # what makes a tracer for a new thread
-        try:
-            return loop_runs(runner, main, **context)
-        finally:
-            sys.settrace(before)
-            logging.getLogger()  # it takes effect with the next call of any function
-
-    with pytest.MonkeyPatch.context() as patch:
-        if sys.version_info < (3, 12) and threading.gettrace():
-            patch.setattr(asyncio.Runner, "run", run)
-        yield
 
 
 @pytest.fixture
