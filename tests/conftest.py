@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Fixtures and settings for every test."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# A law holds on a busy machine too: how long a case takes is no part of it.
-settings.register_profile("whatever the time", deadline=None)
-settings.load_profile("whatever the time")
+# Properties do not depend on how fast the machine is.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")
 
@@ -35,14 +35,14 @@ def vendors() -> Vendors:
 
 @pytest.fixture
 def base_url(vendors: Vendors) -> Iterator[str]:
-    """Where simulated vendors answer while a test runs."""
+    """The URL of simulated vendors that run during the test."""
     with served(vendors) as url:
         yield url
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """A command that a test runs sets up logging: undone afterwards."""
+def _restore_logging() -> Iterator[None]:
+    """Undo the logging setup of commands that a test runs."""
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
     handlers = list(logging.getLogger().handlers)
     yield
@@ -53,7 +53,7 @@ def _logging_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def probed(tmp_path: Path, base_url: str) -> Path:
-    """A configuration with two targets that answer, and one that is refused."""
+    """A configuration with two targets that succeed and one whose key is rejected."""
     path = tmp_path / "probed.yaml"
     refused = affinda_target(base_url, "acme-refused", "revoked-key")
     path.write_text(configuration(affinda_target(base_url), xtracta_target(base_url), refused))
