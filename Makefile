@@ -15,12 +15,13 @@ demo: $(VENV)/runtime ## run the exporter against simulated vendors, no keys nee
 
 test: lint types servers ## all checks, as continuous integration runs them
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -m "not e2e" -n auto -q
+	$(BIN)/coverage run -m pytest -m e2e
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 unit: $(VENV)/dev ## the quick tests alone, without real servers
-	$(BIN)/python -m pytest -m "not e2e" -q
+	$(BIN)/python -m pytest -m "not e2e" -n auto -q
 
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
