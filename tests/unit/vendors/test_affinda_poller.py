@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.client.client import Request as Call
     from exporter.demo.vendors import Request
     from exporter.model import PollResult
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 TODAY = datetime(2026, 5, 17, 13, tzinfo=UTC)
 CLAIMS = Workspace("wS1", "Claims", {date(2026, 5, 17): 3})
@@ -196,7 +196,7 @@ def test_a_poll_waits_a_quarter_of_its_time_for_a_list_that_it_can_do_without() 
 
     async def send(request: Call) -> bytes:
         if "/v3/usage" not in request.url:
-            waited.append((urlsplit(request.url).path, request.patience))
+            waited.append((urlsplit(request.url).path, request.timeout))
         return await directly(server)(request)
 
     for clock.seconds in (0.0, 6 * 3600):
