@@ -31,6 +31,10 @@ _USE: Final = re.compile(
     rf"|(?P<bare>{_NAME})(?P<only>\{{[^}}]*\}})?(?P<then> offset \w+)?"
 )
 _METRIC: Final = re.compile(r"(?:target|allowance):(docusage_\w+):last")
+_RUNNING: Final = {
+    "exporter:up:last": exporter.VISIBLE,
+    exporter.COUNT: exporter.VISIBLE_COUNT,
+}
 _ANOMALIES: Final = "docusage_target_response_anomalies"
 
 
@@ -42,10 +46,7 @@ def provisioning() -> str:
 
 def _group(group: Group) -> Json:
     recorded = {
-        rule.record: rule.expr
-        for each in GROUPS
-        for rule in each.rules
-        if isinstance(rule, Record)
+        rule.record: rule.expr for each in GROUPS for rule in each.rules if isinstance(rule, Record)
     }
     alerts = [rule for rule in group.rules if isinstance(rule, Alert)]
     return {
@@ -57,9 +58,7 @@ def _group(group: Group) -> Json:
     }
 
 
-def without_records(
-    expression: str, recorded: Mapping[str, str], *, remember: bool = True
-) -> str:
+def without_records(expression: str, recorded: Mapping[str, str], *, remember: bool = True) -> str:
     """The expression with every recorded series replaced by what it is made of.
 
     Args:
@@ -81,12 +80,8 @@ def _replacement(use: re.Match[str], recorded: Mapping[str, str], *, remember: b
     matchers = use["with"] or use["only"] or ""
     if name == SEEN:
         return merged("max_over_time(timestamp(docusage_target_up)[1d:1m])")
-    if name == "exporter:up:last":
-        return f"last_over_time(({exporter.VISIBLE})[1d:5m])"
-    if name == exporter.COUNT and use["of"]:
-        return f"last_over_time(({exporter.VISIBLE_COUNT})[1d:5m])"
-    if name == exporter.COUNT:
-        return f"({exporter.VISIBLE_COUNT})"
+    if name in _RUNNING:
+        return f"last_over_time(({_RUNNING[name]})[1d:5m])" if use["of"] else f"({_RUNNING[name]})"
     if found := _METRIC.fullmatch(name):
         ago = use["ago"] or use["then"] or ""
         return f"({_metric(found[0], matchers, ago, remember=remember)})"
@@ -100,7 +95,7 @@ def _metric(record: str, matchers: str, ago: str, *, remember: bool = True) -> s
     if metric == _ANOMALIES:
         return merged(f"{metric}_total{matchers}{ago}")
     if metric == "docusage_target_credentials_rejected":
-        return merged('last_over_time(docusage_target_failing{reason=~"auth|secret"}[5m])', "reason")
+        return merged('docusage_target_failing{reason=~"auth|secret"}', "reason")
     present = merged(f"{metric}{matchers}{ago}")
     if not remember:
         return present
@@ -120,7 +115,7 @@ def _alert(rule: Alert, recorded: Mapping[str, str]) -> Json:
     refs = {name: chr(ord("C") + index) for index, name in enumerate(figures)}
     return {
         "uid": uid(rule),
-        "title": rule.alert + ("" if rule.severity in {None, _first(rule)} else f" ({rule.severity})"),
+        "title": rule.alert if _is_first(rule) else f"{rule.alert} ({rule.severity})",
         "condition": "B",
         "data": [
             _query_model("A", _DATASOURCE, **_instant(without_records(rule.expr, recorded))),
@@ -130,7 +125,9 @@ def _alert(rule: Alert, recorded: Mapping[str, str]) -> Json:
                 _query_model(
                     refs[name],
                     _DATASOURCE,
-                    **_instant(without_records(_without_series(figure.expr), recorded, remember=False)),
+                    **_instant(
+                        without_records(_without_series(figure.expr), recorded, remember=False)
+                    ),
                 )
                 for name, figure in figures.items()
             ),
@@ -149,14 +146,10 @@ def _alert(rule: Alert, recorded: Mapping[str, str]) -> Json:
     }
 
 
-def _first(rule: Alert) -> str | None:
-    """The severity of the alert that has the plain name: its first one."""
-    return next(
-        other.severity
-        for group in GROUPS
-        for other in group.rules
-        if isinstance(other, Alert) and other.alert == rule.alert
-    )
+def _is_first(rule: Alert) -> bool:
+    """Whether no rule before it has the same name, with another severity."""
+    rules = (other for group in GROUPS for other in group.rules if isinstance(other, Alert))
+    return next(other for other in rules if other.alert == rule.alert) is rule
 
 
 def _instant(expression: str) -> Json:
@@ -179,4 +172,4 @@ def _query_model(name: str, datasource: str, **model: Any) -> Json:  # noqa: ANN
 def uid(rule: Alert) -> str:
     """`docusage-allowance-low` for `DocusageAllowanceLow`: at most 40 characters."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "-", rule.alert).lower()
-    return name if rule.severity in {None, _first(rule)} else f"{name}-{rule.severity}"
+    return name if _is_first(rule) else f"{name}-{rule.severity}"

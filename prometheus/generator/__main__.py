@@ -18,7 +18,9 @@ GROUPS: Final = (allowances.GROUP, exporter.GROUP, usage.GROUP)
 
 def files(links: Links) -> Mapping[str, str]:
     """The content of every rule file, by its name."""
-    return {f"{group.name.removeprefix('docusage-')}.yml": to_yaml(group, links) for group in GROUPS}
+    return {
+        f"{group.name.removeprefix('docusage-')}.yml": to_yaml(group, links) for group in GROUPS
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -83,7 +83,7 @@ _BUY: Final = "Buy more, or slow down what can wait."
 
 
 def _text(*sentences: Sentence | str) -> Text:
-    return Text(_WHO, *sentences, **_FIGURES)
+    return Text(_WHO, *sentences, figures=_FIGURES)
 
 
 def _with_unit(expression: str) -> str:
@@ -99,8 +99,8 @@ RECORDS: Final = (
     Record(
         record=CURRENT,
         comment="""
-            Targets of which every allowance is exposed: those that answer, and those that were removed
-            from the configuration. Last values are for all others.
+            Targets of which every allowance is exposed: those that answer, and those that were
+            removed from the configuration. Last values are for all others.
         """,
         expr=CURRENT_EXPR,
     ),
@@ -123,8 +123,8 @@ RECORDS: Final = (
     Record(
         record="allowance:docusage_allowance_renewing",
         comment="""
-            Allowances that renew themselves: the exporter reports it, or the end has moved on within
-            a month or a quarter.
+            Allowances that renew themselves: the exporter reports it, or the end has moved on
+            within a month or a quarter.
         """,
         expr=f"""\
 {last("renews")} == 1
@@ -238,7 +238,7 @@ unless
     ),
     Alert(
         alert="DocusageAllowanceRunsOutSoon",
-        comment="By the present estimate alone, since the week's is slow to follow a sudden change.",
+        comment="By the present estimate alone: the week's is slow to follow a sudden change.",
         expr=f"""\
 (
   {_RUNS_OUT} - time() > 0
@@ -313,7 +313,7 @@ unless
     ),
     Alert(
         alert="DocusagePlanExpired",
-        comment="What renews itself may take a day, since a vendor's day may begin long after UTC's.",
+        comment="A renewal may take a day: a vendor's day may begin long after UTC's.",
         expr=f"""\
 (
   time() - {_ENDS} > 0

@@ -125,13 +125,13 @@ ALERTS: Final = (
         summary="A target cannot be polled.",
         text=Text(
             Sentence(
-                "Polls of target {{ $labels.target }} ({{ $labels.vendor }}) fail: <reason.reason>.",
+                "Polls of target {{ $labels.target }} ({{ $labels.vendor }}) fail:"
+                " <reason.reason>.",
                 otherwise="Polls of target {{ $labels.target }} ({{ $labels.vendor }}) fail.",
             ),
             _in_force("its figures stay in force until they are stale"),
             "The runbook lists the remedy for each reason.",
-            reason=_REASON,
-            since=_SINCE,
+            figures={"reason": _REASON, "since": _SINCE},
         ),
         board=_EXPORTER,
         panel="Targets",
@@ -149,7 +149,7 @@ ALERTS: Final = (
                 _in_force(figures),
                 "Put a valid key where the configuration refers to; the exporter tries a changed"
                 " key file within seconds.",
-                since=_SINCE,
+                figures={"since": _SINCE},
             ),
             board=_EXPORTER,
             panel="Targets",
@@ -180,7 +180,7 @@ unless {_MISSING}""",
             ),
             Sentence("Polls fail: <reason.reason>."),
             "Look at the vendor's own console until polls succeed again.",
-            reason=_REASON,
+            figures={"reason": _REASON},
         ),
         board=_EXPORTER,
         panel="Targets",
@@ -213,8 +213,8 @@ unless {_MISSING}""",
             text=Text(
                 Sentence(
                     "Polls of <value> targets ({{ $labels.vendor }}) fail in job {{ $labels.job }},"
-                    f" more than half of all. {figures} Look for one cause: the network, a proxy, DNS,"
-                    " the vendor."
+                    f" more than half of all. {figures} Look for one cause: the network, a proxy,"
+                    " DNS, the vendor."
                 ),
                 of_target=False,
             ),
@@ -262,8 +262,8 @@ and
         Alert(
             alert="DocusageExporterDown",
             comment="""
-                An exporter that cannot be scraped, or a job without any exporter, whether Prometheus
-                still knows an address of it or not.
+                An exporter that cannot be scraped, or a job without any exporter, whether
+                Prometheus still knows an address of it or not.
             """,
             expr=expr,
             duration="5m",

@@ -21,7 +21,7 @@ TARGET: Final = ("target", "vendor")
 ALLOWANCE: Final = ("account", "allowance")
 DAY: Final = 86400
 SEEN: Final = "target:docusage_target_seen_timestamp_seconds:last"
-"""When a target was last configured in a running exporter, remembered while an exporter is missing."""
+"""When a running exporter last had a target, remembered while exporters are missing."""
 
 
 def merged(expression: str, *more: str, by: str = "max") -> str:

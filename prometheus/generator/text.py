@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 FORMATS: Final = {
     "count": r'printf "%.0f" | reReplaceAll "(\\d)(\\d{3})$" "${1},$2"'
@@ -71,15 +71,18 @@ class Text:
     """
 
     def __init__(
-        self, *sentences: Sentence | str, of_target: bool = True, **figures: Figure
+        self,
+        *sentences: Sentence | str,
+        figures: Mapping[str, Figure] | None = None,
+        of_target: bool = True,
     ) -> None:
         self._sentences = [Sentence(one) if isinstance(one, str) else one for one in sentences]
-        self._figures = figures
+        self._figures = figures or {}
         self.of_target = of_target
 
     def figures(self) -> dict[str, Figure]:
         """Those that sentences use, in the order of their first use."""
-        used = [name for one in self._sentences for name in _figures(one.text)]
+        used = [name for one in self._sentences for name in _figures_of(one)]
         return {name: self._figures[name] for name in dict.fromkeys(used)}
 
     def for_prometheus(self) -> str:
@@ -143,6 +146,13 @@ def _sentence(
     for name in reversed(names):
         text = f"{opened(name)}{text}{alternative}{{{{ end }}}}"
     return text
+
+
+def _figures_of(sentence: Sentence) -> Iterator[str]:
+    """Those of the sentence and of its replacement."""
+    yield from _figures(sentence.text)
+    if isinstance(sentence.otherwise, Sentence):
+        yield from _figures_of(sentence.otherwise)
 
 
 def _figures(text: str) -> Iterator[str]:

@@ -33,7 +33,7 @@ def _account(expression: str) -> str:
 
 
 def _difference(days: int, before: int = 0) -> str:
-    """What other vendors' allowances used in so many days; nothing where a renewal is among them."""
+    """What other vendors' allowances used in so many days; nothing across a renewal."""
     now, then = (
         merged(_USED + (f" offset {ago}d" if ago else ""), "vendor")
         for ago in (before, before + days)
@@ -162,9 +162,11 @@ and
                 otherwise="has used far more than usual by this time of this weekday.",
             ),
             "Find out who sends documents, and whether the allowance lasts.",
-            **_ACCOUNT,
-            used=Figure(_recorded("used:1d").replace("[15m]", "{$series}[15m]")),
-            usual=Figure(_recorded("used_usual:1d").replace("[15m]", "{$series}[15m]")),
+            figures={
+                **_ACCOUNT,
+                "used": Figure(_recorded("used:1d").replace("[15m]", "{$series}[15m]")),
+                "usual": Figure(_recorded("used_usual:1d").replace("[15m]", "{$series}[15m]")),
+            },
         ),
         board="docusage-overview",
         panel="Use per day",
@@ -185,7 +187,7 @@ and
             _WHO,
             Sentence("has used nothing for three days or more; <value> a day is usual."),
             "Check that documents still reach the vendor.",
-            **_ACCOUNT,
+            figures=_ACCOUNT,
         ),
         board="docusage-overview",
         panel="Use per day",
@@ -194,9 +196,7 @@ and
         alert="DocusageWorkspaceSpike",
         comment="Three times the usual of the weekday, and a tenth or more of the organization.",
         expr=f"""\
-({merged(_WORKSPACE_DAY)} > 3 * {
-            _usual(lambda week: merged(f"{_WORKSPACE_DAY} offset {week}w"))
-        })
+({merged(_WORKSPACE_DAY)} > 3 * {_usual(lambda week: merged(f"{_WORKSPACE_DAY} offset {week}w"))})
 and
 (
 {_SHARE}
@@ -207,7 +207,7 @@ and
         text=Text(
             _WORKSPACE_NAME,
             Sentence("used <value> credits on the last complete day, over three times the usual."),
-            **_WORKSPACE,
+            figures=_WORKSPACE,
         ),
         board=_AFFINDA,
         panel="Workspaces",
@@ -230,7 +230,7 @@ count without (workspace) ({merged("affinda_workspace_credits_last_7_days offset
         text=Text(
             _WORKSPACE_NAME,
             Sentence("is new and has used <value> credits. Check that it has an owner."),
-            **_WORKSPACE,
+            figures=_WORKSPACE,
         ),
         board=_AFFINDA,
         panel="Workspaces",
@@ -246,8 +246,8 @@ count without (workspace) ({merged("affinda_workspace_credits_last_7_days offset
         summary="A price has changed.",
         text=Text(
             Sentence(
-                "A price of target {{ $labels.target }} is now {{ $labels.currency }} <value>. Check"
-                " it against the contract.",
+                "A price of target {{ $labels.target }} is now {{ $labels.currency }} <value>."
+                " Check it against the contract.",
                 value="price",
             )
         ),
