@@ -23,7 +23,7 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -q
 
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
-	@PYTHONPATH=tests/support $(BIN)/python -m readme_tables
+	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 
 lint: $(VENV)/dev
@@ -57,7 +57,7 @@ rivals:
 	    nginx-light prometheus-pushgateway >/dev/null)
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
-	$(BIN)/python -m grafana.generate
+	$(BIN)/python -m grafana.generator
 
 DIST ?= dist
 release: $(VENV)/dev ## build what is published into dist/, checked in a clean environment

@@ -6,14 +6,18 @@ import json
 import logging
 import re
 import sys
+import time
 from datetime import UTC, datetime
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_EXCEPTION_INTERVAL: Final = 60.0  # seconds
 _BARE: Final = re.compile(r"[^\s\"=\\\x00-\x20\x7f]+")
 
 
@@ -27,10 +31,44 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
         "msg": record.getMessage(),
         **extra,
     }
-    if record.exc_info and record.exc_info[0]:
-        # The type alone: the text of an exception may quote what was sent or received.
-        known["exception"] = record.exc_info[0].__name__
+    if record.exc_info and record.exc_info[1]:
+        known["exception"] = describe_exception(record.exc_info[1])
     return known
+
+
+def describe_exception(error: BaseException) -> str:
+    """An exception's type and place, as `TypeError (file.py:123)`.
+
+    Never its text, which may quote what was sent or received.
+    """
+    name, places = type(error).__name__, list(walk_tb(error.__traceback__))
+    if not places:
+        return name
+    frame, line = places[-1]
+    return f"{name} ({Path(frame.f_code.co_filename).name}:{line})"
+
+
+class ExceptionRateLimit(logging.Filter):
+    """Drops records of an exception whose type and place were logged less than a minute ago.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._logged_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log the record."""
+        if not record.exc_info or not record.exc_info[1]:
+            return True
+        now, exception = self._clock(), describe_exception(record.exc_info[1])
+        if now - self._logged_at.get(exception, float("-inf")) < _EXCEPTION_INTERVAL:
+            return False
+        self._logged_at[exception] = now
+        return True
 
 
 class Logfmt(logging.Formatter):
@@ -62,6 +100,7 @@ def set_up(level: str, form: Literal["logfmt", "json"], stream: TextIO | None = 
     """Write the exporter's own records of `level` and above to `stream` (standard error)."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(FORMATS[form]())
+    handler.addFilter(ExceptionRateLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -5,7 +5,7 @@ Everything else speaks in these words. This file imports nothing of ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -22,6 +22,7 @@ class FailureReason(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     AUTH = "auth"
+    FORBIDDEN = "forbidden"
     RATE_LIMITED = "rate_limited"
     CLIENT_ERROR = "client_error"
     SERVER_ERROR = "server_error"
@@ -114,25 +115,29 @@ class Allowance:
 
     Args:
         account: the organization's or group's identifier.
-        name: `credits`, or the plan's or pack's identifier.
-        allowed, used, available: in the vendor's unit; `available` is never below 0.
+        allowance: `credits`, or the plan's or pack's identifier.
+        allowed, used, available: in `unit`; `available` is never below 0.
         burn_per_day: mean use per day, if known.
         exhaustion: when it runs out, Unix seconds; None while nothing is used.
-        end: when the period, plan or prepayment ends, Unix seconds, if it does.
-        label: a name for people, as far as the vendor gives one.
+        start, end: when the period, plan or prepayment begins and ends, Unix seconds, if known.
+        account_name, allowance_name: names for people; empty where unknown.
         unit: what is counted, plural: `credits` or `documents`.
-        only_total: whether the vendor tells no use by day, so that the exporter is to keep its own.
+        cumulative_only: whether the vendor reports a total but no use by day, so that the exporter
+            derives the daily use itself.
     """
 
     account: str
-    name: str
+    allowance: str
     allowed: float
     used: float
     available: float
     unit: str
-    label: str = ""
+    _: KW_ONLY
+    account_name: str = ""
+    allowance_name: str = ""
     burn_per_day: float | None = None
     exhaustion: float | None = None
+    start: float | None = None
     end: float | None = None
     cumulative_only: bool = False
 
@@ -157,7 +162,7 @@ class PollResult:
 
     def __post_init__(self) -> None:
         series = {(sample.metric.name, sample.labels) for sample in self.samples}
-        accounts = {(allowance.account, allowance.name) for allowance in self.allowances}
+        accounts = {(each.account, each.allowance) for each in self.allowances}
         if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
             raise malformed_response("the reply names the same thing twice")
         if not all(isfinite(figure) for figure in self._figures()):
@@ -167,7 +172,8 @@ class PollResult:
         yield from (sample.value for sample in self.samples)
         for each in self.allowances:
             yield from (each.allowed, each.used, each.available)
-            yield from (each.burn_per_day or 0, each.exhaustion or 0, each.end or 0)
+            yield from (each.burn_per_day or 0, each.exhaustion or 0)
+            yield from (each.start or 0, each.end or 0)
 
 
 class HistoricalResult(NamedTuple):

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from exporter.web.listen import AddressError
+from exporter.server.sockets import AddressError
 
 TIMEOUT: Final = 5.0  # seconds to connect, and for each read
 _LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound to

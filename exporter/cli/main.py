@@ -19,8 +19,8 @@ from exporter.config.errors import ConfigError
 from exporter.files import FileWatcher
 from exporter.polling.poll import Limits
 from exporter.polling.sharding import Shard, ShardError
+from exporter.server.sockets import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.vendors import VENDORS
-from exporter.web.listen import DEFAULT_ADDRESS, AddressError, bound_sockets
 from exporter.web.web_config.models import WebConfig
 
 if TYPE_CHECKING:

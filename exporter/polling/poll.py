@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import contextmanager
-from pathlib import Path
-from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from exporter.logging import describe_exception
 from exporter.model import FailureReason, PollError, PollFailure, PollResult
 
 if TYPE_CHECKING:
@@ -162,11 +161,5 @@ async def poll_once(source: PollTarget, limits: Limits, now: Callable[[], float]
     except TimeoutError:
         result = PollFailure(FailureReason.TIMEOUT, f"not complete within {timeout:g} seconds")
     except Exception as error:  # noqa: BLE001  whatever a reply can provoke ends this poll alone
-        result = PollFailure(FailureReason.INTERNAL, _kind_and_place(error))
+        result = PollFailure(FailureReason.INTERNAL, f"unexpected {describe_exception(error)}")
     return PollAttempt(result, loop.time() - started, requests)
-
-
-def _kind_and_place(error: Exception) -> str:
-    """What is told of an error nobody foresaw: never its text, which may quote what was sent."""
-    *_, (frame, line) = walk_tb(error.__traceback__)
-    return f"unexpected {type(error).__name__} ({Path(frame.f_code.co_filename).name}:{line})"

@@ -46,8 +46,8 @@ def update_usage(seen: UsageByAllowance, poll_result: PollResult, now: float) ->
     Allowances that the reading does not have are forgotten.
     """
     return {
-        (allowance.account, allowance.name): _after(
-            seen.get((allowance.account, allowance.name)), int(allowance.used), now
+        (allowance.account, allowance.allowance): _after(
+            seen.get((allowance.account, allowance.allowance)), int(allowance.used), now
         )
         for allowance in poll_result.allowances
         if allowance.cumulative_only
@@ -71,7 +71,7 @@ def _after(before: UsageHistory | None, used: int, now: float) -> UsageHistory:
 def with_exhaustion(poll_result: PollResult, seen: UsageByAllowance) -> PollResult:
     """The reading; what was seen for four complete weeks runs out by its weekdays."""
     allowances = tuple(
-        _refined(allowance, seen.get((allowance.account, allowance.name)))
+        _refined(allowance, seen.get((allowance.account, allowance.allowance)))
         for allowance in poll_result.allowances
     )
     return (

@@ -20,6 +20,23 @@ def format_state(snapshot: TargetSnapshot) -> str:
     return "up" if snapshot.state.is_up else "not polled yet"
 
 
+def format_account(allowance: Allowance) -> str:
+    """The account's name and identifier, such as `Acme (oRg00001)`."""
+    return _with_identifier(allowance.account_name, allowance.account)
+
+
+def format_allowance_name(allowance: Allowance) -> str:
+    """The allowance's name and identifier, such as `Yearly (71)`."""
+    return _with_identifier(allowance.allowance_name, allowance.allowance)
+
+
+def _with_identifier(name: str, identifier: str) -> str:
+    """Both; only the name where it contains the identifier, such as `monthly credits`."""
+    if not name:
+        return identifier
+    return name if identifier in name.split() else f"{name} ({identifier})"
+
+
 def format_allowance(allowance: Allowance) -> str:
     """What is left of how much."""
     available, allowed = format_number(allowance.available), format_number(allowance.allowed)
@@ -51,7 +68,7 @@ def format_date(moment: float | None, now: float) -> str:
 
 def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
     """A target as `/api/v1/targets` shows it: moments in Unix seconds, what is unknown as null."""
-    state, last, failure = snapshot.state, snapshot.state.last, snapshot.state.failure
+    state, last, failure = snapshot.state, snapshot.state.last_poll, snapshot.state.failure
     return {
         "name": snapshot.target.name,
         "vendor": snapshot.target.vendor,
@@ -69,8 +86,9 @@ def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
 def _described_allowance(allowance: Allowance) -> dict[str, object]:
     return {
         "account": allowance.account,
-        "allowance": allowance.name,
-        "label": allowance.label,
+        "account_name": allowance.account_name,
+        "allowance": allowance.allowance,
+        "allowance_name": allowance.allowance_name,
         "unit": allowance.unit,
         "allowed": allowance.allowed,
         "used": allowance.used,
@@ -78,5 +96,6 @@ def _described_allowance(allowance: Allowance) -> dict[str, object]:
         "available_ratio": allowance.ratio,
         "burn_per_day": allowance.burn_per_day,
         "exhaustion": allowance.exhaustion,
+        "start": allowance.start,
         "end": allowance.end,
     }

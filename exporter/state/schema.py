@@ -87,7 +87,7 @@ def identity(target: Target, salt: str) -> str:
 def dump_state(snapshot: TargetSnapshot) -> bytes:
     """The contents of the file for a target that has been polled."""
     target, state, _ = snapshot
-    assert state.last is not None  # noqa: S101  only what was polled is kept
+    assert state.last_poll is not None  # noqa: S101  only what was polled is kept
     salt = secrets.token_hex(SALT_BYTES)
     fingerprint = target.key.fingerprint()
     return (
@@ -97,11 +97,11 @@ def dump_state(snapshot: TargetSnapshot) -> bytes:
             salt=salt,
             identity=identity(target, salt),
             key_file=fingerprint if isinstance(fingerprint, tuple) else None,
-            last=_kept_poll(state.last),
+            last=_kept_poll(state.last_poll),
             consecutive_failures=state.consecutive_failures,
-            poll_result=_kept_reading(state.poll_result) if state.poll_result else None,
+            poll_result=_kept_reading(state.result) if state.result else None,
             succeeded_at=state.succeeded_at,
-            seen=tuple((*key, use) for key, use in state.seen.items()),
+            seen=tuple((*key, use) for key, use in state.daily_usage.items()),
         )
         .model_dump_json()
         .encode()
@@ -143,12 +143,12 @@ def load_state(contents: bytes, target: Target, now: float, clock: float) -> Tar
     poll_result = _poll_result(kept.poll_result, target) if kept.poll_result else None
     age = max(0.0, now - (kept.succeeded_at or 0.0))
     return TargetState(
-        last=_last_poll(kept, poll_result, target, now),
-        poll_result=poll_result,
+        last_poll=_last_poll(kept, poll_result, target, now),
+        result=poll_result,
         succeeded_at=kept.succeeded_at,
         stale_at=clock + target.poll.stale_after - age,
         consecutive_failures=kept.consecutive_failures,
-        seen={(account, allowance): use for account, allowance, use in kept.seen},
+        daily_usage={(account, allowance): use for account, allowance, use in kept.seen},
     )
 
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from exporter.model import Anomaly, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.model import PollFailure, PollOutcome, PollResult
 from exporter.state.daily_usage import update_usage, with_exhaustion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from exporter.config.models import Target
-    from exporter.model import Allowance
+    from exporter.model import Allowance, Anomaly
     from exporter.state.daily_usage import UsageByAllowance
-
-_REASONS: Final = tuple(FailureReason)
-_ANOMALIES: Final = tuple(Anomaly)
-_NO_FAILURES: Final = (0,) * len(_REASONS)
-_NO_ANOMALIES: Final = (0,) * len(_ANOMALIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,75 +24,73 @@ class TargetState:
     """Everything known of a target.
 
     Args:
-        last: its last poll.
-        reading: what its last successful poll found.
-        succeeded_at: when that was, Unix seconds.
-        stale_at: when the reading is to be withdrawn, by the monotonic clock.
-        polls, requests: how many there were.
-        failures: how many for each `FailureReason`, in their order.
-        anomalies: how many of each `Anomaly`, in their order.
-        failed_in_row: polls that have failed since the last success.
-        seen: use by day, of allowances whose vendor tells only totals.
+        last_poll: outcome of the last poll.
+        result: result of the last successful poll.
+        succeeded_at: when that ended, Unix seconds.
+        stale_at: when the result expires, by the monotonic clock.
+        polls, requests: number of polls and of API requests since the start.
+        failures: number of failed polls since the start.
+        anomalies: number of anomalies by kind; kinds never seen are absent.
+        consecutive_failures: polls that failed since the last success.
+        daily_usage: usage by day of allowances whose vendor reports only totals.
     """
 
-    last: PollOutcome | None = None
-    poll_result: PollResult | None = None
+    last_poll: PollOutcome | None = None
+    result: PollResult | None = None
     succeeded_at: float | None = None
     stale_at: float = 0.0
     polls: int = 0
     requests: int = 0
-    failures: tuple[int, ...] = _NO_FAILURES
-    anomalies: tuple[int, ...] = _NO_ANOMALIES
+    failures: int = 0
+    anomalies: Mapping[Anomaly, int] = field(default_factory=dict)
     consecutive_failures: int = 0
-    seen: UsageByAllowance = field(default_factory=dict)
+    daily_usage: UsageByAllowance = field(default_factory=dict)
 
     def after(self, outcome: PollOutcome, stale_at: float) -> Self:
         """The state once a poll has ended; a failed one leaves the last good reading as it is."""
-        known = replace(
-            self, last=outcome, polls=self.polls + 1, requests=self.requests + outcome.requests
+        counted = replace(
+            self,
+            last_poll=outcome,
+            polls=self.polls + 1,
+            requests=self.requests + outcome.requests,
         )
         if isinstance(outcome.result, PollFailure):
-            failed = (outcome.result.reason,)
             return replace(
-                known,
-                failures=_counted(self.failures, _REASONS, failed),
+                counted,
+                failures=self.failures + 1,
                 consecutive_failures=self.consecutive_failures + 1,
             )
-        seen = update_usage(self.seen, outcome.result, outcome.at)
-        poll_result = with_exhaustion(outcome.result, seen)
+        daily_usage = update_usage(self.daily_usage, outcome.result, outcome.at)
+        result = with_exhaustion(outcome.result, daily_usage)
         return replace(
-            known,
-            last=outcome._replace(result=poll_result),
-            poll_result=poll_result,
+            counted,
+            last_poll=outcome._replace(result=result),
+            result=result,
             consecutive_failures=0,
-            seen=seen,
+            daily_usage=daily_usage,
             succeeded_at=outcome.at,
             stale_at=stale_at,
-            anomalies=_counted(self.anomalies, _ANOMALIES, outcome.result.anomalies),
+            anomalies=_add(self.anomalies, outcome.result.anomalies),
         )
 
     def is_stale(self, now: float) -> bool:
         """Whether there is a reading that is to be withdrawn by now."""
-        return self.poll_result is not None and now >= self.stale_at
+        return self.result is not None and now >= self.stale_at
 
     @property
     def is_up(self) -> bool:
         """Whether the last poll succeeded."""
-        return self.last is not None and isinstance(self.last.result, PollResult)
+        return self.last_poll is not None and isinstance(self.last_poll.result, PollResult)
 
     @property
     def failure(self) -> PollFailure | None:
         """How the last poll failed, if it did."""
-        result = self.last and self.last.result
+        result = self.last_poll and self.last_poll.result
         return result if isinstance(result, PollFailure) else None
 
 
-def _counted(
-    counts: tuple[int, ...], names: tuple[str, ...], seen: tuple[str, ...]
-) -> tuple[int, ...]:
-    if not seen:
-        return counts
-    return tuple(count + seen.count(name) for count, name in zip(counts, names, strict=True))
+def _add(counts: Mapping[Anomaly, int], found: tuple[Anomaly, ...]) -> Mapping[Anomaly, int]:
+    return Counter(counts) + Counter(found) if found else counts
 
 
 class TargetSnapshot(NamedTuple):
@@ -107,14 +101,14 @@ class TargetSnapshot(NamedTuple):
     is_stale: bool
 
     @property
-    def poll_result(self) -> PollResult | None:
+    def result(self) -> PollResult | None:
         """The last good reading, unless it is withdrawn."""
-        return None if self.is_stale else self.state.poll_result
+        return None if self.is_stale else self.state.result
 
     @property
     def allowances(self) -> tuple[Allowance, ...]:
         """Those of the reading."""
-        return self.poll_result.allowances if self.poll_result else ()
+        return self.result.allowances if self.result else ()
 
 
 class StateStore:
@@ -173,7 +167,5 @@ class StateStore:
         for name, snapshot in self._snapshots.items():
             if not snapshot.is_stale and snapshot.state.is_stale(now):
                 self._snapshots[name] = snapshot._replace(is_stale=True)
-        left = (
-            snapshot.state.stale_at for snapshot in self._snapshots.values() if snapshot.poll_result
-        )
+        left = (snapshot.state.stale_at for snapshot in self._snapshots.values() if snapshot.result)
         self._next_stale = min(left, default=inf)

@@ -7,7 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.model import FailureReason
-from exporter.state.presentation import format_allowance, format_date, format_number
+from exporter.state.presentation import (
+    format_account,
+    format_allowance,
+    format_allowance_name,
+    format_date,
+    format_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +39,7 @@ _WORDS: Final[Mapping[FailureReason, str]] = {
     FailureReason.TLS: "No trusted connection to the vendor",
     FailureReason.TIMEOUT: "The vendor did not answer in time",
     FailureReason.AUTH: "The vendor refuses the key",
+    FailureReason.FORBIDDEN: "The request was refused on its way to the vendor",
     FailureReason.RATE_LIMITED: "The vendor asks for fewer requests",
     FailureReason.CLIENT_ERROR: "The vendor refuses the request",
     FailureReason.SERVER_ERROR: "The vendor has a problem of its own",
@@ -96,7 +103,7 @@ def target_row(snapshot: TargetSnapshot, now: float) -> str:
 
 def _rhythm(snapshot: TargetSnapshot, now: float) -> str:
     """How old the data is, and when the next poll is."""
-    last, succeeded_at = snapshot.state.last, snapshot.state.succeeded_at
+    last, succeeded_at = snapshot.state.last_poll, snapshot.state.succeeded_at
     if last is None:
         return "first poll soon"
     age = (
@@ -116,13 +123,13 @@ def _allowances(snapshot: TargetSnapshot, now: float) -> str:
     if snapshot.allowances:
         alerts = snapshot.target.alerts
         return "".join(_allowance(allowance, alerts, now) for allowance in snapshot.allowances)
-    if snapshot.poll_result:
+    if snapshot.result:
         return '<p class="quiet">No allowance is known: nothing to run out.</p>'
     return ""
 
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
-    name = " ".join(filter(None, (allowance.account, allowance.name, allowance.label)))
+    name = f"{format_account(allowance)} {format_allowance_name(allowance)}"
     level = _level(allowance, alerts)
     return (
         f'<div class="allowance"><h3>{_foreign(name)}</h3>{_bar(name, allowance, level)}'

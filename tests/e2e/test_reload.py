@@ -173,8 +173,8 @@ def test_a_changed_target_begins_anew(tmp_path: Path, base_url: str) -> None:
         assert ready(program).values()["docusage_target_up acme-a affinda"] == 1
         path.write_text(configuration(affinda_target(base_url, key="revoked-key")))
         assert program.ask("/-/reload", "POST").status == 200
-        failed = "docusage_target_poll_failures_total acme-a affinda auth"
-        until(lambda: program.values()[failed] == 1)
+        failed = "docusage_target_failing acme-a affinda auth"
+        until(lambda: program.values().get(failed) == 1)
         values = program.values()
         assert values["docusage_target_polls_total acme-a affinda"] == 1
         assert "affinda_credits_daily acme-a mEFayXdO" not in values

@@ -10,12 +10,8 @@ from urllib.parse import urlsplit
 import bcrypt
 import pytest
 from exporter_process import affinda_target, configuration, running, until
-from scraping import LAST, client_of, status_of
+from raw_http_client import LAST_GET, open_client, status_code
 from self_signed import certificate, client_context
-
-from exporter.client.client import HttpClient, Request
-from exporter.config.models import Http
-from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 
 HERE = certificate("here")
 LISTEN = "--web.listen-address=127.0.0.1:0"
-LOGIN = LAST.replace(b"close", b"close\r\nauthorization: Basic YWxpY2U6c2VjcmV0")
+LOGIN = LAST_GET.replace(b"close", b"close\r\nauthorization: Basic YWxpY2U6c2VjcmV0")
 
 
 def web_file(folder: Path, *, with_tls: bool = True) -> Path:
@@ -46,16 +42,16 @@ def test_the_program_serves_as_its_web_configuration_says_and_reloads_by_itself(
     flags = (f"--web.config.file={web_file(tmp_path)}", "--config.enable-auto-reload", LISTEN)
 
     async def ask(port: int, raw: bytes) -> bytes:
-        async with client_of(port, client_context()) as client:
+        async with open_client(port, client_context()) as client:
             client.write(raw)
-            return await client.rest()
+            return await client.read_all()
 
     with running(tmp_path, f"--config.file={config}", *flags) as program:
         url = urlsplit(program.url)
         assert url.scheme == "https"
         config.write_text(configuration(affinda_target("http://127.0.0.1:9", "other")))
-        assert status_of(asyncio.run(ask(url.port or 0, LAST))) == 401
-        assert status_of(asyncio.run(ask(url.port or 0, LOGIN))) == 200
+        assert status_code(asyncio.run(ask(url.port or 0, LAST_GET))) == 401
+        assert status_code(asyncio.run(ask(url.port or 0, LOGIN))) == 200
         until(lambda: 'msg="configuration reloaded" targets=1' in program.log.read_text())
         assert b">other<" in asyncio.run(ask(url.port or 0, LOGIN))
         assert program.ended_by(signal.SIGTERM) == 0
@@ -70,27 +66,3 @@ def test_a_web_configuration_that_is_bad_ends_the_program_in_words(
     status, out, err = said(f"--config.file={config}", f"--web.config.file={web}", LISTEN)
     assert (status, out) == (1, "")
     assert f"{web}:1: basic_auth_user: unknown key; did you mean" in err
-
-
-def called(client: HttpClient) -> bytes:
-    """What comes back from where nobody listens."""
-
-    async def main() -> bytes:
-        return await client.transport(Http())(Request("GET", "http://127.0.0.1:9/"))
-
-    return asyncio.run(main())
-
-
-def test_a_call_that_would_take_a_scrapes_descriptor_is_a_failure_that_says_what_to_raise() -> None:
-    with pytest.raises(PollError) as caught:
-        called(HttpClient("tests", most=0))
-    assert caught.value.reason == FailureReason.INTERNAL
-    assert caught.value.detail == "too many open files; raise the limit (ulimit -n)"
-
-
-def test_a_call_gives_its_place_back_however_it_ended() -> None:
-    client = HttpClient("tests", most=1)
-    for _ in range(3):
-        with pytest.raises(PollError) as caught:
-            called(client)
-        assert caught.value.reason == FailureReason.CONNECT

@@ -40,7 +40,7 @@ def test_a_reading_never_holds_a_series_twice(
 
 @pytest.mark.parametrize("figure", [float("inf"), float("-inf"), float("nan")])
 @pytest.mark.parametrize(
-    "field", ["allowed", "used", "available", "burn_per_day", "exhaustion", "end"]
+    "field", ["allowed", "used", "available", "burn_per_day", "exhaustion", "start", "end"]
 )
 def test_a_reading_holds_no_figure_that_is_none(figure: float, field: str) -> None:
     with pytest.raises(PollError, match="malformed: a figure of the reply is out of all bounds"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exporter import forecast
 from exporter.model import Allowance, Anomaly, PollResult, Sample
 from exporter.vendors.affinda.metrics import (
+    ALLOWANCE_NAMES,
     ALLOWED,
     AVAILABLE,
     CREDITS,
@@ -47,8 +48,12 @@ def poll_result(
         samples += _credit_samples(labels, scope, usage, whole.today)
         if name := names.get(scope.axis, {}).get(scope.identifier):
             samples.append(Sample(INFO[scope.axis], (*labels, name), 1))
-    left = settings.allowance and allowance_left(settings.allowance, settings.organization, whole)
+    left = None
+    if settings.allowance:
+        left = allowance_left(settings.allowance, settings.organization, whole)
     if settings.allowance and left:
+        account_name = names.get("organization", {}).get(settings.organization, "")
+        left = replace(left, account_name=account_name)
         samples += _allowance_samples(settings.allowance, left)
     return PollResult(
         tuple(samples), (left,) if left else (), tuple(_anomalies(whole, usages.values()))
@@ -104,12 +109,14 @@ def allowance_left(bought: AllowanceSettings, organization: str, usage: Usage) -
     history = _history(usage, usage.today)
     left = Allowance(
         account=organization,
-        name="credits",
+        allowance="credits",
+        allowance_name=ALLOWANCE_NAMES[bought.period],
         unit="credits",
         allowed=bought.credits,
         used=sum(days),
         available=max(0, bought.credits - sum(days)),
         burn_per_day=forecast.mean_per_day(history) if history else None,
+        start=midnight(first),
         end=midnight(after) if after else None,
     )
     if not left.available:

@@ -12,11 +12,18 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter import forecast
-from exporter.model import HistoricalResult, PollResult, Sample, malformed_response
+from exporter.model import HistoricalResult, PollResult, malformed_response
 from exporter.vendors.common import xml_parser
 from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.common.text import sanitize
-from exporter.vendors.xtracta.api import Plan, Usage, api_request, check_envelope, parse_timestamp
+from exporter.vendors.xtracta.api import (
+    Group,
+    Plan,
+    Usage,
+    api_request,
+    check_envelope,
+    parse_timestamp,
+)
 from exporter.vendors.xtracta.mapper import poll_result
 from exporter.vendors.xtracta.metrics import GROUP_INFO, PACK, PLAN
 from exporter.vendors.xtracta.poller import create_poller
@@ -44,19 +51,17 @@ async def history(
     """
     begin, end = midnight(first), midnight(last + DAY)
     today = await create_poller(settings)(send, time.time())
+    infos = {each.labels[0]: each for each in today.samples if each.metric is GROUP_INFO}
+    names = {group: Group(*each.labels[1:]) for group, each in infos.items()}
     key = settings.key.read()
     for group in dict.fromkeys(sample.labels[0] for sample in today.samples):
         body = await send(history_request(settings, key, group, begin, end))
         periods = without_overlaps(parse_history(body, key, group))
-        named = [each for each in today.samples if each.metric is GROUP_INFO]
+        named = (infos[group],) if group in infos else ()
         yield [
-            HistoricalResult(begin, end, _only(named, group)),
-            *(part for period in periods for part in _parts(period, periods, begin, end)),
+            HistoricalResult(begin, end, PollResult(named)),
+            *(part for period in periods for part in _parts(period, periods, names, begin, end)),
         ]
-
-
-def _only(named: Iterable[Sample], group: str) -> PollResult:
-    return PollResult(tuple(sample for sample in named if sample.labels[0] == group))
 
 
 class Period(NamedTuple):
@@ -139,13 +144,17 @@ def without_overlaps(periods: Iterable[Period]) -> list[Period]:
 
 
 def _parts(
-    period: Period, periods: Iterable[Period], first: float, after: float
+    period: Period,
+    periods: Iterable[Period],
+    names: Mapping[str, Group],
+    first: float,
+    after: float,
 ) -> Iterator[HistoricalResult]:
     """A period as far as it lies between `first` and `after`.
 
     Its last 24 hours have all that is known at the end; a period that is not over has none.
     """
-    read = _poll_result(period, periods)
+    read = _poll_result(period, periods, names)
     begin = max(period.begin, first)
     last_day = max(begin, period.end - forecast.DAY) if period.end <= after else after
     yield HistoricalResult(begin, last_day, _fixed(read))
@@ -157,7 +166,9 @@ def _fixed(read: PollResult) -> PollResult:
     return PollResult(tuple(sample for sample in read.samples if sample.metric not in _OF_USE))
 
 
-def _poll_result(period: Period, periods: Iterable[Period]) -> PollResult:
+def _poll_result(
+    period: Period, periods: Iterable[Period], names: Mapping[str, Group]
+) -> PollResult:
     """What a poll would have read of a period when it ended.
 
     A pack is read beside a plan that has the same id, since its allowance has another name then.
@@ -166,6 +177,7 @@ def _poll_result(period: Period, periods: Iterable[Period]) -> PollResult:
     same_id = ("plan", period.plan.identifier)
     beside = next((other.plan for other in periods if is_pack and other.of == same_id), None)
     plans = (period.plan, beside) if beside else (period.plan,)
-    read = poll_result({None: Usage(plans, ())}, {}, period.end)
-    samples = (sample for sample in read.samples if ("pack_id" in sample.metric.labels) == is_pack)
+    read = poll_result({None: Usage(plans, ())}, names, period.end)
+    samples = (sample for sample in read.samples if sample.metric is not GROUP_INFO)
+    samples = (sample for sample in samples if ("pack_id" in sample.metric.labels) == is_pack)
     return PollResult(tuple(samples), read.allowances[:1])

@@ -11,6 +11,7 @@ from exporter.vendors.xtracta.metrics import (
     EXPIRY,
     GROUP_INFO,
     PACK,
+    PACK_PRICE,
     PLAN,
     PLAN_INFO,
     PRICE,
@@ -47,7 +48,7 @@ def poll_result(
     )
     return PollResult(
         tuple(samples),
-        tuple(_allowances(plans, now)),
+        tuple(_allowances(plans, names, now)),
         tuple(anomaly for usage in usages.values() for anomaly in usage.anomalies),
     )
 
@@ -56,10 +57,11 @@ def _samples(plan: Plan) -> Iterator[Sample]:
     labels = (plan.group, plan.identifier)
     for figure, metric in (PLAN if plan.kind == "plan" else PACK).items():
         yield Sample(metric, labels, plan.figures[figure])
+    if plan.price is not None and plan.currency:
+        price = PRICE if plan.kind == "plan" else PACK_PRICE
+        yield Sample(price, (*labels, plan.currency), plan.price)
     if plan.kind == "pack":
         return
-    if plan.price is not None and plan.currency:
-        yield Sample(PRICE, (*labels, plan.currency), plan.price)
     if plan.start is not None:
         yield Sample(START, labels, plan.start)
     if plan.expiry is not None:
@@ -67,24 +69,29 @@ def _samples(plan: Plan) -> Iterator[Sample]:
     yield Sample(PLAN_INFO, (*labels, plan.name), 1)
 
 
-def _allowances(plans: Iterable[Plan], now: float) -> Iterator[Allowance]:
+def _allowances(
+    plans: Iterable[Plan], names: Mapping[str, Group], now: float
+) -> Iterator[Allowance]:
     """One of each plan and pack, by its id; a pack whose id is also a plan's gives way."""
     taken = {(plan.group, plan.identifier) for plan in plans if plan.kind == "plan"}
     for plan in plans:
         is_taken = plan.kind == "pack" and (plan.group, plan.identifier) in taken
-        yield _allowance(plan, f"pack-{plan.identifier}" if is_taken else plan.identifier, now)
+        identifier = f"pack-{plan.identifier}" if is_taken else plan.identifier
+        account_name = names[plan.group].name if plan.group in names else ""
+        yield replace(_allowance(plan, identifier, now), account_name=account_name)
 
 
-def _allowance(plan: Plan, name: str, now: float) -> Allowance:
+def _allowance(plan: Plan, identifier: str, now: float) -> Allowance:
     left = Allowance(
         account=plan.group,
-        name=name,
+        allowance=identifier,
         unit="documents",
-        label=plan.name,
+        allowance_name=plan.name,
         allowed=plan.figures["allowed"],
         used=plan.figures["used"],
         available=plan.figures["available"],
         burn_per_day=_burn(plan, now),
+        start=plan.start,
         end=plan.expiry,
         cumulative_only=True,
     )

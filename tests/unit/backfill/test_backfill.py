@@ -208,7 +208,7 @@ def test_an_empty_stretch_is_not_written(tmp_path: Path) -> None:
 
 def test_samples_of_a_series_stay_together_in_order_of_time(tmp_path: Path) -> None:
     asked = order(tmp_path, target('a "b"\\'), target("b"), step=6 * 3600, labels='job="x"')
-    poll_result = PollResult((CREDITS_TODAY,), (ALLOWANCE, replace(ALLOWANCE, name="more")))
+    poll_result = PollResult((CREDITS_TODAY,), (ALLOWANCE, replace(ALLOWANCE, allowance="more")))
     text = written(
         asked,
         [
@@ -217,7 +217,7 @@ def test_samples_of_a_series_stay_together_in_order_of_time(tmp_path: Path) -> N
         ],
     )
     families = families_of(text)
-    assert len({family.name for family in families}) == len(families) == 6
+    assert len({family.name for family in families}) == len(families) == 9
     counted = {family.name: len(family.samples) for family in families}
     # Two targets, twelve samples a series, and of a threshold four series for each target.
     assert counted["affinda_credits_daily"] == 2 * 12

@@ -232,13 +232,15 @@ def test_periods_are_told_with_their_use_in_the_last_24_hours_alone() -> None:
     assert series(names) == {"xtracta_group_info{481,Head,0}": 1}
     spans = {(begin, end): sorted(series(poll_result)) for begin, end, poll_result in found}
     used = ["xtracta_documents_available{481,71}", "xtracta_documents_used{481,71}"]
-    pack = "xtracta_pack_documents_allowed{481,71}"
+    pack = ["xtracta_pack_documents_allowed{481,71}", "xtracta_pack_price{481,71,NZD}"]
     assert spans == {
         ("01-01 06", "01-31 06"): sorted(FIXED_OF_A_PLAN),
         ("01-31 06", "02-01 06"): sorted([*FIXED_OF_A_PLAN, *used]),
         ("02-01 06", "03-11 00"): sorted(FIXED_OF_A_PLAN),
-        ("01-01 06", "01-10 06"): [pack],
-        ("01-10 06", "01-11 06"): [pack, *(name.replace("_doc", "_pack_doc") for name in used)],
+        ("01-01 06", "01-10 06"): pack,
+        ("01-10 06", "01-11 06"): sorted(
+            [*pack, *(name.replace("_doc", "_pack_doc") for name in used)]
+        ),
     }
 
 
@@ -255,13 +257,15 @@ def test_a_period_that_is_over_has_what_was_used_at_its_end() -> None:
     assert over.allowances == (
         Allowance(
             account="481",
-            name="71",
+            allowance="71",
             unit="documents",
-            label="Yearly",
+            account_name="Head",
+            allowance_name="Yearly",
             allowed=800,
             used=900,
             available=0,
             burn_per_day=900 / 31,
+            start=at(2026, 1, 1, 6),
             end=at(2026, 2, 1, 6),
             cumulative_only=True,
         ),
@@ -271,12 +275,12 @@ def test_a_period_that_is_over_has_what_was_used_at_its_end() -> None:
 def test_a_pack_with_a_plans_id_has_the_name_that_a_poll_gives_it() -> None:
     lived = poll(xtracta.create_poller(xtracta_settings()), Vendors(GROUPS), NOON.timestamp())
     [pack] = [
-        each.allowances[0].name
+        each.allowances[0].allowance
         for begin, _, each in periods(Vendors(GROUPS))
         if begin == "01-10 06"
     ]
     assert pack == "pack-71"
-    assert pack in {allowance.name for allowance in lived.allowances}
+    assert pack in {allowance.allowance for allowance in lived.allowances}
 
 
 def test_a_pack_alone_is_told_by_its_id() -> None:
@@ -287,8 +291,9 @@ def test_a_pack_alone_is_told_by_its_id() -> None:
         "xtracta_pack_documents_allowed{481,71}": 200,
         "xtracta_pack_documents_used{481,71}": 150,
         "xtracta_pack_documents_available{481,71}": 50,
+        "xtracta_pack_price{481,71,NZD}": 120,
     }
-    assert last.allowances[0].name == "71"
+    assert last.allowances[0].allowance == "71"
 
 
 def test_a_period_ends_where_the_next_one_of_its_plan_begins() -> None:

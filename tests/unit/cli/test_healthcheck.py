@@ -14,7 +14,7 @@ from programs import program
 
 from exporter.cli.healthcheck import local_url, problem
 from exporter.cli.main import run
-from exporter.web.listen import AddressError
+from exporter.server.sockets import AddressError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

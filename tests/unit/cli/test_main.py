@@ -14,7 +14,7 @@ from exporter_process import (
 )
 
 from exporter.app import VERSION
-from exporter.web.listen import bound_sockets
+from exporter.server.sockets import bound_sockets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,8 +129,8 @@ def test_an_address_that_is_none_or_in_use_is_said_in_words(said: CliRunner, goo
     (taken,) = bound_sockets(["127.0.0.1:0"])
     address = f"127.0.0.1:{taken.getsockname()[1]}"
     for given, words in [
-        ("nonsense", "'nonsense' is no address to serve on; write HOST:PORT or :PORT"),
-        (address, f"cannot serve on {address}: Address already in use"),
+        ("nonsense", "invalid listen address 'nonsense'; expected HOST:PORT or :PORT"),
+        (address, f"cannot listen on {address}: Address already in use"),
     ]:
         told = said(f"--config.file={good}", f"--web.listen-address={given}")
         assert told == (1, "", f"{words}\n")
@@ -199,7 +199,7 @@ def test_a_switch_is_off_by_its_variable(said: CliRunner, good: Path, value: str
     environ = {"DOCUSAGE_CONFIG_CHECK": value}
     status, output, errors = said(f"--config.file={good}", NOT_TO_SERVE, environ=environ)
     assert (status, output) == (1, "")
-    assert errors.startswith("'nonsense' is no address to serve on")
+    assert errors.startswith("invalid listen address 'nonsense'")
 
 
 @pytest.mark.parametrize("variable", ["CONFIG_CHECK", "CONFIG_ENABLE_AUTO_RELOAD"])

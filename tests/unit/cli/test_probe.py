@@ -38,8 +38,12 @@ def test_probe_prints_what_is_left_and_fails_if_a_target_does(
     assert (status, errors) == (1, "")
     lines = words.splitlines()
     assert lines[0].split()[:4] == ["TARGET", "ACCOUNT", "ALLOWANCE", "LEFT"]
-    assert lines[1].startswith("acme-a  mEFayXdO  credits     358      400 credits  90 ")
-    assert lines[2].startswith("acme-x  481       7 Yearly    750  1,000 documents  75 ")
+    assert lines[1].startswith(
+        "acme-a  Acme (mEFayXdO)  monthly credits   358      400 credits  90 "
+    )
+    assert lines[2].startswith(
+        "acme-x  Head (481)       Yearly (7)        750  1,000 documents  75 "
+    )
     assert lines[3] == "acme-refused: down: auth: HTTP status 401: Invalid token."
 
 

@@ -20,8 +20,8 @@ NOW = 1_780_000_000.0
 LARGE = allowance(
     {
         "account": "a-long-account",
-        "name": "7",
-        "label": "Yearly 2",
+        "allowance": "7",
+        "allowance_name": "Yearly 2",
         "unit": "documents",
         "allowed": 50_000,
         "available": 1000,
@@ -30,7 +30,7 @@ LARGE = allowance(
         "end": None,
     }
 )
-LITTLE = allowance({"name": "little", "available": 150})
+LITTLE = allowance({"allowance": "little", "available": 150})
 
 
 def snapshot(name: str, *outcomes: PollOutcome) -> TargetSnapshot:
@@ -46,10 +46,10 @@ def bought(*allowances: Allowance) -> PollOutcome:
 
 # fmt: off
 TABLE = """\
-TARGET  ACCOUNT         ALLOWANCE    LEFT                OF   %  PER DAY  RUNS OUT               ENDS
-one     org             credits       300     1,000 credits  30       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
-two     a-long-account  7 Yearly 2  1,000  50,000 documents   2        -  -                      -
-two     org             little        150     1,000 credits  15       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
+TARGET  ACCOUNT         ALLOWANCE      LEFT                OF   %  PER DAY  RUNS OUT               ENDS
+one     org             credits         300     1,000 credits  30       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
+two     a-long-account  Yearly 2 (7)  1,000  50,000 documents   2        -  -                      -
+two     org             little          150     1,000 credits  15       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
 three: down: timeout: not complete within 20 seconds
 four: up, 0 figures, no allowance configured"""  # noqa: E501  as wide as a terminal shows it
 # fmt: on

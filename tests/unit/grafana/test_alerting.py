@@ -10,7 +10,7 @@ from programs import output
 from promql import selectors
 
 from exporter.metrics.catalogue import METRICS
-from grafana.alerting import written_out
+from grafana.generator.alerting import inline_recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,9 +71,9 @@ def test_grafana_says_what_prometheus_says() -> None:
     )
 
 
-def test_recorded_series_are_written_out_and_other_names_left_alone() -> None:
+def test_recorded_series_are_inline_recorded_and_other_names_left_alone() -> None:
     recorded = {"a:b": "sum(x)", "a:b:c": "max(y)"}
-    assert written_out("a:b\n> a:b:c and on (a) z[7d:1h]", recorded) == (
+    assert inline_recorded("a:b\n> a:b:c and on (a) z[7d:1h]", recorded) == (
         "(sum(x)) > (max(y)) and on (a) z[7d:1h]"
     )
 

@@ -16,8 +16,8 @@ from dashboards import FILES, GRAFANA, RATE_INTERVAL, boards, every_panel, expan
 from promql import Selector, grouping_labels, selectors
 
 from exporter.metrics.catalogue import METRICS
-from grafana import generate
-from grafana.queries import LABELS, highest, series
+from grafana.generator import __main__ as generate
+from grafana.generator.queries import LABELS, max_by, series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,8 @@ def found(board: Json, panel: Json) -> list[Selector]:
 
 def test_what_is_committed_is_what_the_generator_writes() -> None:
     written = generate.files()
-    assert {path: path.read_text() for path in written} == dict(written)
-    assert set(FILES) <= set(written)
+    assert {path: (GRAFANA / path).read_text() for path in written} == dict(written)
+    assert set(FILES) <= {GRAFANA / path for path in written}
 
 
 def test_the_generator_writes_its_files_into_any_folder(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_money_is_never_added_up_over_currencies(board: Json, panel: Json) -> No
 )
 def test_a_misspelt_metric_or_label_stops_the_generator(name: str, labels: tuple[str, ...]) -> None:
     with pytest.raises(KeyError):
-        highest(name, *labels)
+        max_by(name, *labels)
 
 
 def test_a_matcher_on_a_label_that_is_not_there_stops_the_generator() -> None:

@@ -94,7 +94,7 @@ def test_connections_that_never_come_about_leave_nothing_behind() -> None:
                 tries = await asyncio.gather(*(polled(asking) for _ in range(30)))
                 assert {failure(attempt).reason for attempt in tries} == {FailureReason.TIMEOUT}
             listener = nobody.dup()
-        with_retry = source(address(listener), poll={"timeout": "5s"})
+        with_retry = source(address(listener))
         async with peer(well_behaved, listener=listener):
             assert credits_today(await polled(with_retry)) == 9
             assert credits_today(await polled(asking)) == 9

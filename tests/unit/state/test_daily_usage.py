@@ -122,10 +122,10 @@ def test_a_state_keeps_watch_from_poll_to_poll() -> None:
             poll_result(used, 120, exhaustion=1.0, cumulative_only=True), 0.1, 1, moment, 0.0
         )
         state = state.after(outcome, stale_at=0.0)
-    assert state.poll_result is not None
-    assert state.poll_result.allowances[0].exhaustion == MONDAY + 36 * DAY
-    assert state.last is not None
-    assert state.last.result is state.poll_result
+    assert state.result is not None
+    assert state.result.allowances[0].exhaustion == MONDAY + 36 * DAY
+    assert state.last_poll is not None
+    assert state.last_poll.result is state.result
 
 
 LOOKS = st.lists(

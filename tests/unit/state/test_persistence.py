@@ -36,13 +36,13 @@ from exporter.model import (
 )
 from exporter.polling.poll import Limits, PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.daily_usage import UsageHistory
 from exporter.state.persistence import StateWriter, Storage
 from exporter.state.schema import dump_state, load_state
 from exporter.state.storage import NullStorage, open_storage
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.vendors import VENDORS
-from exporter.web.listen import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -57,17 +57,27 @@ POLL_RESULT = PollResult(
     (Sample(METRICS["xtracta_documents_used"], ("456", "7"), 40),),
     (
         Allowance(
-            "456", "7", 100, 40, 60, "documents", "Yearly", 1.5, NOW + 9, cumulative_only=True
+            "456",
+            "7",
+            100,
+            40,
+            60,
+            "documents",
+            account_name="Acme",
+            allowance_name="Yearly",
+            burn_per_day=1.5,
+            exhaustion=NOW + 9,
+            cumulative_only=True,
         ),
     ),
     (Anomaly.UNKNOWN_FIELD,),
 )
 STATE = TargetState(
-    last=PollOutcome(POLL_RESULT, 0.25, 2, NOW - 60, NOW + 840),
-    poll_result=POLL_RESULT,
+    last_poll=PollOutcome(POLL_RESULT, 0.25, 2, NOW - 60, NOW + 840),
+    result=POLL_RESULT,
     succeeded_at=NOW - 60,
     stale_at=1000.0 + 45 * 60 - 60,
-    seen={("456", "7"): UsageHistory(NOW - 60, 40, (3, 4, 5))},
+    daily_usage={("456", "7"): UsageHistory(NOW - 60, 40, (3, 4, 5))},
 )
 REFUSED = PollOutcome(
     PollFailure(FailureReason.AUTH, "HTTP status 401"), 0.5, 1, NOW - 30, NOW + 7000
@@ -103,16 +113,19 @@ def test_what_was_written_is_restored(target: Target) -> None:
 
 
 def test_a_failure_is_kept_beside_the_last_good_reading(target: Target) -> None:
-    state = replace(STATE, last=REFUSED, consecutive_failures=3)
+    state = replace(STATE, last_poll=REFUSED, consecutive_failures=3)
     assert load_state(contents(target, state), target, NOW, 1000.0) == state
 
 
 def test_a_target_that_never_succeeded_keeps_its_failure(target: Target) -> None:
     kept = load_state(
-        contents(target, TargetState(last=REFUSED, consecutive_failures=3)), target, NOW, 1000.0
+        contents(target, TargetState(last_poll=REFUSED, consecutive_failures=3)),
+        target,
+        NOW,
+        1000.0,
     )
     assert kept is not None
-    assert (kept.last, kept.poll_result, kept.succeeded_at) == (REFUSED, None, None)
+    assert (kept.last_poll, kept.result, kept.succeeded_at) == (REFUSED, None, None)
 
 
 def test_counters_begin_anew(target: Target) -> None:
@@ -130,7 +143,7 @@ def test_a_reading_older_than_stale_after_is_not_served(
     store = StateStore(clock=lambda: 1000.0)
     store.set_targets([target], {"nz": kept})
     assert [snapshot.is_stale for snapshot in store.snapshots()] == [is_stale]
-    assert all(snapshot.state.last for snapshot in store.snapshots())
+    assert all(snapshot.state.last_poll for snapshot in store.snapshots())
 
 
 def test_after_the_clock_was_put_back_nothing_is_restored(target: Target) -> None:
@@ -179,7 +192,7 @@ def test_no_file_holds_a_key(target: Target) -> None:
 
 @pytest.mark.parametrize(
     ("last", "rewritten", "due"),
-    [(REFUSED, True, NOW), (REFUSED, False, NOW + 7000), (STATE.last, True, NOW + 840)],
+    [(REFUSED, True, NOW), (REFUSED, False, NOW + 7000), (STATE.last_poll, True, NOW + 840)],
     ids=["refused, new key", "refused, same key", "accepted, new key"],
 )
 def test_a_new_key_file_is_tried_at_once_after_a_refusal(
@@ -189,12 +202,12 @@ def test_a_new_key_file_is_tried_at_once_after_a_refusal(
     key.write_text("demo-key-1-not-real\n")
     key.chmod(0o600)
     target = configured(tmp_path, key=f"api_key_file: {key}")
-    kept = contents(target, replace(STATE, last=last))
+    kept = contents(target, replace(STATE, last_poll=last))
     if rewritten:
         key.write_text("demo-key-3-also-not-real\n")
     state = load_state(kept, target, NOW, 1000.0)
     assert state is not None
-    assert state.last == last._replace(next_at=due)
+    assert state.last_poll == last._replace(next_at=due)
 
 
 def changed(document: bytes, **members: object) -> bytes:
@@ -239,9 +252,13 @@ ALLOWANCES = st.builds(
     TEXTS,
     *(FIGURES, FIGURES, FIGURES),
     TEXTS,
-    TEXTS,
-    *(st.none() | st.floats(0, 1e15), st.none() | MOMENTS, st.none() | MOMENTS),
-    st.booleans(),
+    account_name=TEXTS,
+    allowance_name=TEXTS,
+    burn_per_day=st.none() | st.floats(0, 1e15),
+    exhaustion=st.none() | MOMENTS,
+    start=st.none() | MOMENTS,
+    end=st.none() | MOMENTS,
+    cumulative_only=st.booleans(),
 )
 SAMPLES = st.builds(
     lambda metric, number, value: Sample(
@@ -254,7 +271,9 @@ SAMPLES = st.builds(
 READINGS = st.builds(
     PollResult,
     st.lists(SAMPLES, max_size=5, unique_by=lambda sample: sample[:2]).map(tuple),
-    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.name)).map(tuple),
+    st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.allowance)).map(
+        tuple
+    ),
     st.lists(st.sampled_from(Anomaly), max_size=3).map(tuple),
 )
 USES = st.builds(
@@ -270,12 +289,12 @@ def states(draw: st.DrawFn) -> TargetState:
     requests = draw(st.integers(0, 1000))
     last = PollOutcome(result, draw(st.floats(0, 1e4)), requests, draw(MOMENTS), draw(MOMENTS))
     return TargetState(
-        last=last,
-        poll_result=poll_result,
+        last_poll=last,
+        result=poll_result,
         succeeded_at=succeeded_at,
         stale_at=45 * 60 - (NOW - (succeeded_at or 0.0)),
         consecutive_failures=draw(st.integers(0, 1000)),
-        seen=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), USES, max_size=3)),
+        daily_usage=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), USES, max_size=3)),
     )
 
 
@@ -299,7 +318,7 @@ def test_a_byte_changed_anywhere_is_a_state_or_damaged(target: Target, data: st.
         state = load_state(broken, target, NOW, 0.0)
     except ValueError:
         return
-    assert state is None or state.last is not None
+    assert state is None or state.last_poll is not None
 
 
 # The folder.
@@ -373,7 +392,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(target: Target, tmp_path: 
     [file] = tmp_path.iterdir()
     file.with_suffix(".new").mkdir()
     with pytest.raises(IsADirectoryError):
-        storage.save(TargetSnapshot(target, TargetState(last=REFUSED), is_stale=False))
+        storage.save(TargetSnapshot(target, TargetState(last_poll=REFUSED), is_stale=False))
     assert storage.load([target]) == {"nz": STATE}
 
 

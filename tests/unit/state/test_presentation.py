@@ -95,8 +95,9 @@ KNOWN = UNKNOWN | {
     "allowances": [
         {
             "account": "org",
+            "account_name": "",
             "allowance": "credits",
-            "label": "",
+            "allowance_name": "",
             "unit": "credits",
             "allowed": 1000,
             "used": 700,
@@ -104,6 +105,7 @@ KNOWN = UNKNOWN | {
             "available_ratio": 0.3,
             "burn_per_day": 50,
             "exhaustion": 1_790_000_000,
+            "start": None,
             "end": 1_800_000_000,
         }
     ],

@@ -193,13 +193,15 @@ def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
     # 2 a day since the 1st of May: 34; the remaining 66 last 33 days after the 17th
     assert allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17)) == Allowance(
         account="oRg1",
-        name="credits",
+        allowance="credits",
+        allowance_name="monthly credits",
         unit="credits",
         allowed=100,
         used=34,
         available=66,
         burn_per_day=2.0,
         exhaustion=unix(2026, 6, 20),
+        start=unix(2026, 5, 1),
         end=unix(2026, 6, 1),
     )
 

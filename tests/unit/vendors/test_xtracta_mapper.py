@@ -33,7 +33,7 @@ PACK = YEARLY._replace(
 def allowances(*plans: Plan, days: float) -> dict[str, Allowance]:
     """By name, some days after the start."""
     found = poll_result({None: Usage(plans, ())}, {}, START + days * DAY).allowances
-    return {allowance.name: allowance for allowance in found}
+    return {allowance.allowance: allowance for allowance in found}
 
 
 def test_every_figure_of_a_plan_and_a_pack_is_a_metric() -> None:
@@ -49,6 +49,7 @@ def test_every_figure_of_a_plan_and_a_pack_is_a_metric() -> None:
         "xtracta_pack_documents_allowed{481,73}": 200,
         "xtracta_pack_documents_used{481,73}": 20,
         "xtracta_pack_documents_available{481,73}": 180,
+        "xtracta_pack_price{481,73,NZD}": 4900.5,
         "xtracta_group_info{481,Head,480}": 1,
     }
 
@@ -79,14 +80,15 @@ def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
     (left,) = allowances(YEARLY, days=30).values()
     assert left == Allowance(
         account="481",
-        name="71",
+        allowance="71",
         unit="documents",
-        label="Yearly",
+        allowance_name="Yearly",
         allowed=1000,
         used=300,
         available=700,
         burn_per_day=10.0,
         exhaustion=START + 100 * DAY,
+        start=START,
         end=START + 365 * DAY,
         cumulative_only=True,
     )
@@ -162,4 +164,4 @@ def test_what_was_odd_about_each_reply_is_kept() -> None:
 
 def test_the_catalogue_names_no_metric_twice() -> None:
     names = [metric.name for metric in METRICS]
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 12

@@ -69,7 +69,9 @@ def test_the_keys_own_group_is_one_request_and_its_name_another() -> None:
     assert found["xtracta_documents_used{481,71}"] == 300
     assert found["xtracta_pack_documents_used{481,71}"] == 20
     assert found["xtracta_group_info{481,Head,0}"] == 1
-    assert [(left.account, left.name, left.burn_per_day) for left in poll_result.allowances] == [
+    assert [
+        (left.account, left.allowance, left.burn_per_day) for left in poll_result.allowances
+    ] == [
         ("481", "71", 10.0),
         ("481", "pack-71", 20 / 30),
     ]

@@ -19,9 +19,9 @@ from programs import program
 from exporter.config.models import Alerts, Target
 from exporter.metrics.cache import MetricsCache
 from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.server.server import Server
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
-from exporter.web.accepting import Server
-from exporter.web.listen import bound_sockets, url_of
 from exporter.web.routes import Application
 from exporter.web.status_page import Site, status_page
 from exporter.web.status_rows import span
@@ -40,10 +40,9 @@ PLENTY = Allowance(
     12_000,
     38_000,
     "credits",
-    "",
-    1_400,
-    NOW + 27 * DAY,
-    NOW + 12 * DAY,
+    burn_per_day=1_400,
+    exhaustion=NOW + 27 * DAY,
+    end=NOW + 12 * DAY,
 )
 SCARCE = Allowance(
     "4201",
@@ -52,10 +51,10 @@ SCARCE = Allowance(
     4_000,
     1_000,
     "documents",
-    "Quarterly 1",
-    139,
-    NOW + 2 * DAY,
-    NOW + 50 * DAY,
+    allowance_name="Quarterly 1",
+    burn_per_day=139,
+    exhaustion=NOW + 2 * DAY,
+    end=NOW + 50 * DAY,
 )
 REFUSED = PollFailure(FailureReason.AUTH, "HTTP status 401: Invalid token.")
 
@@ -120,7 +119,7 @@ def test_a_target_says_what_is_left_when_it_runs_out_and_how_old_that_is() -> No
 def test_what_runs_out_before_its_period_ends_says_so() -> None:
     row = only_row(up("acme-nz", SCARCE))
     assert "runs out 2026-11-20 (in 2 d), before it ends; ends 2027-01-07 (in 50 d)" in row
-    assert "4201 7201 Quarterly 1 20 % left" in row
+    assert "4201 Quarterly 1 (7201) 20 % left" in row
 
 
 def test_the_last_error_stands_there_in_words() -> None:
@@ -308,7 +307,7 @@ EVIL = "\"'><script>alert(1)</script><b onclick=x>&amp;\u202e"
 
 
 def test_nothing_from_outside_becomes_markup() -> None:
-    allowance = Allowance(EVIL, EVIL, 1, 1, 0, "credits", EVIL)
+    allowance = Allowance(EVIL, EVIL, 1, 1, 0, "credits", account_name=EVIL, allowance_name=EVIL)
     snapshots = [
         up(EVIL, allowance, vendor=EVIL),
         down("other", PollFailure(FailureReason.AUTH, EVIL)),
@@ -398,8 +397,8 @@ def served(snapshots: list[TargetSnapshot]) -> Iterator[str]:
     store = StateStore()
     store.set_targets(snapshot.target for snapshot in snapshots)
     for snapshot in snapshots:
-        if snapshot.state.last:
-            store.record(snapshot.target.name, snapshot.state.last)
+        if snapshot.state.last_poll:
+            store.record(snapshot.target.name, snapshot.state.last_poll)
     application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, SITE)
     (socket,) = bound_sockets(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()

@@ -1,1 +1,0 @@
-"""What the dashboards and the Grafana-managed alerts are made with; see generate.py."""

@@ -1,0 +1,1 @@
+"""Generates the dashboards and the Grafana-managed alerts: `python -m grafana.generator`."""
