@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: help bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
+.PHONY: help accuracy bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,6 +25,9 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
+
+accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
+	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
