@@ -87,24 +87,24 @@ class _Tables:
             return " or ".join(self._type(key, branch) for branch in branches)
         if "$ref" in value:
             return self._mapping_type(key, self._resolve(value["$ref"]))
-        if value.get("pattern") == f"^{PATTERN}$":
-            return "duration"
-        if "const" in value:
-            return f"`{value['const']}`"
-        if "enum" in value:
-            return ", ".join(f"`{each}`" for each in value["enum"])
-        if value["type"] == "array":
+        if value.get("type") == "array":
             items = value["items"]
             return f"list of {items['type']}s" if "type" in items else "list of targets"
-        if value.get("format") == "uri":
-            return "URL"
-        return f"{value['type']}{_range(value)}"
+        return _scalar_type(value)
 
     def _mapping_type(self, key: str, definition: JsonSchema) -> str:
         if definition["title"] == PollSettings.__name__:
             keys = ", ".join(f"`{name}`" for name in PollSettings.model_fields)
             return f"mapping with {keys}"
         return f"mapping, see `{key}`"
+
+
+def _scalar_type(value: JsonSchema) -> str:
+    if value.get("pattern") == f"^{PATTERN}$":
+        return "duration"
+    if choices := value.get("enum") or ([value["const"]] if "const" in value else []):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    return "URL" if value.get("format") == "uri" else f"{value['type']}{_range(value)}"
 
 
 def _range(value: JsonSchema) -> str:

@@ -6,7 +6,7 @@ import re
 
 from configuration_reference import REFERENCE, tables, with_tables
 
-from exporter.config.models import Defaults
+from exporter.config.models import Defaults, Model
 from exporter.vendors import VENDORS
 
 
@@ -17,7 +17,7 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_the_reference_describes_every_key() -> None:
     keys = set(re.findall(r"^\| `([a-z_]+)` \|", tables(), re.MULTILINE))
-    models = [Defaults, *(vendor.settings for vendor in VENDORS.values())]
+    models: list[type[Model]] = [Defaults, *(vendor.settings for vendor in VENDORS.values())]
     assert {name for model in models for name in model.model_fields} - keys == set()
     assert not re.search(r"\|  \|\n", tables())
 
