@@ -87,7 +87,7 @@ def test_a_closed_pipe_is_not_an_error() -> None:
 def test_the_demo_prints_urls_writes_its_configuration_and_exits_with_0(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    keep = tmp_path / "kept.yaml"
+    keep = tmp_path / "demo.yaml"
     flags = ("--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
     with running(tmp_path, "demo", *flags) as demo:
         url = demo.url
@@ -113,7 +113,7 @@ def test_the_demo_shows_every_metric_but_anomalies(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_reported(run_cli: CliRunner, tmp_path: Path) -> None:
-    keep = tmp_path / "none" / "kept.yaml"
+    keep = tmp_path / "none" / "demo.yaml"
     result = run_cli("demo", "--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
     assert result == (1, "", f"[Errno 2] No such file or directory: '{keep}'\n")
 

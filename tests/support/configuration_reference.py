@@ -76,7 +76,7 @@ class _Tables:
         yield ""
 
     def _description(self, parent: JsonSchema, key: str) -> str:
-        if key == "vendor":  # which each vendor declares anew
+        if key == "vendor":  # redeclared by each vendor without a description
             return str(Target.model_fields[key].description)
         text = parent["properties"][key].get("description")
         return str(text or self._definition(parent, key)["description"])
