@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # A law holds on a busy machine too: how long a case takes is no part of it.
 settings.register_profile("whatever the time", deadline=None)
+settings.register_profile("few examples", deadline=None, max_examples=10)  # for `interpreters`
 settings.load_profile("whatever the time")
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")

@@ -151,9 +151,9 @@ def values(page: str) -> dict[str, float]:
     }
 
 
-def until(condition: Callable[[], T | None]) -> T:
-    """What `condition` gives as soon as that is something."""
-    last = time.monotonic() + LATEST
+def until(condition: Callable[[], T | None], latest: float = LATEST) -> T:
+    """What `condition` gives as soon as that is something, within `latest` seconds."""
+    last = time.monotonic() + latest
     while not (found := condition()):
         assert time.monotonic() < last, "it does not happen"
         time.sleep(0.02)
