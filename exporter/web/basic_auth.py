@@ -78,7 +78,7 @@ class Passwords:
         self._secret = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, "bcrypt")
-        self._under_way: dict[bytes, asyncio.Future[bool]] = {}
+        self._under_way: dict[bytes, asyncio.Task[bool]] = {}
 
     def close(self) -> None:
         """Check no more."""
@@ -105,14 +105,21 @@ class Passwords:
             self._remember(digest)
         return is_right
 
-    def _begin(self, digest: bytes, password: bytes, hashed: str) -> asyncio.Future[bool]:
+    def _begin(self, digest: bytes, password: bytes, hashed: str) -> asyncio.Task[bool]:
         if len(self._under_way) >= MOST_WAITING:
             raise BusyError
-        loop = asyncio.get_running_loop()
-        checking = loop.run_in_executor(self._thread, self._check, password, hashed.encode())
+        checking = asyncio.create_task(self._check_in_thread(digest, password, hashed))
         self._under_way[digest] = checking
-        checking.add_done_callback(lambda _: self._under_way.pop(digest))
         return checking
+
+    async def _check_in_thread(self, digest: bytes, password: bytes, hashed: str) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, self._check, password, hashed.encode())
+        finally:
+            # Here, and not in a callback: from Python 3.14 on, the executor's future may be done
+            # at once, and its callbacks would run after those who wait for it have gone on.
+            del self._under_way[digest]
 
     def _remember(self, digest: bytes) -> None:
         self._right[digest] = None
