@@ -28,8 +28,9 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     ["/opt/build/bin/pip", "--python=/opt/docusage-exporter/bin/python", "install", \
      "--require-hashes", "--only-binary=:all:", "-r", "deploy/requirements.lock"]
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY exporter exporter
+ARG REVISION=unknown
 RUN ["/opt/build/bin/hatchling", "build", "-t", "wheel", "-d", "/wheel"]
 RUN ["/opt/build/bin/pip", "--python=/opt/docusage-exporter/bin/python", "install", \
      "--no-index", "--no-deps", "--find-links=/wheel", "docusage-exporter"]

@@ -34,7 +34,7 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -q
 
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
-	@PYTHONPATH=tests/support $(BIN)/python -m readme_tables
+	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 
 lint: $(VENV)/dev

@@ -54,7 +54,7 @@ class _Scene:
         self._store.set_targets(self._settings.values())
         self.page = MetricsCache(self._store, tuple)
         self.poll(targets)
-        self.page.renew()
+        self.page.invalidate()
 
     def poll(self, count: int) -> None:
         """Have some targets polled, each with new figures."""
@@ -68,7 +68,7 @@ class _Scene:
 
     def show(self, *, gzipped: bool) -> None:
         """Make the page anew and ask for it."""
-        self.page.renew()
+        self.page.invalidate()
         self.page.body(Format.OPENMETRICS, gzipped=gzipped)
 
 

@@ -16,8 +16,9 @@ from exporter.client.resolver import DaemonThreadExecutor
 from exporter.config.errors import ConfigError
 from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
+from exporter.metrics.build_info import build_info
 from exporter.metrics.cache import MetricsCache
-from exporter.metrics.catalogue import BUILD, RELOAD_OK, RELOADED_AT
+from exporter.metrics.catalogue import RELOAD_OK, RELOADED_AT
 from exporter.model import Sample
 from exporter.polling.poll import Limits, PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
@@ -28,7 +29,6 @@ from exporter.systemd import notify, reloading
 from exporter.vendors import VENDORS
 from exporter.web.accepting import Server
 from exporter.web.basic_auth import Passwords
-from exporter.web.descriptors import for_calls, limit
 from exporter.web.listen import url_of
 from exporter.web.middleware import Guard
 from exporter.web.routes import Application
@@ -119,6 +119,7 @@ class Service:
         self._storage = open_storage(options.storage_path)
         self._scheduler = PollScheduler(self._record, _limits(config))
         self._one_reload = asyncio.Lock()
+        self._build_info = build_info(VERSION)
         self._is_good = True
         self._read_at = time.time()
 
@@ -176,7 +177,7 @@ class Service:
             reloading(self._options.environ)
             reason = await self._read_again()
             self._is_good = reason is None
-            self._page.renew()
+            self._page.invalidate()
             notify(self._options.environ, "READY=1")
             return reason
 
@@ -194,9 +195,8 @@ class Service:
         return None
 
     async def _begin(self, begin: Callable[[], None]) -> None:
-        """Begin to poll, with what that needs loaded where no scrape waits for it."""
+        """Begin to poll; no reload overtakes it."""
         async with self._one_reload:
-            await asyncio.to_thread(self._client.load)
             begin()
 
     async def _apply_config(self, config: Config) -> Callable[[], None]:
@@ -228,7 +228,7 @@ class Service:
     def _program_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._is_good)
         yield Sample(RELOADED_AT, (), self._read_at)
-        yield Sample(BUILD, (VERSION,), 1)
+        yield self._build_info
 
 
 def _limits(config: Config) -> Limits:
@@ -257,6 +257,5 @@ async def serve(
     on_ready()
     for url in options.urls():
         _log.info("serving", extra={"url": url})
-    client = HttpClient(USER_AGENT, for_calls(limit()))
-    await Service(options, config, client).run(stop, reload_event)
+    await Service(options, config, HttpClient(USER_AGENT)).run(stop, reload_event)
     _log.info("stopped")

@@ -22,6 +22,7 @@ class FailureReason(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     AUTH = "auth"
+    FORBIDDEN = "forbidden"
     RATE_LIMITED = "rate_limited"
     CLIENT_ERROR = "client_error"
     SERVER_ERROR = "server_error"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.metrics.catalogue import METRICS
-from exporter.metrics.exposition import labels_text
+from exporter.metrics.exposition import format_labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -136,4 +136,4 @@ def labels(pairs: Iterable[str]) -> str:
         if match[1] in _TAKEN or match[1] in found:
             raise PlanError(f"--label {pair}: {match[1]} is taken already")
         found[match[1]] = match[2]
-    return labels_text(found.items())
+    return format_labels(found.items())

@@ -11,7 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.metrics.catalogue import METRICS, poll_result_samples
-from exporter.metrics.exposition import Format, head, number, series
+from exporter.metrics.exposition import Format, format_value, metadata_lines, series_name
 from exporter.state.schema import SALT_BYTES, identity
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Spool:
                 paths = [self._path(target) / metric.name for target in order.targets]
                 found = [path for path in paths if path.exists()]
                 if found:
-                    file.write(head(metric, Format.OPENMETRICS))
+                    file.write(metadata_lines(metric, Format.OPENMETRICS))
                 for path in found:
                     more = _expand(path, file, order.step, order.labels)
                     count = Written(count.series + more.series, count.samples + more.samples)
@@ -110,8 +110,8 @@ class TargetSpool:
             for metric, labels, value in poll_result_samples(
                 self._target, historical_result.poll_result
             ):
-                name = series(metric, (self._target.name, *labels))
-                lines[metric.name][name].append(f"{begin} {end} {number(value)} {name}\n")
+                name = series_name(metric, (self._target.name, *labels))
+                lines[metric.name][name].append(f"{begin} {end} {format_value(value)} {name}\n")
         for metric_name, by_series in lines.items():
             with (self._folder / metric_name).open("a", encoding="utf-8", newline="\n") as file:
                 for each in by_series.values():

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from exporter.client.resolver import DaemonThreadExecutor
-from exporter.metrics.catalogue import METRICS, NEXT_POLL
-from exporter.metrics.exposition import Format, document, target_lines
+from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
+from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.model import PollOutcome
 from exporter.polling.poll import Limits, poll_once
 from exporter.state.presentation import (
@@ -46,8 +46,8 @@ _HEADINGS: Final = (
 _NUMBERS: Final = frozenset({"LEFT", "OF", "%", "PER DAY"})
 _LEFT: Final = frozenset({"LEFT", "%"})
 _STYLES: Final = {"heading": "1", "critical": "1;31", "warning": "33", "fine": "32"}
-_RHYTHM: Final = frozenset(
-    {NEXT_POLL.name, *(metric.name for metric in METRICS if metric.kind == "counter")}
+_CONTINUOUS: Final = frozenset(
+    {NEXT_POLL, *(metric for metric in METRICS if metric.kind == "counter")}
 )
 
 
@@ -85,12 +85,15 @@ def written(
 
 
 def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:
-    """The metrics that a single poll can tell: it has no next one, and counts nothing."""
+    """The metrics that make sense for a single poll: no next poll, no counters."""
     lines = [
-        {name: text for name, text in target_lines(snapshot).items() if name not in _RHYTHM}
+        sample_lines(
+            (each for each in target_samples(snapshot) if each.metric not in _CONTINUOUS),
+            snapshot.target.name,
+        )
         for snapshot in snapshots
     ]
-    return document(lines, Format.TEXT).decode()
+    return render(lines, Format.TEXT).decode()
 
 
 def write_textfile(path: Path, text: str) -> None:

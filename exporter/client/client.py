@@ -1,21 +1,27 @@
-"""Calls to the vendors: what one asks, and the ways out.
-
-httpx itself is loaded with the first call, or before it by `Network.load`.
-"""
+"""Requests to the vendors' APIs over httpx: one connection for each, within limits."""
 
 from __future__ import annotations
 
-import ssl
-from contextlib import contextmanager, suppress
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from exporter.files import fingerprint
+import httpx
+
+from exporter.client.encoding import decode, too_large
+from exporter.client.errors import http_error, parse_retry_after, transport_error
+from exporter.client.proxies import proxy_url
+from exporter.client.tls import CachedSSLContext, system_ssl_context
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    import ssl
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from exporter.config.models import Http
@@ -23,34 +29,43 @@ if TYPE_CHECKING:
 # Parsed, a hostile reply takes up to 23 times as much memory for a moment.
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
 MAX_LIST_BYTES: Final = 2 * 1024 * 1024  # a thousand scopes and more
-NO_DESCRIPTOR: Final = "too many open files; raise the limit (ulimit -n)"
+_MAX_ERROR_BYTES: Final = 4096
+_ERROR_TIMEOUT: Final = 0.25  # seconds for the body of an error; its status is known already
+# 203 is a 200 that a proxy on the way has changed.
+_SUCCESS: Final = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
+# One deadline around the whole poll replaces the timeout for each read, which a drip never meets.
+_NO_TIMEOUTS: Final = {"connect": None, "read": None, "write": None, "pool": None}
+# A connection serves one request: a second response behind the first is never believed.
+_ONE_REQUEST: Final = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 
 
-def _no_words(_: bytes) -> str:
-    return ""
+def _no_message(_: bytes) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call to a vendor. Its headers and body may hold the key, so it shows neither.
+    """A request to a vendor. Its headers and body may hold the key, so `repr` shows neither.
 
     Args:
         method: `GET` or `POST`.
-        url: whole, with its query.
-        headers: beside those every call has.
-        explain: finds the vendor's own words in the beginning of a refusal, safe to show.
+        url: complete, with its query.
+        headers: in addition to those of every request.
+        error_message: finds the vendor's own message, safe to show, in the beginning of an
+            error's body; None where that is no error document of the vendor's.
         body: bytes to send, or None.
-        limit: bytes of a reply that are read at most.
-        patience: seconds for the call, if the poll can do without it; else its deadline counts.
+        max_bytes: bytes of a reply that are read at most.
+        timeout: seconds, for a request that the poll can do without; None leaves it to the poll's
+            own timeout.
     """
 
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
-    explain: Callable[[bytes], str] = field(default=_no_words, repr=False)
+    error_message: Callable[[bytes], str | None] = field(default=_no_message, repr=False)
     body: bytes | None = field(default=None, repr=False)
-    limit: int = MAX_REPLY_BYTES
-    patience: float | None = None
+    max_bytes: int = MAX_REPLY_BYTES
+    timeout: float | None = None
 
     @property
     def host(self) -> str:
@@ -58,94 +73,182 @@ class Request:
         return urlsplit(self.url).netloc
 
 
-class HttpClient:
-    """The ways out: one TLS context for each set of trusted roots, since one costs 20 ms.
+class Transport(Protocol):
+    """Makes requests."""
 
-    Args:
-        user_agent: what vendors are told.
-        most: calls that may be under way at the same time; None for any number.
-    """
-
-    def __init__(self, user_agent: str, most: int | None = None) -> None:
-        self._user_agent = user_agent
-        self._most = most
-        self._under_way = 0
-        self._trusts: dict[Path | None, _Trust] = {}
-        self._ways_out: dict[Http, Callable[[Request], Awaitable[bytes]]] = {}
-
-    def transport(self, settings: Http) -> Callable[[Request], Awaitable[bytes]]:
-        """What makes calls with these settings: the same one for all targets that have them.
+    async def __call__(self, request: Request, /) -> bytes:
+        """The body of a successful reply, decoded.
 
         Raises:
-            OSError: the file of trusted roots cannot be read or holds no certificate.
+            PollError: for everything else, except what only the poll's timeout can end.
         """
-        if settings.tls_ca_file:
-            self._trust(settings.tls_ca_file)
-        if settings not in self._ways_out:
-            self._ways_out[settings] = self._new_way_out(settings)
-        return self._ways_out[settings]
+        ...
 
-    def _new_way_out(self, settings: Http) -> Callable[[Request], Awaitable[bytes]]:
-        async def send(request: Request) -> bytes:
-            from exporter.client import httpx_transport  # noqa: PLC0415  see `load`
 
-            context = self._trust(settings.tls_ca_file)
-            proxy = httpx_transport.proxy(settings, request.url, context)
-            with self._place():
-                return await httpx_transport.send(request, context, proxy, self._user_agent)
+class HttpClient:
+    """Makes the transports of all targets; those with the same settings share one.
+
+    Args:
+        user_agent: sent with every request.
+        environ: environment variables that name proxies and trusted authorities.
+    """
+
+    def __init__(self, user_agent: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._user_agent = user_agent
+        self._environ = environ
+        self._system_context: ssl.SSLContext | None = None
+        self._contexts: dict[Path, CachedSSLContext] = {}
+        self._transports: dict[Http, Transport] = {}
+
+    def transport(self, settings: Http) -> Transport:
+        """What makes requests with these settings.
+
+        Raises:
+            OSError: the file of trusted authorities cannot be read or holds no certificate.
+        """
+        if settings not in self._transports:
+            self._ssl_context(settings)
+            self._transports[settings] = self._new_transport(settings)
+        return self._transports[settings]
+
+    def _ssl_context(self, settings: Http) -> ssl.SSLContext:
+        """One for each set of authorities: it takes 20 ms to make."""
+        file = settings.tls_ca_file
+        if file:
+            if file not in self._contexts:
+                self._contexts[file] = CachedSSLContext(file)
+            return self._contexts[file].get()
+        if self._system_context is None:
+            self._system_context = system_ssl_context(self._environ)
+        return self._system_context
+
+    def _new_transport(self, settings: Http) -> Transport:
+        async def send(request: Request, /) -> bytes:
+            context = self._ssl_context(settings)
+            proxy = _proxy(proxy_url(settings, request.url, self._environ), context)
+            return await _send(request, context, proxy, self._user_agent)
 
         return send
 
-    def load(self) -> None:
-        """Load what every call needs: 100 ms, which the first one waits for otherwise."""
-        from exporter.client import httpx_transport  # noqa: F401, PLC0415  as said
 
-        self._trust(None)
+def _proxy(url: str | None, context: ssl.SSLContext) -> httpx.Proxy | None:
+    """The proxy, whose certificate is checked as the vendor's is.
 
-    def _trust(self, ca_file: Path | None) -> ssl.SSLContext:
-        """What a server must prove, with the usual roots or those that the file has now.
-
-        Where the file has become unusable, those it had count on.
-
-        Raises:
-            OSError: as `transport`.
-        """
-        mark = ca_file and fingerprint(ca_file)
-        known = self._trusts.get(ca_file)
-        if known is None:
-            self._trusts[ca_file] = known = _Trust(mark, _context(ca_file))
-        elif known.mark != mark:
-            with suppress(OSError):
-                known = known._replace(context=_context(ca_file))
-            self._trusts[ca_file] = known._replace(mark=mark)
-        return known.context
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One call's place; scrapes need the descriptors that it does not get.
-
-        Raises:
-            PollError: internal, when all are taken.
-        """
-        if self._under_way == self._most:
-            raise PollError(FailureReason.INTERNAL, NO_DESCRIPTOR)
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+    Raises:
+        PollError: connect, where the URL is not that of an HTTP proxy.
+    """
+    if not url:
+        return None
+    scheme = url.partition("://")[0].lower()
+    if scheme in {"http", "https"}:
+        with suppress(ValueError, httpx.InvalidURL):
+            return httpx.Proxy(url, ssl_context=context if scheme == "https" else None)
+    raise PollError(FailureReason.CONNECT, "the proxy's URL is not that of an HTTP proxy")
 
 
-class _Trust(NamedTuple):
-    """Trusted roots, and by what to tell that their file has changed."""
+async def _send(
+    request: Request, context: ssl.SSLContext, proxy: httpx.Proxy | None, user_agent: str
+) -> bytes:
+    """The body of a successful reply.
 
-    mark: object
-    context: ssl.SSLContext
+    A transport of its own for each request, without the client around it: no cookies, no
+    redirects, no decoding, no connection kept, and no pool that a cancelled request could leave
+    in disorder.
+
+    Raises:
+        PollError: as `Transport`.
+    """
+    progress = _Progress(request, has_proxy=proxy is not None)
+    try:
+        async with (
+            asyncio.timeout(request.timeout),
+            progress.connections,
+            httpx.AsyncHTTPTransport(
+                verify=context, trust_env=False, proxy=proxy, limits=_ONE_REQUEST
+            ) as transport,
+        ):
+            response = await transport.handle_async_request(
+                _httpx_request(request, user_agent, progress)
+            )
+            if response.status_code not in _SUCCESS:
+                raise await _http_error(request, response)
+            return await _body(response, request.max_bytes)
+    except (httpx.TransportError, OSError, UnicodeError) as error:
+        raise transport_error(error, progress.peer) from None
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
-    if ca_file:
-        return ssl.create_default_context(cafile=ca_file)
-    from exporter.client import httpx_transport  # noqa: PLC0415  see `Network.load`
+class _Progress:
+    """Follows httpcore's events: how far a request has come, and what must be closed after it.
 
-    return httpx_transport.default_ssl_context()
+    Args:
+        request: the request.
+        has_proxy: whether it goes through a proxy.
+    """
+
+    def __init__(self, request: Request, *, has_proxy: bool) -> None:
+        self.connections = AsyncExitStack()
+        self.peer = "the proxy" if has_proxy else "the vendor"
+        # The last event of which the proxy is the only peer.
+        self._behind_proxy = (
+            "proxy.start_tls.started"
+            if urlsplit(request.url).scheme == "https"
+            else "http11.send_request_headers.started"
+        )
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            # httpcore does not close a connection that is given up during its TLS handshake.
+            self.connections.push_async_callback(info["return_value"].aclose)
+        elif event == self._behind_proxy:
+            self.peer = "the vendor"
+
+
+def _httpx_request(request: Request, user_agent: str, progress: _Progress) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers={
+            "User-Agent": user_agent,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            **request.headers,
+        },
+        content=request.body,
+        extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
+    )
+
+
+async def _body(response: httpx.Response, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_large(max_bytes)
+    return decode(bytes(body), _content_encoding(response), max_bytes)
+
+
+async def _http_error(request: Request, response: httpx.Response) -> PollError:
+    """What a status other than 200 means; only a 4xx has a message for the user."""
+    status = response.status_code
+    message = await _error_message(request, response) if status // 100 == 4 else None  # noqa: PLR2004  the 4xx
+    wait = parse_retry_after(response.headers.get("Retry-After", ""), time.time())
+    return http_error(status, message, wait)
+
+
+async def _error_message(request: Request, response: httpx.Response) -> str | None:
+    start = bytearray()
+    with suppress(httpx.TransportError, OSError):  # a TimeoutError is an OSError
+        async with asyncio.timeout(_ERROR_TIMEOUT):
+            async for chunk in response.aiter_raw():
+                start += chunk
+                if len(start) > _MAX_ERROR_BYTES:
+                    break
+    try:
+        body = decode(bytes(start[:_MAX_ERROR_BYTES]), _content_encoding(response), 2**16)
+    except PollError:
+        return None
+    return request.error_message(body)
+
+
+def _content_encoding(response: httpx.Response) -> str:
+    return str(response.headers.get("Content-Encoding", ""))

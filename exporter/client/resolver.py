@@ -1,7 +1,7 @@
-"""Name lookups in threads of their own: one that hangs holds up no other, and no exit.
+"""Blocking calls in daemon threads: a name resolution that hangs delays no other, and no exit.
 
-The C library's lookup cannot be cancelled. In the event loop's usual pool of threads, a resolver
-that is dead would soon hold every thread, and each would be waited for at the end.
+The C library's `getaddrinfo` cannot be cancelled. In the event loop's default pool, a dead
+resolver would soon block every thread, and the program would wait for each of them at its end.
 """
 
 from __future__ import annotations
@@ -19,48 +19,48 @@ T = TypeVar("T")
 
 
 class DaemonThreadExecutor(ThreadPoolExecutor):
-    """What an event loop runs blocking calls in: `loop.set_default_executor(Lookups())`.
+    """An event loop's default executor: a daemon thread for each call.
 
-    Each call has a thread, which nobody waits for at the end. A name that is being looked up
-    already is not looked up again: there are never more threads than names that hang.
+    The same name is not resolved twice at the same time: there are never more threads than names
+    that hang.
 
     Args:
-        lookup: takes the place of `socket.getaddrinfo`.
+        getaddrinfo: replaces `socket.getaddrinfo`.
     """
 
-    # Of the base class nothing is used: asyncio takes no executor of another kind.
+    # Nothing of the base class is used: asyncio accepts no executor of another kind.
 
-    def __init__(self, lookup: Callable[..., Any] = socket.getaddrinfo) -> None:
+    def __init__(self, getaddrinfo: Callable[..., Any] = socket.getaddrinfo) -> None:
         super().__init__(max_workers=1)
-        self._lookup = lookup
-        self._under_way: dict[Hashable, Future[Any]] = {}
+        self._getaddrinfo = getaddrinfo
+        self._running: dict[Hashable, Future[Any]] = {}
         self._lock = Lock()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Start the call, or join the same lookup that is under way."""
+        """Start the call; for a name that is being resolved, return the running one."""
         if fn is not socket.getaddrinfo:
-            return _started(fn, *args, **kwargs)
+            return _start(fn, *args, **kwargs)
         with self._lock:
-            known = self._under_way.get(args)
-            if known is None:
-                known = self._under_way[args] = _started(self._lookup, *args, **kwargs)
-                known.add_done_callback(lambda _: self._under_way.pop(args))
-        return known
+            future = self._running.get(args)
+            if future is None:
+                future = self._running[args] = _start(self._getaddrinfo, *args, **kwargs)
+                future.add_done_callback(lambda _: self._running.pop(args))
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002  the base class's own
-        """Leave the threads to themselves: they end with the process at the latest."""
+        """Do not wait for the threads: they end with the process at the latest."""
 
 
-def _started(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """The future of a call in a new thread; it is running, so that nobody can cancel it."""
+def _start(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """The future of a call in a new thread; it is marked as running, so it cannot be cancelled."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001  whoever waits gets it, whatever it is
+        except BaseException as error:  # noqa: BLE001  the caller gets it
             future.set_exception(error)
 
-    Thread(target=run, name="lookup", daemon=True).start()
+    Thread(target=run, name="executor", daemon=True).start()
     return future

@@ -1,4 +1,4 @@
-"""The catalogue: every metric once, and the samples of those that are the exporter's own.
+"""The catalogue: every metric the exporter exposes, and the samples of a target.
 
 Documents, dashboards, rules and tests read the catalogue.
 """
@@ -6,165 +6,166 @@ Documents, dashboards, rules and tests read the catalogue.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from exporter.model import Allowance, Kind, MetricFamily, Sample
+from exporter.model import Kind, MetricFamily, Sample
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from exporter.config.models import Target
-    from exporter.model import PollResult
+    from exporter.model import Allowance, PollResult
     from exporter.state.store import TargetSnapshot
 
 _AS_OF: Final = "as of the last successful poll."
 
 
-def _of_target(kind: Kind, name: str, words: str, *labels: str) -> MetricFamily:
-    return MetricFamily(f"docusage_{name}", kind, words, ("target", "vendor", *labels))
+def _target_metric(kind: Kind, name: str, help_text: str, *labels: str) -> MetricFamily:
+    return MetricFamily(f"docusage_{name}", kind, help_text, ("target", "vendor", *labels))
 
 
-def _of_allowance(name: str, words: str, *labels: str) -> MetricFamily:
-    return _of_target("gauge", f"allowance_{name}", words, "account", "allowance", *labels)
+def _allowance_metric(
+    name: str, help_text: str, *labels: str, kind: Kind = "gauge"
+) -> MetricFamily:
+    return _target_metric(kind, f"allowance_{name}", help_text, "account", "allowance", *labels)
 
 
-RATIO: Final = _of_allowance("available_ratio", f"What is left of an allowance, 0 to 1, {_AS_OF}")
-BURN: Final = _of_allowance("burn_per_day", f"Mean use of an allowance per day, {_AS_OF}")
-EXHAUSTION: Final = _of_allowance(
+ALLOWANCE_INFO: Final = _allowance_metric(
+    "info",
+    f"Display names and unit of an allowance, {_AS_OF}",
+    "account_name",
+    "allowance_name",
+    "unit",
+    kind="info",
+)
+ALLOWED: Final = _allowance_metric(
+    "allowed", f"Size of an allowance in its own unit (see docusage_allowance_info), {_AS_OF}"
+)
+USED: Final = _allowance_metric("used", f"Used part of an allowance in its own unit, {_AS_OF}")
+AVAILABLE_RATIO: Final = _allowance_metric(
+    "available_ratio", f"Available share of an allowance, 0 to 1, {_AS_OF}"
+)
+BURN_PER_DAY: Final = _allowance_metric(
+    "burn_per_day", f"Mean daily usage of an allowance in its own unit, {_AS_OF}"
+)
+EXHAUSTION: Final = _allowance_metric(
     "exhaustion_timestamp_seconds",
-    f"When an allowance runs out at its present rhythm of use, {_AS_OF}",
+    f"Forecast time at which an allowance is used up, {_AS_OF}",
 )
-END: Final = _of_allowance(
-    "end_timestamp_seconds", f"When the allowance's period, plan or prepayment ends, {_AS_OF}"
+END: Final = _allowance_metric(
+    "end_timestamp_seconds", f"End of the period, plan or prepayment of an allowance, {_AS_OF}"
 )
-THRESHOLD: Final = _of_allowance(
+THRESHOLD: Final = _allowance_metric(
     "threshold_ratio",
-    "The ratio below which an alert of this severity is due, as configured (alerts).",
+    "Available ratio below which an alert of this severity fires, as configured (alerts).",
     "severity",
 )
-UP: Final = _of_target("gauge", "target_up", "1 if the target's last poll succeeded, else 0.")
-INTERVAL: Final = _of_target(
-    "gauge", "target_interval_seconds", "Time between two polls, as configured (poll.interval)."
-)
-STALE_AFTER: Final = _of_target(
-    "gauge",
-    "target_stale_after_seconds",
-    "Age at which values are withdrawn, as configured (poll.stale_after).",
-)
-LAST_POLL: Final = _of_target(
-    "gauge", "target_last_poll_timestamp_seconds", "When the last poll ended, well or not."
-)
-LAST_SUCCESS: Final = _of_target(
-    "gauge", "target_last_success_timestamp_seconds", "When the last successful poll ended."
-)
-NEXT_POLL: Final = _of_target(
-    "gauge", "target_next_poll_timestamp_seconds", "When the next poll is due."
-)
-DURATION: Final = _of_target(
-    "gauge",
-    "target_last_poll_duration_seconds",
-    "How long the last poll took, waiting for the rate limit included.",
-)
-POLLS: Final = _of_target("counter", "target_polls_total", "Polls that ended, well or not.")
-FAILURES: Final = _of_target("counter", "target_poll_failures_total", "Failed polls.")
-FAILING: Final = _of_target(
+UP: Final = _target_metric("gauge", "target_up", "1 if the last poll succeeded, 0 if it failed.")
+FAILING: Final = _target_metric(
     "gauge",
     "target_failing",
     "1 while the last poll failed for this reason; absent otherwise.",
     "reason",
 )
-REQUESTS: Final = _of_target(
-    "counter", "target_api_requests_total", "Requests made to the vendor's API, retries included."
+INTERVAL: Final = _target_metric(
+    "gauge", "target_interval_seconds", "Time between two polls, as configured (poll.interval)."
 )
-ANOMALIES: Final = _of_target(
+STALE_AFTER: Final = _target_metric(
+    "gauge",
+    "target_stale_after_seconds",
+    "Age at which values expire, as configured (poll.stale_after).",
+)
+LAST_POLL: Final = _target_metric(
+    "gauge", "target_last_poll_timestamp_seconds", "End of the last poll, successful or not."
+)
+LAST_SUCCESS: Final = _target_metric(
+    "gauge", "target_last_success_timestamp_seconds", "End of the last successful poll."
+)
+NEXT_POLL: Final = _target_metric(
+    "gauge", "target_next_poll_timestamp_seconds", "Time at which the next poll is due."
+)
+DURATION: Final = _target_metric(
+    "gauge",
+    "target_last_poll_duration_seconds",
+    "Duration of the last poll, including time spent waiting for the rate limit.",
+)
+POLLS: Final = _target_metric("counter", "target_polls_total", "Polls, successful or not.")
+FAILURES: Final = _target_metric("counter", "target_poll_failures_total", "Failed polls.")
+REQUESTS: Final = _target_metric(
+    "counter", "target_api_requests_total", "Requests sent to the vendor API, including retries."
+)
+ANOMALIES: Final = _target_metric(
     "counter",
     "target_response_anomalies_total",
-    "Replies that were accepted but odd, by kind.",
+    "Anomalies in responses that were accepted nevertheless; a kind is absent until first seen.",
     "kind",
 )
 RELOAD_OK: Final = MetricFamily(
     "docusage_exporter_config_last_reload_successful",
     "gauge",
-    "1 if the configuration was good when it was last read, else 0.",
+    "1 if the last attempt to load the configuration succeeded, 0 if it failed.",
 )
 RELOADED_AT: Final = MetricFamily(
     "docusage_exporter_config_last_reload_success_timestamp_seconds",
     "gauge",
-    "When the configuration in force was read.",
+    "Time at which the active configuration was loaded.",
 )
 BUILD: Final = MetricFamily(
-    "docusage_exporter_build_info", "info", "The exporter's version.", ("version",)
+    "docusage_exporter_build_info",
+    "info",
+    "Version and source revision of the exporter, and the version of Python it runs on.",
+    ("version", "revision", "pythonversion"),
 )
 METRICS: Final = (
     *(metric for vendor in VENDORS.values() for metric in vendor.metrics),
-    *(RATIO, BURN, EXHAUSTION, END, THRESHOLD),
-    *(UP, INTERVAL, STALE_AFTER, LAST_POLL, LAST_SUCCESS, NEXT_POLL, DURATION),
-    *(POLLS, FAILURES, FAILING, REQUESTS, ANOMALIES),
+    *(ALLOWANCE_INFO, ALLOWED, USED, AVAILABLE_RATIO, BURN_PER_DAY, EXHAUSTION, END, THRESHOLD),
+    *(UP, FAILING, INTERVAL, STALE_AFTER, LAST_POLL, LAST_SUCCESS, NEXT_POLL, DURATION),
+    *(POLLS, FAILURES, REQUESTS, ANOMALIES),
     *(RELOAD_OK, RELOADED_AT, BUILD),
 )
-
-
-class Table(NamedTuple):
-    """Metrics whose only label beside the target is its vendor.
-
-    Args:
-        metrics: in some order.
-        values: those of a target, in that order; None where it has none.
-    """
-
-    metrics: Sequence[MetricFamily]
-    values: Callable[[TargetSnapshot], Sequence[float | None]]
-
-
-CONFIGURED: Final = Table(
-    (INTERVAL, STALE_AFTER),
-    lambda snapshot: (snapshot.target.poll.interval, snapshot.target.poll.stale_after),
-)
-
-
-def _rhythm(snapshot: TargetSnapshot) -> Sequence[float | None]:
-    state, last = snapshot.state, snapshot.state.last_poll
-    of_last = (state.is_up, last.at, last.next_at, last.duration) if last else (None,) * 4
-    return (*of_last, state.succeeded_at, state.polls, state.failures, state.requests)
-
-
-RHYTHM: Final = Table(
-    (UP, LAST_POLL, NEXT_POLL, DURATION, LAST_SUCCESS, POLLS, FAILURES, REQUESTS), _rhythm
-)
+"""Every metric, in the order in which they are exposed."""
 
 
 def target_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
     """Every sample of a target."""
+    target, state, _ = snapshot
+    vendor = (target.vendor,)
     if snapshot.result:
-        yield from poll_result_samples(snapshot.target, snapshot.result)
-    for metrics, values in (CONFIGURED, RHYTHM):
-        for metric, value in zip(metrics, values(snapshot), strict=True):
-            if value is not None:
-                yield Sample(metric, (snapshot.target.vendor,), value)
-    yield from error_samples(snapshot)
-
-
-def error_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
-    """The reason of the present failure, if any, and the anomalies seen so far."""
-    vendor, state = snapshot.target.vendor, snapshot.state
+        yield from poll_result_samples(target, snapshot.result)
+    if state.last_poll:
+        yield Sample(UP, vendor, state.is_up)
+        yield Sample(LAST_POLL, vendor, state.last_poll.at)
+        yield Sample(NEXT_POLL, vendor, state.last_poll.next_at)
+        yield Sample(DURATION, vendor, state.last_poll.duration)
+    if state.succeeded_at is not None:
+        yield Sample(LAST_SUCCESS, vendor, state.succeeded_at)
+    yield Sample(INTERVAL, vendor, target.poll.interval)
+    yield Sample(STALE_AFTER, vendor, target.poll.stale_after)
+    yield Sample(POLLS, vendor, state.polls)
+    yield Sample(FAILURES, vendor, state.failures)
+    yield Sample(REQUESTS, vendor, state.requests)
     if state.failure:
-        yield Sample(FAILING, (vendor, state.failure.reason.value), 1)
+        yield Sample(FAILING, (target.vendor, state.failure.reason.value), 1)
     for kind, count in state.anomalies.items():
-        yield Sample(ANOMALIES, (vendor, kind.value), count)
+        yield Sample(ANOMALIES, (target.vendor, kind.value), count)
 
 
 def poll_result_samples(target: Target, poll_result: PollResult) -> Iterable[Sample]:
-    """What a vendor reports of a target, and what that makes of its allowances."""
+    """The samples of a poll result: the vendor's own, and those of its allowances."""
     of_allowances = [_allowance_samples(target, allowance) for allowance in poll_result.allowances]
     return chain(poll_result.samples, *of_allowances)
 
 
 def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]:
     labels = (target.vendor, allowance.account, allowance.allowance)
-    yield Sample(RATIO, labels, allowance.ratio)
+    names = (allowance.account_name, allowance.allowance_name, allowance.unit)
+    yield Sample(ALLOWANCE_INFO, (*labels, *names), 1)
     for metric, value in (
-        (BURN, allowance.burn_per_day),
+        (ALLOWED, allowance.allowed),
+        (USED, allowance.used),
+        (AVAILABLE_RATIO, allowance.ratio),
+        (BURN_PER_DAY, allowance.burn_per_day),
         (EXHAUSTION, allowance.exhaustion),
         (END, allowance.end),
     ):

@@ -1,39 +1,75 @@
-"""Samples as lines, in the two formats that Prometheus reads.
+"""Samples as text, in the two formats that Prometheus reads.
 
-Both have the same lines and differ in the heads of metrics and in the end mark.
+Sample lines are the same in both; the formats differ in the metadata lines and the end mark.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from enum import Enum
-from functools import cache, partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from exporter.metrics.catalogue import (
-    CONFIGURED,
-    METRICS,
-    RHYTHM,
-    error_samples,
-    poll_result_samples,
-)
+from exporter.metrics.catalogue import METRICS, target_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
-    from exporter.metrics.catalogue import Table
     from exporter.model import MetricFamily, Sample
     from exporter.state.store import TargetSnapshot
 
+Lines: TypeAlias = tuple[bytes, ...]
+"""Sample lines of each metric, in the order of `METRICS`; empty where a metric has none."""
+
+_NO_LINES: Final[Lines] = (b"",) * len(METRICS)
+
 
 class Format(Enum):
-    """The two formats, by the content type of their replies."""
+    """The exposition formats; the value is the response's content type."""
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def head(metric: MetricFamily, form: Format) -> bytes:
+def target_lines(snapshot: TargetSnapshot) -> Lines:
+    """The lines of a target."""
+    return sample_lines(target_samples(snapshot), snapshot.target.name)
+
+
+def sample_lines(samples: Iterable[Sample], *first_labels: str) -> Lines:
+    """The lines of samples whose first labels have these values."""
+    found: dict[MetricFamily, list[str]] = {}
+    names = values = None
+    label_set = ""
+    for metric, labels, value in samples:
+        if labels is not values or metric.labels != names:  # most are those of the last sample
+            names, values = metric.labels, labels
+            label_set = _label_set(names, (*first_labels, *values))
+        line = f"{metric.name}{label_set} {format_value(value)}\n"
+        if metric in found:
+            found[metric].append(line)
+        else:
+            found[metric] = [line]
+    return tuple(["".join(found[each]).encode() if each in found else b"" for each in METRICS])
+
+
+def join_lines(rows: Iterable[Lines]) -> Lines:
+    """Lines of many targets, joined by metric: neither format lets metrics interleave."""
+    return tuple(map(b"".join, zip(_NO_LINES, *rows, strict=True)))
+
+
+def with_metadata(lines: Lines, form: Format) -> Iterator[bytes]:
+    """The metrics that have lines, each preceded by its metadata."""
+    for metric, of_metric in zip(METRICS, lines, strict=True):
+        if of_metric:
+            yield metadata_lines(metric, form)
+            yield of_metric
+
+
+def render(rows: Iterable[Lines], form: Format) -> bytes:
+    """A page of these lines; OpenMetrics' end mark is left to the caller."""
+    return b"".join(with_metadata(join_lines(rows), form))
+
+
+def metadata_lines(metric: MetricFamily, form: Format) -> bytes:
     """The HELP and TYPE lines of a metric."""
     name, kind = metric.name, metric.kind
     if form is Format.OPENMETRICS:
@@ -43,135 +79,25 @@ def head(metric: MetricFamily, form: Format) -> bytes:
     return f"# HELP {name} {metric.help}\n# TYPE {name} {kind}\n".encode()
 
 
-def number(value: float) -> str:
-    """A value as both formats write it: whole numbers without a fraction, nothing rounded."""
-    return str(+value).removesuffix(".0")  # plus makes a number of a bool
+def series_name(metric: MetricFamily, values: tuple[str, ...]) -> str:
+    """A metric's name with its label set."""
+    return metric.name + _label_set(metric.labels, values)
 
 
-def series(metric: MetricFamily, values: tuple[str, ...]) -> str:
-    """A metric with the values of all its labels."""
-    return metric.name + _braces(metric.labels, values)
+def format_value(value: float) -> str:
+    """A sample's value, exactly: integers without a fraction, floats as their shortest repr."""
+    return str(+value).removesuffix(".0")  # `+` turns a bool into an integer
 
 
-def _braces(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """Labels and what they are put between; nothing where there are none."""
-    return _template(names) % _escaped(values)
+def format_labels(pairs: Iterable[tuple[str, str]]) -> str:
+    """Label names and values as they stand between braces."""
+    return ",".join([f'{name}="{escape(value)}"' for name, value in pairs])
 
 
-@cache
-def _template(names: tuple[str, ...]) -> str:
-    labels = labels_text((name, "%s") for name in names)
-    return f"{{{labels}}}" if labels else ""
+def _label_set(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    return f"{{{format_labels(zip(names, values, strict=True))}}}" if names else ""
 
 
-def labels_text(pairs: Iterable[tuple[str, str]]) -> str:
-    """Names and values of labels, as they stand between the braces."""
-    return ",".join([f'{name}="{escaped(value)}"' for name, value in pairs])
-
-
-def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values of labels; it is rare that there is anything to escape."""
-    text = "".join(values)
-    is_plain = '"' not in text and "\\" not in text and "\n" not in text
-    return values if is_plain else tuple(map(escaped, values))
-
-
-def escaped(value: str) -> str:
-    """A label's value, as both formats escape it."""
+def escape(value: str) -> str:
+    """A label value, as both formats escape it."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-Lines = dict[str, str]
-"""Lines, one after the other, by the metric's name."""
-
-
-class Section(NamedTuple):
-    """Lines of a target that change together, of metrics that are in no other section.
-
-    Args:
-        source: what a target's lines are made from, beside its settings.
-        lines: those of some targets, each one's together.
-    """
-
-    source: Callable[[TargetSnapshot], object]
-    lines: Callable[[Sequence[TargetSnapshot]], Lines]
-
-
-def target_lines(snapshot: TargetSnapshot) -> Lines:
-    """Every line of a target."""
-    found: Lines = {}
-    for section in SECTIONS:
-        found |= section.lines([snapshot])
-    return found
-
-
-def _reading_lines(snapshots: Sequence[TargetSnapshot]) -> Lines:
-    return _lines(
-        ((snapshot.target.name,), poll_result_samples(snapshot.target, poll_result))
-        for snapshot in snapshots
-        if (poll_result := snapshot.result)
-    )
-
-
-def _error_lines(snapshots: Sequence[TargetSnapshot]) -> Lines:
-    return _lines(((snapshot.target.name,), error_samples(snapshot)) for snapshot in snapshots)
-
-
-def lines_of(samples: Iterable[Sample]) -> Lines:
-    """The lines of samples that have all their labels."""
-    return _lines([((), samples)])
-
-
-def _lines(groups: Iterable[tuple[tuple[str, ...], Iterable[Sample]]]) -> Lines:
-    """The lines of groups of samples, each group with the values of its first labels."""
-    found: defaultdict[str, list[tuple[str, float]]] = defaultdict(list)
-    for first, samples in groups:
-        names = values = None
-        braces = ""
-        for metric, labels, value in samples:
-            if labels is not values or metric.labels != names:  # most have those of the last one
-                names, values = metric.labels, labels
-                braces = _braces(names, first + values)
-            found[metric.name].append((braces, value))
-    return {name: _text(name, column) for name, column in found.items()}
-
-
-def _table_lines(table: Table, snapshots: Sequence[TargetSnapshot]) -> Lines:
-    """The lines of a table's metrics, made metric by metric."""
-    names = table.metrics[0].labels
-    braces = [
-        _braces(names, (snapshot.target.name, snapshot.target.vendor)) for snapshot in snapshots
-    ]
-    columns = zip(*map(table.values, snapshots), strict=True)
-    texts = {
-        metric.name: _text(metric.name, zip(braces, column, strict=True))
-        for metric, column in zip(table.metrics, columns, strict=True)
-    }
-    return {name: text for name, text in texts.items() if text}
-
-
-def _text(name: str, column: Iterable[tuple[str, float | None]]) -> str:
-    """The lines of a metric; as `number` writes them, and much faster than one by one."""
-    text = "".join(
-        [f"{name}{braces} {+value!s}\n" for braces, value in column if value is not None]
-    )
-    return text.replace(".0\n", "\n")
-
-
-SECTIONS: Final = (
-    Section(lambda snapshot: snapshot.result, _reading_lines),
-    Section(lambda snapshot: snapshot.state, partial(_table_lines, RHYTHM)),
-    Section(lambda snapshot: (snapshot.state.failure, snapshot.state.anomalies), _error_lines),
-    Section(lambda _: None, partial(_table_lines, CONFIGURED)),
-)
-"""All that is told of targets."""
-
-
-def document(lines: Iterable[Lines], form: Format) -> bytes:
-    """The metrics that have lines, each under its head, in the catalogue's order; no end mark."""
-    known = list(lines)
-    parts = []
-    for metric in METRICS:
-        if found := [each[metric.name] for each in known if metric.name in each]:
-            parts += [head(metric, form), "".join(found).encode()]
-    return b"".join(parts)

@@ -39,6 +39,7 @@ _WORDS: Final[Mapping[FailureReason, str]] = {
     FailureReason.TLS: "No trusted connection to the vendor",
     FailureReason.TIMEOUT: "The vendor did not answer in time",
     FailureReason.AUTH: "The vendor refuses the key",
+    FailureReason.FORBIDDEN: "The request was refused on its way to the vendor",
     FailureReason.RATE_LIMITED: "The vendor asks for fewer requests",
     FailureReason.CLIENT_ERROR: "The vendor refuses the request",
     FailureReason.SERVER_ERROR: "The vendor has a problem of its own",

@@ -115,13 +115,13 @@ def _age() -> Json:
 
 
 def _failures() -> Json:
-    failures = series("docusage_target_poll_failures_total", over="[$__interval]")
+    failing = series("docusage_target_failing")
     return timeseries(
         "Why did polls fail?",
-        "Failed polls per hour or longer, by target and reason; the runbook says what to do about"
-        " each reason.",
+        "Targets whose last poll failed, with the reason; the runbook says what to do about each"
+        " reason.",
         query(
-            f"sum by (target, reason) (increase({failures})) > 0 or {_none('reason')}",
+            f"max by (target, reason) ({failing}) or {_none('reason')}",
             "{{target}} {{reason}}",
             step="1h",
         ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from threading import Event
 from typing import TYPE_CHECKING
 
 from exporter_process import affinda_target, configuration, xtracta_target
-from scraping import LAST, client_of, settled, status_of
+from scraping import settled
 
 from exporter.app import ServeOptions, Service, load_config
 from exporter.client.client import HttpClient
+from exporter.polling.scheduler import PollScheduler
 from exporter.web.listen import bound_sockets
 
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ print(*sys.modules)
 """
 # Of the program, and what these bring along.
 NOT_NEEDED = {
-    *("httpx", "httpcore", "anyio", "h11", "certifi", "lxml"),
     *("exporter.backfill", "exporter.demo", "exporter.cli.healthcheck"),
     *("exporter.cli.probe", "exporter.state.persistence", "exporter.state.schema"),
     *(
-        "exporter.client.httpx_transport",
         "exporter.web.web_config.loader",
         "exporter.web.web_config.schema",
         "exporter.web.web_config.tls",
@@ -66,74 +64,25 @@ def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path:
     assert loaded & NOT_NEEDED == set()
 
 
-class Slow(HttpClient):
-    """Loads what calls need when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__("test/1")
-        self.go = Event()
-        self.is_loaded = False
-
-    def load(self) -> None:
-        self.is_loaded = self.go.wait(PATIENCE)
-        super().load()
-
-
-def test_the_first_page_shows_every_target_while_what_polls_need_is_still_being_loaded(
-    tmp_path: Path,
-) -> None:
-    path, client = written(tmp_path), Slow()
-    options = ServeOptions(path, {}, bound_sockets(["127.0.0.1:0"]))
-    port = options.sockets[0].getsockname()[1]
-
-    async def main() -> tuple[bytes, bytes]:
-        service = Service(options, load_config(path, {}), client)
-        stop = asyncio.Event()
-        running = asyncio.create_task(service.run(stop, asyncio.Event()))
-        first = await page()
-        assert not client.is_loaded
-        client.go.set()
-        while b'docusage_target_up{target="acme-x"' not in (last := await page()):  # noqa: ASYNC110  pages set no event
-            await asyncio.sleep(0.05)
-        stop.set()
-        await running
-        return first, last
-
-    async def page() -> bytes:
-        async with client_of(port) as client:
-            client.write(LAST.replace(b"GET / ", b"GET /metrics "))
-            return await client.rest()
-
-    async def bounded() -> tuple[bytes, bytes]:
-        return await asyncio.wait_for(main(), PATIENCE)
-
-    first, last = asyncio.run(bounded())
-    for target in (b"acme-a", b"acme-x"):
-        assert b'docusage_target_interval_seconds{target="%s"' % target in first
-        assert b'docusage_target_up{target="%s"' % target not in first
-    assert status_of(first) == status_of(last) == 200
-
-
 def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, order = written(tmp_path), list[str]()
     config = load_config(path, {})
 
-    class Noting(HttpClient):
-        def load(self) -> None:
-            super().load()
-            order.append("polls begin")
+    def start(*_: object) -> None:
+        order.append("polls begin")
 
     def read_again(path: Path, environ: Mapping[str, str], shard: Shard) -> Config:
         order.append("read again")
         return load_config(path, environ, shard)
 
     monkeypatch.setattr("exporter.app.load_config", read_again)
+    monkeypatch.setattr(PollScheduler, "start", start)
 
     async def main() -> None:
         options = ServeOptions(path, {}, bound_sockets(["127.0.0.1:0"]))
-        service = Service(options, config, Noting("test/1"))
+        service = Service(options, config, HttpClient("test/1"))
         stop, reload_event = asyncio.Event(), asyncio.Event()
         reload_event.set()
         running = asyncio.create_task(service.run(stop, reload_event))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from raw_http_server import BODY, LIST, Move, Step, chunks, head, peer, reply
-from vendor_calls import LONG_TIMEOUT, NETWORK, TIMEOUT, credits_today, failure, polled, run, source
+from vendor_calls import CLIENT, LONG_TIMEOUT, TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.client import Request
 from exporter.config.models import Http
@@ -55,6 +55,13 @@ GOOD: dict[str, list[Step]] = {
     "with the same length twice": [reply(BODY, b"200 OK", LENGTH)],
     "with many headers": [reply(BODY, b"200 OK", *[b"X: y"] * 1000)],
     "that stays open": [reply(), Move.HANG],
+    "that a proxy has changed": [reply(BODY, b"203 Non-Authoritative Information")],
+    "in gzip": [reply(gzip.compress(BODY), b"200 OK", b"Content-Encoding: gzip")],
+    "in gzip, twice declared": [
+        reply(gzip.compress(BODY), b"200 OK", b"Content-Encoding: identity, gzip")
+    ],
+    "with an empty encoding": [reply(BODY, b"200 OK", b"Content-Encoding:")],
+    "with a charset for an encoding": [reply(BODY, b"200 OK", b"Content-Encoding: UTF-8")],
 }
 
 BAD: dict[str, tuple[list[Step], FailureReason]] = {
@@ -109,10 +116,13 @@ BAD: dict[str, tuple[list[Step], FailureReason]] = {
     "a negative chunk size": ([CHUNKED, b"-5\r\n"], FailureReason.MALFORMED),
     "a chunk size of many digits": ([CHUNKED, b"f" * 40 + b"\r\n"], FailureReason.MALFORMED),
     "a chunk that is longer than it says": ([CHUNKED, b"1\r\n" + BODY], FailureReason.MALFORMED),
-    "gzip": ([reply(BODY, b"200 OK", b"Content-Encoding: gzip")], FailureReason.MALFORMED),
+    "no gzip that says so": (
+        [reply(BODY, b"200 OK", b"Content-Encoding: gzip")],
+        FailureReason.MALFORMED,
+    ),
     "deflate": ([reply(BODY, b"200 OK", b"Content-Encoding: deflate")], FailureReason.MALFORMED),
     "brotli": ([reply(BODY, b"200 OK", b"Content-Encoding: br")], FailureReason.MALFORMED),
-    "two encodings": (
+    "no gzip in the second encoding": (
         [reply(BODY, b"200 OK", b"Content-Encoding: identity", b"Content-Encoding: gzip")],
         FailureReason.MALFORMED,
     ),
@@ -140,9 +150,11 @@ BAD: dict[str, tuple[list[Step], FailureReason]] = {
 STATUSES = {
     FailureReason.MALFORMED: [101, 201, 204, 206, 299, 600, 999],
     FailureReason.REDIRECT: [300, 301, 302, 303, 304, 307, 308],
-    FailureReason.AUTH: [401, 403],
+    FailureReason.AUTH: [401],
+    FailureReason.FORBIDDEN: [403],
+    FailureReason.CONNECT: [407],
     FailureReason.RATE_LIMITED: [429],
-    FailureReason.CLIENT_ERROR: [400, 402, 404, 405, 407, 408, 413, 418, 451, 499],
+    FailureReason.CLIENT_ERROR: [400, 402, 404, 405, 408, 413, 418, 451, 499],
     FailureReason.SERVER_ERROR: [500, 501, 502, 503, 504, 511, 599],
 }
 
@@ -227,19 +239,30 @@ def test_every_status_but_200_is_a_failure_with_its_reason(
         ([head(LENGTH, status=b"400 Bad"), b"{", Move.HANG], ""),
         ([head(LENGTH, status=b"400 Bad"), b"{", Move.RESET], ""),
         ([head(b"Content-Length: 5", status=b"400 Bad"), b"{}"], ""),
+        (
+            [
+                reply(
+                    gzip.compress(b'{"errors": [{"detail": "No."}]}'),
+                    b"400 Bad",
+                    b"Content-Encoding: gzip",
+                )
+            ],
+            ": No.",
+        ),
+        ([reply(b"No.", b"400 Bad", b"Content-Encoding: gzip")], ""),
     ],
-    ids=["json", "chunks", "long", "hangs", "reset", "cut"],
+    ids=["json", "chunks", "long", "hangs", "reset", "cut", "gzip", "no gzip"],
 )
 def test_the_words_of_a_refusal_are_read_as_far_as_they_come(steps: list[Step], words: str) -> None:
     first, _ = two_polls(misbehaving(steps))
     assert first.result == (FailureReason.CLIENT_ERROR, f"HTTP status 400{words}", None)
 
 
-def test_a_call_that_explains_nothing_has_the_status_alone() -> None:
+def test_a_request_without_an_error_parser_has_the_status_alone() -> None:
     async def main() -> None:
         async with peer(lambda _: [reply(b"No.", b"404 Gone")]) as there:
             with pytest.raises(PollError) as caught:
-                await NETWORK.transport(Http())(Request("GET", there.url))
+                await CLIENT.transport(Http())(Request("GET", there.url))
         assert caught.value.failure == (FailureReason.CLIENT_ERROR, "HTTP status 404", None)
 
     run(main())
@@ -301,7 +324,7 @@ def test_nobody_listening_is_a_failure_to_connect() -> None:
         attempt = await polled(source(there.url))
         assert attempt.result == (
             FailureReason.CONNECT,
-            "no connection to the vendor, or it broke",
+            "cannot connect to the vendor, or the connection broke",
             None,
         )
 
@@ -343,8 +366,8 @@ BOMBS: dict[str, tuple[list[Step], FailureReason]] = {
         FailureReason.CLIENT_ERROR,
     ),
     "a bomb in gzip": (
-        [head(b"Content-Encoding: gzip"), gzip.compress(bytes(2**25)), Move.HANG],
-        FailureReason.MALFORMED,
+        [reply(gzip.compress(bytes(2**25)), b"200 OK", b"Content-Encoding: gzip")],
+        FailureReason.TOO_LARGE,
     ),
     "nested arrays": ([reply(b"[" * (2**20 - 1))], FailureReason.MALFORMED),
     "empty arrays": ([reply(b"[" + b"[]," * 349_000 + b"[]]")], FailureReason.MALFORMED),

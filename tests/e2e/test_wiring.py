@@ -13,10 +13,6 @@ from exporter_process import affinda_target, configuration, running, until
 from scraping import LAST, client_of, status_of
 from self_signed import certificate, client_context
 
-from exporter.client.client import HttpClient, Request
-from exporter.config.models import Http
-from exporter.model import FailureReason, PollError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -70,27 +66,3 @@ def test_a_web_configuration_that_is_bad_ends_the_program_in_words(
     status, out, err = said(f"--config.file={config}", f"--web.config.file={web}", LISTEN)
     assert (status, out) == (1, "")
     assert f"{web}:1: basic_auth_user: unknown key; did you mean" in err
-
-
-def called(client: HttpClient) -> bytes:
-    """What comes back from where nobody listens."""
-
-    async def main() -> bytes:
-        return await client.transport(Http())(Request("GET", "http://127.0.0.1:9/"))
-
-    return asyncio.run(main())
-
-
-def test_a_call_that_would_take_a_scrapes_descriptor_is_a_failure_that_says_what_to_raise() -> None:
-    with pytest.raises(PollError) as caught:
-        called(HttpClient("tests", most=0))
-    assert caught.value.reason == FailureReason.INTERNAL
-    assert caught.value.detail == "too many open files; raise the limit (ulimit -n)"
-
-
-def test_a_call_gives_its_place_back_however_it_ended() -> None:
-    client = HttpClient("tests", most=1)
-    for _ in range(3):
-        with pytest.raises(PollError) as caught:
-            called(client)
-        assert caught.value.reason == FailureReason.CONNECT

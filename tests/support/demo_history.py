@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl, urlsplit
 from exporter.app import VERSION, load_config
 from exporter.demo import vendors as demo
 from exporter.demo.scenario import demo_accounts, demo_config
-from exporter.metrics.catalogue import BUILD, METRICS, RELOAD_OK, RELOADED_AT, target_samples
-from exporter.metrics.exposition import Format, escaped, head, number
+from exporter.metrics.build_info import build_info
+from exporter.metrics.catalogue import METRICS, RELOAD_OK, RELOADED_AT, target_samples
+from exporter.metrics.exposition import Format, format_labels, format_value, metadata_lines
 from exporter.model import (
     FailureReason,
     MetricFamily,
@@ -114,27 +115,27 @@ class History:
     def _of_the_program(self, step: int) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), 1)
         yield Sample(RELOADED_AT, (), (self._end - timedelta(days=9)).timestamp())
-        yield Sample(BUILD, (VERSION,), 1)
+        yield build_info(VERSION)
         yield Sample(MEMORY, (), 61e6 + step % 7 * 1e5)
         yield Sample(CPU, (), 0.9 + step * 1.7)
         yield Sample(UP, (), 1)
 
     def _keep(self, sample: Sample, instance: str, target: str | None = None) -> None:
         values = sample.labels if target is None else (target, *sample.labels)
-        pairs = [f'job="docusage",instance="{instance}"']
-        pairs += (
-            f'{name}="{escaped(value)}"'
-            for name, value in zip(sample.metric.labels, values, strict=True)
-        )
+        scraped = (("job", "docusage"), ("instance", instance))
+        labels = format_labels((*scraped, *zip(sample.metric.labels, values, strict=True)))
         self._lines[sample.metric.name].append(
-            f"{sample.metric.name}{{{','.join(pairs)}}} {number(sample.value)}"
+            f"{sample.metric.name}{{{labels}}} {format_value(sample.value)}"
             f" {self._now.timestamp():.0f}\n"
         )
 
     def _document(self) -> str:
         parts = []
         for metric in (*METRICS, *_PROCESS):
-            parts += [head(metric, Format.OPENMETRICS).decode(), *self._lines[metric.name]]
+            parts += [
+                metadata_lines(metric, Format.OPENMETRICS).decode(),
+                *self._lines[metric.name],
+            ]
         return "".join([*parts, "# EOF\n"])
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.client.client import HttpClient
-from exporter.client.status import reason_of_status
+from exporter.client.errors import http_error
 from exporter.demo.vendors import Request as Asked
-from exporter.model import PollError, PollFailure, PollResult
+from exporter.model import PollFailure, PollResult
 from exporter.polling.poll import Limits, PollAttempt, PollTarget, poll_once
 from exporter.vendors import VENDORS, affinda, xtracta
 
@@ -28,7 +28,7 @@ KEY = "k-3141592653"
 TIMEOUT = 0.3  # seconds, where a poll must exceed it
 LONG_TIMEOUT = 5.0  # seconds, where no poll may exceed it
 T = TypeVar("T")
-NETWORK = HttpClient("test/1")
+CLIENT = HttpClient("test/1")
 
 
 def affinda_settings(**keys: object) -> affinda.Settings:
@@ -56,8 +56,7 @@ def directly(vendors: Vendors) -> Transport:
             )
         )
         if reply.status != 200:
-            words = request.explain(reply.body)
-            raise PollError(reason_of_status(reply.status), f"HTTP status {reply.status}: {words}")
+            raise http_error(reply.status, request.error_message(reply.body), None)
         return reply.body
 
     return send
@@ -98,7 +97,7 @@ def source(base_url: str, **keys: object) -> PollTarget:
 def connected(target: Target) -> PollTarget:
     """A target with its vendor and its way out."""
     fetch = VENDORS[target.vendor].create_poller(target)
-    return PollTarget(target, fetch, NETWORK.transport(target.http))
+    return PollTarget(target, fetch, CLIENT.transport(target.http))
 
 
 async def polled(asking: PollTarget) -> PollAttempt:

@@ -73,12 +73,12 @@ def usage_request(
 
 
 def list_request(
-    settings: Settings, key: Secret, axis: Axis, patience: float | None = None
+    settings: Settings, key: Secret, axis: Axis, max_seconds: float | None = None
 ) -> Request:
     """Ask for the list that names the scopes of an axis."""
     query = {} if axis == "organization" else {"organization": settings.organization}
     request = _get(settings, key, AXES[axis].listed, query)
-    return replace(request, limit=MAX_LIST_BYTES, patience=patience)
+    return replace(request, max_bytes=MAX_LIST_BYTES, timeout=max_seconds)
 
 
 def _get(settings: Settings, key: Secret, path: str, query: dict[str, str]) -> Request:
@@ -86,20 +86,22 @@ def _get(settings: Settings, key: Secret, path: str, query: dict[str, str]) -> R
         "GET",
         f"{settings.address}/v3/{path}" + (f"?{urlencode(query)}" if query else ""),
         {"Authorization": f"Bearer {key.reveal()}", "Accept": "application/json"},
-        partial(explain, key=key),
+        partial(error_message, key=key),
     )
 
 
-def explain(body: bytes, key: Secret) -> str:
-    """The vendor's own words in an error reply: `{type, errors: [{attr, code, detail}]}`."""
+def error_message(body: bytes, key: Secret) -> str | None:
+    """The vendor's message in a document `{type, errors: [{attr, code, detail}]}`; may be empty.
+
+    None where the body is no such document.
+    """
     try:
-        errors = json_parser.require_list(
-            json_parser.require_object(json_parser.parse(body), "reply").get("errors"), "errors"
-        )
-        detail = json_parser.require_object(errors[0], "error").get("detail") if errors else ""
-        return sanitize(json_parser.require_str(detail, "detail"), key)
+        document = json_parser.require_object(json_parser.parse(body), "the reply")
+        errors = json_parser.require_list(document.get("errors"), "errors")
+        details = [json_parser.require_object(error, "an error").get("detail") for error in errors]
     except PollError:
-        return ""
+        return None
+    return sanitize(next((text for text in details if isinstance(text, str)), ""), key)
 
 
 _USAGE_FIELDS: Final = frozenset({"scope", "scopeIdentifier", "start", "end", "total", "items"})

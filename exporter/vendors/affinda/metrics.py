@@ -87,7 +87,7 @@ def _info_metric(axis: Axis) -> MetricFamily:
     label, listed, text = AXES[axis]
     return info(
         f"affinda_{label}_info",
-        f"The name of the {text} (name in the list of {listed})",
+        f"Name of the {text} (name in the list of {listed})",
         "organization",
         *_own_label(axis),
         f"{label}_name",
@@ -98,13 +98,13 @@ CREDITS: Final = {axis: _credit_metrics(axis) for axis in AXES}
 INFO: Final = {axis: _info_metric(axis) for axis in AXES}
 USAGE_DAY: Final = gauge(
     "affinda_usage_day_timestamp_seconds",
-    "Midnight UTC of the vendor's current day (end), to which daily refers",
+    "Midnight UTC at the start of the vendor's current day (end), the day of the daily metrics",
     "organization",
 )
 ALLOWED: Final = MetricFamily(
     "affinda_credits_allowed",
     "gauge",
-    "Credits bought for the current period, as configured (allowance.credits).",
+    "Credits purchased for the current period, as configured (allowance.credits).",
     ("target", "organization"),
 )
 USED: Final = gauge(
@@ -114,7 +114,7 @@ USED: Final = gauge(
 )
 AVAILABLE: Final = gauge(
     "affinda_credits_available",
-    "Credits left in the current period, never below 0 (allowance.credits less items[].count)",
+    "Credits available in the current period, at least 0 (allowance.credits minus items[].count)",
     "organization",
 )
 ALLOWANCE_NAMES: Final = {

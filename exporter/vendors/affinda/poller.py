@@ -111,8 +111,8 @@ class _Api(NamedTuple):
         usage = read()
         return _Answer(scope, told, _window(usage.start, usage.today), lambda: usage)
 
-    async def names(self, axis: Axis, patience: float | None) -> Names:
-        body = await self.send(list_request(self.settings, self.key, axis, patience))
+    async def names(self, axis: Axis, max_seconds: float | None) -> Names:
+        body = await self.send(list_request(self.settings, self.key, axis, max_seconds))
         return parse_names(body, self.key)
 
 
@@ -196,8 +196,8 @@ class _Connection:
         )
         return {axis: names for (axis, _), names in zip(self._lists, found, strict=True)}
 
-    async def _listed(self, api: _Api, axis: Axis, patience: float | None) -> Names:
-        names = await api.names(axis, patience)
+    async def _listed(self, api: _Api, axis: Axis, max_seconds: float | None) -> Names:
+        names = await api.names(axis, max_seconds)
         if _parts(self._settings).get(axis) == "all":
             self._settings.discovery.warn_of_more(names, AXES[axis].listed, self._settings.name)
         return names

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _SOONER: Final = 1 / 24  # of the interval, after a failure
-_PATIENCE: Final = 1 / 4  # of the poll's timeout, for a list that the poll can do without
+_LIST_TIMEOUT: Final = 1 / 4  # of the poll's timeout, for a list that the poll can do without
 _GONE: Final = frozenset(
     {FailureReason.CLIENT_ERROR, FailureReason.AUTH, FailureReason.VENDOR_ERROR}
 )
@@ -87,9 +87,9 @@ class RefreshPolicy(NamedTuple):
     clock: Callable[[], float]
 
     @property
-    def patience(self) -> float:
+    def list_timeout(self) -> float:
         """Seconds that the reply may take where the poll can do without it."""
-        return self.timeout * _PATIENCE
+        return self.timeout * _LIST_TIMEOUT
 
 
 class CachedList(Generic[T]):
@@ -113,7 +113,7 @@ class CachedList(Generic[T]):
         """The list, asked for anew where that is due.
 
         Args:
-            ask: asks for it, with the patience that it deserves.
+            ask: asks for it, with the seconds that it may take, or None.
 
         Raises:
             PollError: as `ask` does, while there is nothing to fall back on.
@@ -126,7 +126,7 @@ class CachedList(Generic[T]):
             self._due = now + self._refresh_policy.interval
             return self._known
         try:
-            self._known = await ask(self._refresh_policy.patience)
+            self._known = await ask(self._refresh_policy.list_timeout)
             self._due = now + self._refresh_policy.interval
         except PollError as error:
             self._due = now + self._refresh_policy.interval * _SOONER

@@ -57,10 +57,10 @@ def usage_request(settings: Settings, key: Secret, group: int | None) -> Request
     return api_request(settings, key, "billings/usage", form)
 
 
-def groups_request(settings: Settings, key: Secret, patience: float | None = None) -> Request:
+def groups_request(settings: Settings, key: Secret, max_seconds: float | None = None) -> Request:
     """Ask for the tree of groups below the key's own."""
     request = api_request(settings, key, "group/list", {})
-    return replace(request, limit=MAX_LIST_BYTES, patience=patience)
+    return replace(request, max_bytes=MAX_LIST_BYTES, timeout=max_seconds)
 
 
 def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
@@ -69,19 +69,26 @@ def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, s
         "POST",
         f"{settings.address}/v1/{path}",
         {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/xml"},
-        partial(explain, key=key),
+        partial(error_message, key=key),
         urlencode({"api_key": key.reveal(), **form}).encode(),
     )
 
 
-def explain(body: bytes, key: Secret) -> str:
-    """The vendor's own words in an error reply: its `message`."""
+_ROOTS: Final = frozenset({"billings_response", "group_response"})
+
+
+def error_message(body: bytes, key: Secret) -> str | None:
+    """The vendor's `message` in an error reply; may be empty.
+
+    None where the body is no reply of the vendor's.
+    """
     try:
-        return sanitize(
-            xml_parser.text(xml_parser.find_one(xml_parser.parse(body), "message")), key
-        )
+        root = xml_parser.parse(body)
+        if root.tag not in _ROOTS:
+            return None
+        return sanitize(xml_parser.text(xml_parser.find_one(root, "message")), key)
     except PollError:
-        return ""
+        return None
 
 
 _OK: Final = 200
@@ -105,7 +112,7 @@ def check_envelope(body: bytes, root: str, key: Secret) -> Element:
     status = xml_parser.find_one(element, "status")
     code = _OK if status is None else xml_parser.whole_number(status, "status")
     if code != _OK:
-        words = explain(body, key)
+        words = error_message(body, key)
         reason = _REFUSED.get(code, FailureReason.VENDOR_ERROR)
         raise PollError(reason, f"status {code} in the reply" + (f": {words}" if words else ""))
     return element

@@ -11,6 +11,7 @@ from exporter.vendors.xtracta.metrics import (
     EXPIRY,
     GROUP_INFO,
     PACK,
+    PACK_PRICE,
     PLAN,
     PLAN_INFO,
     PRICE,
@@ -56,10 +57,11 @@ def _samples(plan: Plan) -> Iterator[Sample]:
     labels = (plan.group, plan.identifier)
     for figure, metric in (PLAN if plan.kind == "plan" else PACK).items():
         yield Sample(metric, labels, plan.figures[figure])
+    if plan.price is not None and plan.currency:
+        price = PRICE if plan.kind == "plan" else PACK_PRICE
+        yield Sample(price, (*labels, plan.currency), plan.price)
     if plan.kind == "pack":
         return
-    if plan.price is not None and plan.currency:
-        yield Sample(PRICE, (*labels, plan.currency), plan.price)
     if plan.start is not None:
         yield Sample(START, labels, plan.start)
     if plan.expiry is not None:

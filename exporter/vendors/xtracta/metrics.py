@@ -7,10 +7,15 @@ from typing import Final
 from exporter.vendors.common.metrics import gauge, info
 
 FIGURES: Final = ("allowed", "used", "available")
+_HELP: Final = {
+    "allowed": "Document allowance",
+    "used": "Used documents",
+    "available": "Available documents",
+}
 PLAN: Final = {
     figure: gauge(
         f"xtracta_documents_{figure}",
-        f"Documents {figure} by the plan (plan/{figure}_documents)",
+        f"{_HELP[figure]} of the plan (plan/{figure}_documents)",
         "group_id",
         "plan_id",
     )
@@ -19,7 +24,7 @@ PLAN: Final = {
 PACK: Final = {
     figure: gauge(
         f"xtracta_pack_documents_{figure}",
-        f"Documents {figure} by a booster pack (pack/{figure}_documents)",
+        f"{_HELP[figure]} of a booster pack (pack/{figure}_documents)",
         "group_id",
         "pack_id",
     )
@@ -28,30 +33,42 @@ PACK: Final = {
 PRICE: Final = gauge(
     "xtracta_plan_price", "Price of the plan (plan/price)", "group_id", "plan_id", "currency"
 )
+PACK_PRICE: Final = gauge(
+    "xtracta_pack_price", "Price of a booster pack (pack/price)", "group_id", "pack_id", "currency"
+)
 START: Final = gauge(
     "xtracta_plan_start_timestamp_seconds",
-    "When the plan began (plan/start_date)",
+    "Start of the plan (plan/start_date)",
     "group_id",
     "plan_id",
 )
 EXPIRY: Final = gauge(
     "xtracta_plan_expiry_timestamp_seconds",
-    "When the plan ends (plan/expiry_date)",
+    "End of the plan (plan/expiry_date)",
     "group_id",
     "plan_id",
 )
 PLAN_INFO: Final = info(
     "xtracta_plan_info",
-    "The name of the plan (plan/plan_name)",
+    "Name of the plan (plan/plan_name)",
     "group_id",
     "plan_id",
     "plan_name",
 )
 GROUP_INFO: Final = info(
     "xtracta_group_info",
-    "The name of the group and the group above it (group/list: Name, ParentId)",
+    "Name and parent of the group (group/list: Name, ParentId)",
     "group_id",
     "group_name",
     "parent_id",
 )
-METRICS: Final = (*PLAN.values(), *PACK.values(), PRICE, START, EXPIRY, PLAN_INFO, GROUP_INFO)
+METRICS: Final = (
+    *PLAN.values(),
+    *PACK.values(),
+    PRICE,
+    PACK_PRICE,
+    START,
+    EXPIRY,
+    PLAN_INFO,
+    GROUP_INFO,
+)

@@ -40,8 +40,8 @@ class _Api(NamedTuple):
         request = usage_request(self.settings, self.key, group)
         return parse_usage(await self.send(request), self.key, group)
 
-    async def tree(self, patience: float | None) -> Tree:
-        body = await self.send(groups_request(self.settings, self.key, patience))
+    async def tree(self, max_seconds: float | None) -> Tree:
+        body = await self.send(groups_request(self.settings, self.key, max_seconds))
         return parse_groups(body, self.key)
 
 
@@ -82,8 +82,8 @@ class _Connection:
             return tuple(map(int, self._settings.discovery.chosen(_names(tree))))
         return wanted
 
-    async def _listed(self, api: _Api, patience: float | None) -> Tree:
-        tree = await api.tree(patience)
+    async def _listed(self, api: _Api, max_seconds: float | None) -> Tree:
+        tree = await api.tree(max_seconds)
         if self._is_walking:
             self._settings.discovery.warn_of_more(_names(tree), "groups", self._settings.name)
         return tree

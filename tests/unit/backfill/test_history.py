@@ -232,13 +232,15 @@ def test_periods_are_told_with_their_use_in_the_last_24_hours_alone() -> None:
     assert series(names) == {"xtracta_group_info{481,Head,0}": 1}
     spans = {(begin, end): sorted(series(poll_result)) for begin, end, poll_result in found}
     used = ["xtracta_documents_available{481,71}", "xtracta_documents_used{481,71}"]
-    pack = "xtracta_pack_documents_allowed{481,71}"
+    pack = ["xtracta_pack_documents_allowed{481,71}", "xtracta_pack_price{481,71,NZD}"]
     assert spans == {
         ("01-01 06", "01-31 06"): sorted(FIXED_OF_A_PLAN),
         ("01-31 06", "02-01 06"): sorted([*FIXED_OF_A_PLAN, *used]),
         ("02-01 06", "03-11 00"): sorted(FIXED_OF_A_PLAN),
-        ("01-01 06", "01-10 06"): [pack],
-        ("01-10 06", "01-11 06"): [pack, *(name.replace("_doc", "_pack_doc") for name in used)],
+        ("01-01 06", "01-10 06"): pack,
+        ("01-10 06", "01-11 06"): sorted(
+            [*pack, *(name.replace("_doc", "_pack_doc") for name in used)]
+        ),
     }
 
 
@@ -289,6 +291,7 @@ def test_a_pack_alone_is_told_by_its_id() -> None:
         "xtracta_pack_documents_allowed{481,71}": 200,
         "xtracta_pack_documents_used{481,71}": 150,
         "xtracta_pack_documents_available{481,71}": 50,
+        "xtracta_pack_price{481,71,NZD}": 120,
     }
     assert last.allowances[0].allowance == "71"
 

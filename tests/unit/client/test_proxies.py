@@ -12,6 +12,7 @@ from certificates import Authority
 from raw_http_server import peer, reply, well_behaved
 from vendor_calls import KEY, credits_today, failure, polled, run, source
 
+from exporter.client.proxies import is_excluded
 from exporter.model import FailureReason
 
 if TYPE_CHECKING:
@@ -61,12 +62,26 @@ def test_a_proxy_is_told_its_user_and_password() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("status", [b"407 Who are you", b"502 Bad Gateway", b"403 Forbidden"])
-def test_a_tunnel_that_is_refused_is_a_failure_to_connect_and_sees_no_key(status: bytes) -> None:
+NEEDS_PASSWORD = "HTTP status 407: the proxy requires a user and a password; check http.proxy_url"
+REFUSED = "the proxy refused to connect to the vendor: HTTP status"
+
+
+@pytest.mark.parametrize(
+    ("status", "detail"),
+    [
+        (b"407 Who are you", NEEDS_PASSWORD),
+        (b"502 Bad Gateway", f"{REFUSED} 502"),
+        (b"403 Forbidden", f"{REFUSED} 403"),
+        (b"999 " + KEY.encode(), "the proxy cannot be used"),
+    ],
+)
+def test_a_proxy_that_refuses_the_tunnel_is_named_and_sees_no_key(
+    status: bytes, detail: str
+) -> None:
     async def main() -> None:
         async with peer(lambda _: [reply(b"", status)]) as proxy:
-            asking = source("https://vendor.example", http={"proxy_url": proxy.url})
-            assert failure(await polled(asking)).reason == FailureReason.CONNECT
+            target = source("https://vendor.example", http={"proxy_url": proxy.url})
+            assert (await polled(target)).result == (FailureReason.CONNECT, detail, None)
         assert first_lines(proxy) == [b"CONNECT vendor.example:443 HTTP/1.1"]
         assert KEY.encode() not in proxy.requests[0]
 
@@ -128,9 +143,90 @@ def test_a_proxy_with_tls_is_held_to_the_same_trust(tmp_path: Path) -> None:
     assert failure(run(main("DNS:other.example"))).reason == FailureReason.TLS
 
 
-def test_a_proxy_that_is_not_there_is_a_failure_to_connect() -> None:
-    asking = source("http://vendor.example", http={"proxy_url": "http://127.0.0.1:9"})
-    assert failure(run(polled(asking))).reason == FailureReason.CONNECT
+def test_a_proxy_that_requires_a_password_for_plain_http_is_named() -> None:
+    async def main() -> None:
+        async with peer(lambda _: [reply(b"No.", b"407 Who are you")]) as proxy:
+            target = source("http://vendor.example", http={"proxy_url": proxy.url})
+            assert (await polled(target)).result == (FailureReason.CONNECT, NEEDS_PASSWORD, None)
+
+    run(main())
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("url", "result"),
+    [
+        (
+            "http://127.0.0.1:9",
+            (FailureReason.CONNECT, "cannot connect to the proxy, or the connection broke", None),
+        ),
+        (
+            "http://a..b:3128",
+            (FailureReason.DNS, "the proxy's host name cannot be resolved", None),
+        ),
+    ],
+)
+def test_a_proxy_that_cannot_be_reached_is_named(
+    scheme: str, url: str, result: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", url)
+    target = source(f"{scheme}://vendor.example", http=FROM_ENVIRONMENT)
+    assert run(polled(target)).result == result
+
+
+def test_a_vendor_without_tls_behind_a_tunnel_is_not_taken_for_the_proxy() -> None:
+    async def main() -> None:
+        plain = peer(well_behaved, greeting=b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        async with plain as vendor, tunnel(vendor) as (url, _):
+            target = source("https://vendor.example", http={"proxy_url": url})
+            result = failure(await polled(target))
+        assert result.reason == FailureReason.TLS
+        assert result.detail.startswith("no TLS connection with the vendor")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "expected"),
+    [
+        ("https://api.example.com", "api.example.com", True),
+        ("https://api.example.com", "example.com", True),
+        ("https://api.example.com", ".example.com", True),
+        ("https://api.example.com", "*.example.com", True),
+        ("https://example.com", ".example.com", True),
+        ("https://API.Example.com.", "EXAMPLE.com", True),
+        ("https://badexample.com", "example.com", False),
+        ("https://api.example.com", "*", True),
+        ("https://api.example.com", "", False),
+        ("https://api.example.com", ".", False),
+        ("https://api.example.com", "other.example, api.example.com", True),
+        ("https://api.example.com", "other.example api.example.com", True),
+        ("https://api.example.com", "api.example.com:443", True),
+        ("https://api.example.com", "api.example.com:8443", False),
+        ("https://api.example.com:8443", "api.example.com:8443", True),
+        ("https://10.1.2.3", "10.0.0.0/8", True),
+        ("https://10.1.2.3", "10.1.2.0/25", True),
+        ("https://10.1.2.3", "10.1.2.128/25", False),
+        ("https://10.1.2.3", "10.1.2.9/24", True),
+        ("https://10.1.2.3", "10.1.2.3", True),
+        ("https://10.1.2.3", "10.1.2.3:443", True),
+        ("https://10.1.2.3", "2.3", False),
+        ("https://10.1.2.3", "10.0.0.0/99", False),
+        ("https://api.example.com", "10.0.0.0/8", False),
+        ("https://[2001:db8::1]", "2001:db8::/32", True),
+        ("https://[2001:db8::1]", "2001:db8::1", True),
+        ("https://[2001:db8::1]", "[2001:db8::1]", True),
+        ("https://[2001:db8::1]:8443", "[2001:db8::1]:8443", True),
+        ("https://[2001:db8::1]", "[2001:db8::1]:8443", False),
+        ("https://[2001:db8::1]", "10.0.0.0/8", False),
+    ],
+)
+def test_no_proxy_excludes_hosts_domains_ports_and_address_ranges(
+    url: str,
+    no_proxy: str,
+    expected: bool,  # noqa: FBT001  the case's answer
+) -> None:
+    assert is_excluded(url, no_proxy) is expected
 
 
 @pytest.mark.parametrize(
@@ -164,13 +260,13 @@ def test_the_environment_names_a_proxy_only_where_the_configuration_lets_it(
 @pytest.mark.parametrize(
     "url", ["socks5://127.0.0.1:1080", "ftp://127.0.0.1", "http://127.0.0.1:x", "http://[::"]
 )
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_said_so(
+def test_an_unusable_proxy_in_the_environment_is_reported(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", url)
     attempt = run(polled(source("http://vendor.example", http=FROM_ENVIRONMENT)))
     assert attempt.result == (
         FailureReason.CONNECT,
-        "the proxy's URL is not an HTTP proxy's",
+        "the proxy's URL is not that of an HTTP proxy",
         None,
     )

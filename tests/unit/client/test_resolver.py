@@ -1,4 +1,4 @@
-"""Name lookups: a resolver that hangs holds up no other call, and no exit."""
+"""Name resolution: a resolver that hangs delays no other call, and no exit."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class Resolver:
         self.calls.append(host)
         if host.startswith("dead"):
             self.revived.wait()
-        if host.startswith("odd"):
+        if host.startswith("invalid"):
             return socket.getaddrinfo("a..b", port, *more)
         if not host.startswith("good"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return socket.getaddrinfo("127.0.0.1", port, *more)
 
 
-def lookups_under_way() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "lookup"]
+def executor_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "executor"]
 
 
 def end(resolver: Resolver) -> None:
-    """Let those who hang go on, to their end."""
+    """Let the hanging threads end."""
     resolver.revived.set()
-    for thread in lookups_under_way():
+    for thread in executor_threads():
         thread.join(5)
 
 
@@ -56,7 +56,7 @@ def at(host: str, port: int, timeout: float = TIMEOUT) -> PollTarget:
     return source(f"http://{host}.example:{port}", poll={"timeout": f"{timeout}s"})
 
 
-def test_a_name_is_looked_up_by_the_executors_function() -> None:
+def test_names_are_resolved_by_the_executors_function() -> None:
     async def main() -> None:
         resolver = Resolver()
         asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(resolver))
@@ -84,12 +84,16 @@ def test_every_address_of_a_name_is_tried() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("host", ["unknown", "odd"])
-def test_a_name_that_is_none_is_a_failure_of_dns(host: str) -> None:
+@pytest.mark.parametrize("host", ["unknown", "invalid"])
+def test_a_name_that_cannot_be_resolved_is_a_dns_failure(host: str) -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor(Resolver()))
         attempt = await polled(at(host, 9))
-        assert attempt.result == (FailureReason.DNS, "the host name cannot be resolved", None)
+        assert attempt.result == (
+            FailureReason.DNS,
+            "the vendor's host name cannot be resolved",
+            None,
+        )
 
     run(main())
 
@@ -113,7 +117,7 @@ def test_a_dead_resolver_delays_no_healthy_target_and_no_exit() -> None:
     end(resolver)
 
 
-def test_a_name_that_hangs_has_one_thread_however_often_it_is_asked_for() -> None:
+def test_a_hanging_name_has_one_thread_however_often_it_is_requested() -> None:
     resolver = Resolver()
 
     async def main() -> None:
@@ -122,14 +126,14 @@ def test_a_name_that_hangs_has_one_thread_however_often_it_is_asked_for() -> Non
         assert {failure(attempt).reason for attempt in await asyncio.gather(*polls)} == {
             FailureReason.TIMEOUT
         }
-        assert len(lookups_under_way()) == 1
+        assert len(executor_threads()) == 1
         assert resolver.calls == ["dead.example"]
 
     run(main())
     end(resolver)
 
 
-def test_an_answer_serves_all_who_wait_for_it_and_nobody_later() -> None:
+def test_concurrent_requests_for_a_name_share_one_resolution() -> None:
     resolver = Resolver()
 
     async def main() -> None:
@@ -154,32 +158,32 @@ def raised(error: BaseException) -> None:
 def test_any_other_call_runs_each_time(
     call: Callable[[str], object], argument: str, result: object
 ) -> None:
-    with DaemonThreadExecutor() as lookups:
-        futures = [lookups.submit(call, argument) for _ in range(2)]
+    with DaemonThreadExecutor() as executor:
+        futures = [executor.submit(call, argument) for _ in range(2)]
         assert [future.result(5) for future in futures] == [result, result]
         assert futures[0] is not futures[1]
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3)])
-def test_what_a_call_raises_reaches_whoever_waits(error: BaseException) -> None:
-    with DaemonThreadExecutor() as lookups, pytest.raises(type(error)):
-        lookups.submit(raised, error).result(5)
+def test_an_exception_reaches_the_caller(error: BaseException) -> None:
+    with DaemonThreadExecutor() as executor, pytest.raises(type(error)):
+        executor.submit(raised, error).result(5)
 
 
 @pytest.mark.e2e
-def test_a_program_ends_although_a_lookup_hangs() -> None:
+def test_a_program_exits_while_a_name_resolution_hangs() -> None:
     program = """
 import asyncio, threading
-from exporter.client.resolver import Lookups
+from exporter.client.resolver import DaemonThreadExecutor
 
 async def main():
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(Lookups(lambda *_: threading.Event().wait()))
+    loop.set_default_executor(DaemonThreadExecutor(lambda *_: threading.Event().wait()))
     try:
         async with asyncio.timeout(0.05):
             await loop.getaddrinfo("dead.example", 443)
     except TimeoutError:
-        print("given up")
+        print("timed out")
 
 asyncio.run(main())
 """
@@ -193,4 +197,4 @@ asyncio.run(main())
         assert process.returncode == 0
         return output
 
-    assert run(main()) == b"given up\n"
+    assert run(main()) == b"timed out\n"

@@ -1,13 +1,14 @@
-"""The page over many polls: what is kept and joined is what rendering all of it anew would give."""
+"""The cached response is always what rendering everything from scratch would give."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import re
 import threading
+import zlib
+from collections import UserDict
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_targets import POLL_RESULT, TIMEOUT, outcome, target
@@ -17,15 +18,18 @@ from parsed_metrics import parsed
 
 from exporter.metrics.cache import MetricsCache
 from exporter.metrics.catalogue import BUILD, RELOAD_OK, RELOADED_AT
-from exporter.metrics.exposition import Format, document, target_lines
-from exporter.model import PollResult, Sample
-from exporter.state.store import StateStore
+from exporter.metrics.exposition import Format, render, target_lines
+from exporter.model import Anomaly, PollResult, Sample
+from exporter.state.store import StateStore, TargetState
 from exporter.vendors.affinda.metrics import CREDITS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, ItemsView, Iterable
 
     from exporter.model import PollFailure
+
+EXPORTER = "# HELP docusage_exporter_"  # where the targets' metrics end
+FAST = 0.01  # seconds between two refreshes
 
 
 class Clock:
@@ -35,218 +39,224 @@ class Clock:
         return self.now
 
 
-def program() -> Iterable[Sample]:
-    yield Sample(BUILD, ("1.2.3",), 1)
-    yield Sample(RELOADED_AT, (), 1_780_000_000.5)
-    yield Sample(RELOAD_OK, (), 1)
-
-
-class Pages:
-    """A page over some targets, and a clock that stands."""
+class Exporter:
+    """A cache over some targets, with a clock that stands still."""
 
     def __init__(self, names: Iterable[str] = ("one",)) -> None:
         self.clock = Clock()
         self.store = StateStore(self.clock)
-        self.page = MetricsCache(self.store, program, self.clock)
+        self.cache = MetricsCache(self.store, self.samples, self.clock)
+        self.reload_succeeded = True
         self.set_targets(names)
+
+    def samples(self) -> Iterable[Sample]:
+        yield Sample(BUILD, ("1.2.3", "0123abcd", "3.14.0"), 1)
+        yield Sample(RELOADED_AT, (), 1_780_000_000.5)
+        yield Sample(RELOAD_OK, (), self.reload_succeeded)
 
     def set_targets(self, names: Iterable[str]) -> None:
         self.store.set_targets([target(name, poll={"interval": "1m"}) for name in names])
 
-    def text(self) -> str:
-        return bytes(self.page.body(Format.TEXT, gzipped=False)).decode()
+    def text(self, form: Format = Format.TEXT) -> str:
+        return self.cache.body(form, gzipped=False).decode()
 
-    def next_text(self) -> str:
-        self.clock.now += 1
+    def fresh_text(self) -> str:
+        self.cache.invalidate()
         return self.text()
 
-    def expected(self) -> str:
-        return document(map(target_lines, self.store.snapshots()), Format.TEXT).decode()
+    def targets_from_scratch(self, form: Format) -> str:
+        return render(map(target_lines, self.store.snapshots()), form).decode()
 
 
 def credits_of_day(count: int) -> PollResult:
     return PollResult((Sample(CREDITS["organization"]["daily"], ("org",), count),))
 
 
-NAMES = [f'target "{number}"' for number in range(102)]
-SOME = NAMES[:3] + NAMES[-3:]
+NAMES = [f'target "{number}"' for number in range(6)]
 RESULTS = st.sampled_from([POLL_RESULT, TIMEOUT]) | st.integers(0, 9).map(credits_of_day)
-FEW_POLLS = st.dictionaries(st.sampled_from(SOME), RESULTS)
-ALL_POLLED = RESULTS.map(lambda result: dict.fromkeys(NAMES, result))
-REMOVED = st.sampled_from(NAMES)
+POLLS = st.dictionaries(st.sampled_from(NAMES), RESULTS)
+RELOADS = st.lists(st.sampled_from(NAMES), unique=True)
+WAITS = st.integers(1, 200)  # seconds; values expire after 180
 
 
-@given(st.lists(FEW_POLLS | ALL_POLLED | REMOVED, max_size=5))
-@settings(max_examples=20, deadline=None)
-def test_however_it_came_about_a_page_is_as_if_rendered_at_once(
-    steps: list[dict[str, PollResult | PollFailure] | str],
+@pytest.mark.parametrize("form", Format)
+@given(steps=st.lists(POLLS | RELOADS | WAITS, max_size=8))
+@settings(max_examples=50)
+def test_after_any_changes_the_page_equals_one_rendered_from_scratch(
+    form: Format, steps: list[dict[str, PollResult | PollFailure] | list[str] | int]
 ) -> None:
-    known = NAMES
-    pages = Pages(known)
-    text = pages.text()
+    configured, exporter = NAMES, Exporter(NAMES)
     for step in steps:
-        if isinstance(step, str):
-            known = [name for name in known if name != step]
-            pages.set_targets(known)
+        if isinstance(step, int):
+            exporter.clock.now += step
+        elif isinstance(step, list):
+            configured = step
+            exporter.set_targets(configured)
         else:
-            for name in step.keys() & set(known):
-                pages.store.record(name, outcome(step[name]))
-        text = pages.next_text()
-    assert text.startswith(pages.expected())
-
-
-def test_targets_that_change_places_keep_their_own_values() -> None:
-    pages = Pages(["a", "b", "c"])
-    for count, name in enumerate("abc"):
-        pages.store.record(name, outcome(credits_of_day(count)))
-    pages.text()
-    pages.set_targets(["b", "a", "c"])
-    found = re.findall(r'affinda_credits_daily\{target="(.)".*\} (.)', pages.next_text())
-    assert found == [("b", "1"), ("a", "0"), ("c", "2")]
-
-
-@pytest.mark.parametrize("count", [1, 99, 100, 101, 200])
-def test_every_target_is_on_the_page_once(count: int) -> None:
-    pages = Pages([f"{number}" for number in range(count)])
-    found = re.findall(r'docusage_target_polls_total\{target="(.*?)"', pages.text())
-    assert found == [f"{number}" for number in range(count)]
+            for name in step.keys() & set(configured):
+                exporter.store.record(name, outcome(step[name]))
+        exporter.cache.invalidate()
+        text = exporter.text(form)
+        assert text.partition(EXPORTER)[0] == exporter.targets_from_scratch(form)
+        assert gzip.decompress(exporter.cache.body(form, gzipped=True)).decode() == text
 
 
 def is_shown(text: str) -> bool:
     return 'affinda_credits_available{target="one",organization="org"} 300\n' in text
 
 
-def test_a_page_is_made_anew_once_it_is_a_second_old() -> None:
-    pages = Pages()
-    before = pages.text()
-    pages.store.record("one", outcome())
-    pages.clock.now = 0.99
-    assert pages.text() == before
-    assert not is_shown(before)
-    pages.clock.now = 1.0
-    assert is_shown(pages.text())
-
-
-def test_a_page_that_is_not_old_is_not_made_again() -> None:
-    pages = Pages()
-    for form in Format:
-        for gzipped in (False, True):
-            first = pages.page.body(form, gzipped=gzipped)
-            assert pages.page.body(form, gzipped=gzipped) is first
-
-
-def test_an_expired_page_is_made_anew_at_once() -> None:
-    pages = Pages()
-    pages.store.record("one", outcome())
-    assert is_shown(pages.text())
-    pages.store.set_targets([])
-    assert is_shown(pages.text())
-    pages.page.renew()
-    assert "one" not in pages.text()
-
-
-def test_values_are_gone_a_second_after_they_became_stale() -> None:
-    pages = Pages()
-    pages.store.record("one", outcome())
-    pages.clock.now = 179
-    assert is_shown(pages.text())
-    pages.clock.now = 180
-    assert not is_shown(pages.text())
-    assert 'docusage_target_up{target="one",vendor="acme"} 1\n' in pages.text()
+def test_a_page_is_rendered_once_until_it_is_invalidated() -> None:
+    exporter = Exporter()
+    before = exporter.text()
+    exporter.store.record("one", outcome())
+    exporter.clock.now = 0.9
+    assert exporter.text() == before
+    assert is_shown(exporter.fresh_text())
 
 
 @pytest.mark.parametrize("form", Format)
-def test_a_gzipped_page_is_the_page(form: Format) -> None:
-    pages = Pages()
-    packed = bytes(pages.page.body(form, gzipped=True))
-    assert gzip.decompress(packed) == bytes(pages.page.body(form, gzipped=False))
-    assert packed[:4] == b"\x1f\x8b\x08\0"
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_a_body_is_made_once_for_many_scrapes(form: Format, *, gzipped: bool) -> None:
+    cache = Exporter().cache
+    assert cache.body(form, gzipped=gzipped) is cache.body(form, gzipped=gzipped)
 
 
-def test_the_program_tells_of_itself() -> None:
-    text = Pages().text()
-    assert 'docusage_exporter_build_info{version="1.2.3"} 1\n' in text
+def test_the_metrics_of_the_exporter_and_the_process_are_at_most_a_second_old() -> None:
+    exporter = Exporter()
+    before = exporter.text()
+    exporter.reload_succeeded = False
+    exporter.clock.now = 0.9
+    assert exporter.text() == before
+    exporter.clock.now = 1.0
+    assert "docusage_exporter_config_last_reload_successful 0\n" in exporter.text()
+
+
+def test_a_reload_shows_its_result_at_once() -> None:
+    exporter = Exporter()
+    exporter.text()
+    exporter.reload_succeeded = False
+    assert "docusage_exporter_config_last_reload_successful 0\n" in exporter.fresh_text()
+
+
+def test_expired_values_disappear() -> None:
+    exporter = Exporter()
+    exporter.store.record("one", outcome())
+    exporter.clock.now = 179
+    assert is_shown(exporter.fresh_text())
+    exporter.clock.now = 180
+    assert not is_shown(exporter.fresh_text())
+    assert 'docusage_target_up{target="one",vendor="acme"} 1\n' in exporter.text()
+
+
+def test_the_exporter_is_ready_once_the_page_shows_a_poll_of_every_target() -> None:
+    exporter = Exporter(["one", "two"])
+    exporter.store.record("one", outcome())
+    assert not exporter.cache.is_ready
+    exporter.store.record("two", outcome(TIMEOUT))
+    assert not exporter.cache.is_ready
+    exporter.cache.invalidate()
+    assert exporter.cache.is_ready
+
+
+def test_a_page_ends_with_the_exporter_and_its_process() -> None:
+    text = Exporter().text()
+    build = (
+        'docusage_exporter_build_info{version="1.2.3",revision="0123abcd",pythonversion="3.14.0"}'
+    )
+    assert f"{build} 1\n" in text
     assert "docusage_exporter_config_last_reload_success_timestamp_seconds 1780000000.5\n" in text
-    assert "docusage_exporter_config_last_reload_successful 1\n" in text
     names = {name for name, *_ in parsed(text, Format.TEXT)}
     assert {"process_resident_memory_bytes", "process_open_fds", "python_info"} <= names
 
 
 @pytest.mark.parametrize("form", Format)
 def test_a_whole_page_can_be_parsed(form: Format) -> None:
-    pages = Pages()
-    pages.store.record("one", outcome())
-    text = bytes(pages.page.body(form, gzipped=False)).decode()
-    names = [name for name, *_ in parsed(text, form)]
+    exporter = Exporter()
+    exporter.store.record("one", outcome())
+    names = [name for name, *_ in parsed(exporter.text(form), form)]
     assert len(names) == len(set(names)) > 20
-    assert text.endswith("# EOF\n") is (form is Format.OPENMETRICS)
-
-
-def test_what_was_looked_up_earlier_never_replaces_what_was_looked_up_later() -> None:
-    pages = Pages()
-    pages.clock.now = 5
-    before = pages.text()
-    pages.store.record("one", outcome())
-    pages.clock.now = 4.9
-    pages.page.renew()
-    assert pages.text() == before
+    assert exporter.text(form).endswith("# EOF\n") is (form is Format.OPENMETRICS)
 
 
 @asynccontextmanager
-async def kept_fresh(page: MetricsCache) -> AsyncIterator[None]:
-    keeping = asyncio.create_task(page.refresh_loop())
-    await asyncio.sleep(0)
+async def refreshing(cache: MetricsCache, interval: float = FAST) -> AsyncIterator[None]:
+    task = asyncio.create_task(cache.refresh_loop(interval))
     yield
-    keeping.cancel()
-    assert await asyncio.gather(keeping, return_exceptions=True)
+    task.cancel()
+    assert await asyncio.gather(task, return_exceptions=True)
 
 
-def test_a_page_is_kept_fresh_without_a_scrape_that_has_to_wait_for_it() -> None:
+async def until_shown(exporter: Exporter) -> None:
+    async with asyncio.timeout(5):
+        while not is_shown(exporter.text()):  # noqa: ASYNC110  a refresh notifies nobody
+            await asyncio.sleep(FAST)
+
+
+def test_changes_show_without_a_scrape_that_renders_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    compressobj = zlib.compressobj
+
+    def recording(*arguments: Any) -> object:  # noqa: ANN401  as zlib takes them
+        threads.append(threading.current_thread().name)
+        return compressobj(*arguments)
+
+    monkeypatch.setattr(zlib, "compressobj", recording)
+
     async def main() -> None:
-        pages = Pages()
-        async with kept_fresh(pages.page):
-            pages.store.record("one", outcome())
-            pages.clock.now = 9.9
-            assert not is_shown(pages.text())
-            async with asyncio.timeout(5):
-                while not is_shown(pages.text()):  # noqa: ASYNC110  nothing tells of a renewed page
-                    await asyncio.sleep(0.01)
+        exporter = Exporter()
+        async with refreshing(exporter.cache):
+            exporter.cache.body(Format.OPENMETRICS, gzipped=True)
+            exporter.store.record("one", outcome())
+            await until_shown(exporter)
+            body = exporter.cache.body(Format.OPENMETRICS, gzipped=True)
+        assert is_shown(gzip.decompress(body).decode())
+
+    asyncio.run(main())
+    assert threads == ["MainThread", "metrics_0"]
+
+
+def test_an_unchanged_page_is_not_rendered_again() -> None:
+    async def main() -> None:
+        exporter = Exporter()
+        async with refreshing(exporter.cache):
+            before = exporter.cache.body(Format.TEXT, gzipped=True)
+            await asyncio.sleep(5 * FAST)
+            assert exporter.cache.body(Format.TEXT, gzipped=True) is before
 
     asyncio.run(main())
 
 
-def test_a_page_that_cannot_be_kept_fresh_is_renewed_by_the_scrape() -> None:
+class SlowAnomalies(UserDict[Anomaly, int]):
+    """Holds up whoever renders them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_rendering = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def items(self) -> ItemsView[Anomaly, int]:
+        self.is_rendering.set()
+        assert self.may_go_on.wait(5)
+        return super().items()
+
+
+@pytest.mark.parametrize("is_scraped_meanwhile", [False, True])
+def test_a_reload_while_the_thread_renders_is_not_undone_by_its_result(
+    *, is_scraped_meanwhile: bool
+) -> None:
     async def main() -> None:
-        pages = Pages()
-        async with kept_fresh(pages.page):
-            pages.store.record("one", outcome())
-            pages.clock.now = 10.0
-            assert is_shown(pages.text())
+        exporter, slow = Exporter(), SlowAnomalies()
+        exporter.text()
+        async with refreshing(exporter.cache, 20 * FAST):
+            exporter.store.set_targets([target("old")], {"old": TargetState(anomalies=slow)})
+            assert await asyncio.to_thread(slow.is_rendering.wait, 5)
+            exporter.set_targets(["new"])
+            exporter.cache.invalidate()
+            if is_scraped_meanwhile:
+                exporter.text()
+            slow.may_go_on.set()
+            await asyncio.sleep(5 * FAST)  # the thread is done, the next refresh not yet due
+            assert 'target="old"' not in exporter.text()
+            assert 'target="new"' in exporter.text()
 
     asyncio.run(main())
-
-
-def test_a_page_that_scrapers_take_is_made_anew_after_a_change_before_they_ask() -> None:
-    makers: list[str] = []
-
-    def program() -> Iterable[Sample]:
-        makers.append(threading.current_thread().name)
-        return ()
-
-    async def main() -> None:
-        store = StateStore()
-        store.set_targets([target("one")])
-        page = MetricsCache(store, program)
-        async with kept_fresh(page):
-            page.body(Format.OPENMETRICS, gzipped=True)
-            page.body(Format.OPENMETRICS, gzipped=False)
-            store.record("one", outcome())
-            async with asyncio.timeout(5):
-                while "page_0" not in makers:  # noqa: ASYNC110  nothing tells of a renewed page
-                    await asyncio.sleep(0.01)
-            await asyncio.sleep(0.01)
-            shown = gzip.decompress(bytes(page.body(Format.OPENMETRICS, gzipped=True)))
-        assert is_shown(shown.decode())
-
-    asyncio.run(main())
-    assert makers == ["MainThread", "MainThread", "page_0"]

@@ -1,4 +1,4 @@
-"""The catalogue, and what is told of a target in each of its states."""
+"""The catalogue, and the samples of a target in each of its states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.state.store import TargetSnapshot, TargetState
 TARGET = target(poll={"interval": "1m", "stale_after": "4m"}, alerts={"warning_ratio": 0.3})
 
 
-def told(*outcomes: PollOutcome, is_stale: bool = False) -> dict[str, float]:
+def exposed(*outcomes: PollOutcome, is_stale: bool = False) -> dict[str, float]:
     """Every sample of the target after these polls, by its name and its labels' values."""
     state = TargetState()
     for each in outcomes:
@@ -37,6 +37,9 @@ CONFIGURED = {
 VALUES = {
     "affinda_credits_daily org": 12,
     "affinda_credits_available org": 300,
+    "docusage_allowance_info acme org credits   credits": 1,
+    "docusage_allowance_allowed acme org credits": 1000,
+    "docusage_allowance_used acme org credits": 700,
     "docusage_allowance_available_ratio acme org credits": 0.3,
     "docusage_allowance_burn_per_day acme org credits": 50,
     "docusage_allowance_exhaustion_timestamp_seconds acme org credits": 1_790_000_000,
@@ -47,11 +50,11 @@ VALUES = {
 
 
 def test_before_its_first_poll_a_target_has_its_settings_and_counters_at_zero() -> None:
-    assert told() == CONFIGURED | dict.fromkeys(COUNTERS, 0)
+    assert exposed() == CONFIGURED | dict.fromkeys(COUNTERS, 0)
 
 
 def test_after_a_success_a_target_has_its_values_and_their_times() -> None:
-    assert told(outcome(at=1000)) == CONFIGURED | VALUES | dict.fromkeys(COUNTERS, 0) | {
+    assert exposed(outcome(at=1000)) == CONFIGURED | VALUES | dict.fromkeys(COUNTERS, 0) | {
         "docusage_target_up acme": 1,
         "docusage_target_last_poll_timestamp_seconds acme": 1000,
         "docusage_target_last_success_timestamp_seconds acme": 1000,
@@ -75,23 +78,35 @@ FAILED = {
 }
 
 
-def test_a_failure_leaves_the_values_as_they_were() -> None:
-    told_then = told(outcome(at=1000), outcome(TIMEOUT, at=2000))
-    assert told_then == CONFIGURED | VALUES | dict.fromkeys(COUNTERS, 0) | FAILED
+def test_a_failure_adds_its_reason_and_leaves_the_values() -> None:
+    found = exposed(outcome(at=1000), outcome(TIMEOUT, at=2000))
+    assert found == CONFIGURED | VALUES | dict.fromkeys(COUNTERS, 0) | FAILED
 
 
-def test_withdrawn_values_take_neither_state_nor_times_with_them() -> None:
-    told_then = told(outcome(at=1000), outcome(TIMEOUT, at=2000), is_stale=True)
-    assert told_then == CONFIGURED | dict.fromkeys(COUNTERS, 0) | FAILED
+def test_expired_values_disappear_and_the_target_s_own_metrics_stay() -> None:
+    found = exposed(outcome(at=1000), outcome(TIMEOUT, at=2000), is_stale=True)
+    assert found == CONFIGURED | dict.fromkeys(COUNTERS, 0) | FAILED
 
 
 def test_a_target_that_never_succeeded_has_no_time_of_success() -> None:
-    assert "docusage_target_last_success_timestamp_seconds acme" not in told(outcome(TIMEOUT))
+    assert "docusage_target_last_success_timestamp_seconds acme" not in exposed(outcome(TIMEOUT))
 
 
-def test_odd_replies_are_counted_by_their_kind() -> None:
-    odd = PollResult((), anomalies=(Anomaly.DUPLICATE_DAY, Anomaly.DUPLICATE_DAY))
-    found = told(outcome(odd), outcome(odd))
+def test_the_reason_of_a_failure_disappears_with_the_next_success() -> None:
+    found = exposed(outcome(TIMEOUT), outcome())
+    assert not [name for name in found if name.startswith("docusage_target_failing")]
+    assert found["docusage_target_poll_failures_total acme"] == 1
+
+
+def test_an_allowance_has_its_display_names_and_unit_as_labels() -> None:
+    named = allowance({"account_name": "Acme Inc.", "allowance_name": "Team plan"})
+    found = exposed(outcome(PollResult((), (named,))))
+    assert found["docusage_allowance_info acme org credits Acme Inc. Team plan credits"] == 1
+
+
+def test_anomalies_are_counted_by_kind_from_the_first_one_on() -> None:
+    result = PollResult((), anomalies=(Anomaly.DUPLICATE_DAY, Anomaly.DUPLICATE_DAY))
+    found = exposed(outcome(result), outcome(result))
     assert found["docusage_target_response_anomalies_total acme duplicate_day"] == 4
     assert "docusage_target_response_anomalies_total acme unknown_field" not in found
 
@@ -104,10 +119,10 @@ def test_odd_replies_are_counted_by_their_kind() -> None:
         ("end", "docusage_allowance_end_timestamp_seconds"),
     ],
 )
-def test_what_is_not_known_of_an_allowance_is_absent(field: str, metric: str) -> None:
+def test_an_unknown_property_of_an_allowance_is_absent(field: str, metric: str) -> None:
     unknown = allowance({field: None})
-    found = told(outcome(PollResult(POLL_RESULT.samples, (unknown,))))
-    assert found.keys() == told(outcome()).keys() - {f"{metric} acme org credits"}
+    found = exposed(outcome(PollResult(POLL_RESULT.samples, (unknown,))))
+    assert found.keys() == exposed(outcome()).keys() - {f"{metric} acme org credits"}
 
 
 def by_name(metric: MetricFamily) -> str:

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from exporter.metrics.catalogue import METRICS, target_samples
-from exporter.metrics.exposition import Format, document, number, target_lines
+from exporter.metrics.exposition import Format, format_value, render, sample_lines, target_lines
 from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult, Sample
 from exporter.state.store import TargetSnapshot, TargetState
 from exporter.vendors.affinda.metrics import AVAILABLE
@@ -29,16 +29,16 @@ WRITERS: dict[Format, Callable[[Collector], bytes]] = {
     Format.TEXT: prometheus_client.generate_latest,
     Format.OPENMETRICS: openmetrics.generate_latest,
 }
-# Any UTF-8; surrogates are none.
+# Any text that UTF-8 can encode, which surrogates are not.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 NAMES = st.text(min_size=1, max_size=30).filter(str.isprintable)
 FIGURES = st.integers(0, 2**53) | st.floats(allow_nan=False, allow_infinity=False)
-OF_VENDORS = st.sampled_from([each for each in METRICS if not each.name.startswith("docusage")])
+VENDOR_METRICS = st.sampled_from([each for each in METRICS if not each.name.startswith("docusage")])
 
 
 @st.composite
 def samples(draw: st.DrawFn) -> Sample:
-    metric = draw(OF_VENDORS)
+    metric = draw(VENDOR_METRICS)
     labels = tuple(draw(TEXT) for _ in metric.labels[1:])
     return Sample(metric, labels, 1 if metric.kind == "info" else draw(FIGURES))
 
@@ -55,7 +55,7 @@ ALLOWANCES = st.builds(
     exhaustion=st.none() | st.floats(0, 1e12),
     end=st.none() | st.floats(0, 1e12),
 )
-READINGS = st.builds(
+RESULTS = st.builds(
     PollResult,
     st.lists(samples(), max_size=8, unique_by=lambda sample: sample[:2]).map(tuple),
     st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.allowance)).map(
@@ -64,7 +64,7 @@ READINGS = st.builds(
 )
 OUTCOMES = st.builds(
     PollOutcome,
-    READINGS | st.builds(PollFailure, st.sampled_from(FailureReason), TEXT),
+    RESULTS | st.builds(PollFailure, st.sampled_from(FailureReason), TEXT),
     duration=st.floats(0, 1000),
     requests=st.integers(0, 1000),
     at=st.floats(0, 2**33),
@@ -85,7 +85,7 @@ def snapshots(draw: st.DrawFn) -> list[TargetSnapshot]:
 
 
 def ours(found: list[TargetSnapshot], form: Format) -> str:
-    page = document(map(target_lines, found), form).decode()
+    page = render(map(target_lines, found), form).decode()
     return page + "# EOF\n" * (form is Format.OPENMETRICS)
 
 
@@ -104,24 +104,24 @@ def families(found: list[TargetSnapshot]) -> list[Family]:
     return [family for family in known.values() if family.samples]
 
 
-class Told(Collector):
-    def __init__(self, told: list[Family]) -> None:
-        self._told = told
+class Fixed(Collector):
+    def __init__(self, families: list[Family]) -> None:
+        self._families = families
 
     def collect(self) -> list[Family]:
-        return self._told
+        return self._families
 
 
 def theirs(found: list[TargetSnapshot], form: Format) -> str:
     registry = CollectorRegistry()
-    registry.register(Told(families(found)))
+    registry.register(Fixed(families(found)))
     return WRITERS[form](registry).decode()
 
 
 @pytest.mark.parametrize("form", Format)
 @given(snapshots())
 @settings(max_examples=50)
-def test_any_state_is_written_as_the_client_library_would_and_reads_as_it_was(
+def test_any_state_parses_back_to_itself_and_equals_what_the_client_library_writes(
     form: Format, found: list[TargetSnapshot]
 ) -> None:
     page = parsed(ours(found, form), form)
@@ -135,19 +135,19 @@ def test_any_state_is_written_as_the_client_library_would_and_reads_as_it_was(
 
 
 @pytest.mark.parametrize("form", Format)
-def test_a_page_reads_as_the_formats_say(form: Format) -> None:
+def test_a_page_has_the_metadata_of_its_format(form: Format) -> None:
     page = ours(
         [TargetSnapshot(target('a "b" \\ é'), TargetState().after(outcome(), 0), is_stale=False)],
         form,
     )
-    heads = {
-        Format.TEXT: "# HELP docusage_target_polls_total Polls that ended, well or not.\n"
+    metadata = {
+        Format.TEXT: "# HELP docusage_target_polls_total Polls, successful or not.\n"
         "# TYPE docusage_target_polls_total counter\n",
-        Format.OPENMETRICS: "# HELP docusage_target_polls Polls that ended, well or not.\n"
+        Format.OPENMETRICS: "# HELP docusage_target_polls Polls, successful or not.\n"
         "# TYPE docusage_target_polls counter\n",
     }
     line = 'docusage_target_polls_total{target="a \\"b\\" \\\\ é",vendor="acme"} 1\n'
-    assert heads[form] + line in page
+    assert metadata[form] + line in page
     assert (
         'docusage_target_last_poll_duration_seconds{target="a \\"b\\" \\\\ é",vendor="acme"} 0.25\n'
         in page
@@ -155,14 +155,14 @@ def test_a_page_reads_as_the_formats_say(form: Format) -> None:
 
 
 @pytest.mark.parametrize("form", Format)
-def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) -> None:
+def test_metadata_stands_once_before_the_lines_of_all_targets(form: Format) -> None:
     found = [
         TargetSnapshot(target(name), TargetState().after(outcome(), 0), is_stale=False)
         for name in "ab"
     ]
     lines = ours(found, form).splitlines()
-    heads = [line for line in lines if line.startswith("# ")]
-    assert len(heads) == len(set(heads))
+    metadata = [line for line in lines if line.startswith("# ")]
+    assert len(metadata) == len(set(metadata))
     at = lines.index("# TYPE affinda_credits_available gauge")
     assert lines[at + 1 : at + 3] == [
         'affinda_credits_available{target="a",organization="org"} 300',
@@ -183,17 +183,31 @@ def test_each_head_stands_once_before_the_lines_of_every_target(form: Format) ->
         (True, "1"),
     ],
 )
-def test_a_number_is_written_without_a_needless_fraction(value: float, text: str) -> None:
-    assert number(value) == text
-    poll_result = PollResult((Sample(AVAILABLE, ("org",), value),))
-    snapshot = TargetSnapshot(target(), TargetState(result=poll_result), is_stale=False)
-    assert target_lines(snapshot)["affinda_credits_available"].endswith(f" {text}\n")
+def test_a_value_is_formatted_exactly_and_an_integer_without_a_fraction(
+    value: float, text: str
+) -> None:
+    assert format_value(value) == text
+    assert lines_of(Sample(AVAILABLE, ("org",), value))[0].endswith(f" {text}")
 
 
-def test_metrics_whose_labels_have_the_same_values_keep_the_names_of_their_own() -> None:
+def lines_of(*samples: Sample) -> list[str]:
+    """The lines of these samples of target `one`."""
+    return b"".join(sample_lines(samples, "one")).decode().splitlines()
+
+
+def test_metrics_with_equal_label_values_keep_their_own_label_names() -> None:
     values = ("7", "8")
-    poll_result = PollResult((Sample(PLAN["used"], values, 1), Sample(PACK["used"], values, 2)))
-    lines = target_lines(TargetSnapshot(target(), TargetState(result=poll_result), is_stale=False))
-    plan, pack = lines["xtracta_documents_used"], lines["xtracta_pack_documents_used"]
-    assert plan == 'xtracta_documents_used{target="one",group_id="7",plan_id="8"} 1\n'
-    assert pack == 'xtracta_pack_documents_used{target="one",group_id="7",pack_id="8"} 2\n'
+    assert lines_of(Sample(PLAN["used"], values, 1), Sample(PACK["used"], values, 2)) == [
+        'xtracta_documents_used{target="one",group_id="7",plan_id="8"} 1',
+        'xtracta_pack_documents_used{target="one",group_id="7",pack_id="8"} 2',
+    ]
+
+
+def test_lines_are_in_the_catalogue_s_order_whatever_the_order_of_the_samples() -> None:
+    samples = [Sample(PACK["used"], ("7", "8"), 2), Sample(PLAN["used"], ("7", "8"), 1)]
+    assert lines_of(*samples) == lines_of(*reversed(samples))
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_page_of_no_targets_is_empty(form: Format) -> None:
+    assert render([], form) == b""

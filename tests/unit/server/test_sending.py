@@ -10,16 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_targets import target
 from hypothesis import given
 from hypothesis import strategies as st
 from scraping import GET, LAST, encrypted, hello, served, settled
 from self_signed import client_context
 
 from exporter.memory_file import MemoryFile, kept, pieces
-from exporter.metrics.cache import MetricsCache
-from exporter.metrics.exposition import Format
-from exporter.state.store import StateStore
 from exporter.web.response import Request, Response
 from exporter.web.web_config.models import WebConfig
 
@@ -29,23 +25,6 @@ if TYPE_CHECKING:
     from exporter.web.response import Answer
 
 LONG = bytes(range(256)) * 80_000
-
-
-@pytest.fixture
-def page() -> MetricsCache:
-    """Of 3000 targets: more than half a megabyte."""
-    snapshot = StateStore()
-    snapshot.set_targets(target(f"{number}") for number in range(3000))
-    return MetricsCache(snapshot, tuple, lambda: 0.0)
-
-
-def test_a_long_page_is_kept_where_the_kernel_sends_it_from_and_a_short_one_is_not(
-    page: MetricsCache,
-) -> None:
-    long = page.body(Format.TEXT, gzipped=False)
-    assert isinstance(long, MemoryFile)
-    assert isinstance(page.body(Format.TEXT, gzipped=True), bytes)
-    assert len(long) == len(bytes(long)) > 500_000
 
 
 def descriptors() -> int:

@@ -11,7 +11,7 @@ from vendor_calls import KEY, affinda_settings
 from exporter.model import Anomaly, FailureReason, PollError
 from exporter.secrets import Secret
 from exporter.vendors.affinda import Scope, Usage, parse_usage, usage_request
-from exporter.vendors.affinda.api import explain, list_request, parse_names
+from exporter.vendors.affinda.api import error_message, list_request, parse_names
 
 ORGANIZATION = Scope("organization", "oRg1")
 GOOD: dict[str, object] = {
@@ -235,14 +235,15 @@ def test_a_list_with_an_entry_that_cannot_be_one_is_malformed(listed: object) ->
         ({"errors": [{"detail": "x" * 500}]}, "x" * 127 + "…"),
         ({"errors": []}, ""),
         ({"errors": [{}]}, ""),
-        ({"errors": ["No."]}, ""),
-        ([], ""),
+        ({"errors": ["No."]}, None),
+        ({"detail": "No."}, None),
+        ([], None),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_of_an_error_reply_the_first_detail_is_shown(reply: object, words: str) -> None:
-    assert explain(json.dumps(reply).encode(), Secret(KEY)) == words
+def test_of_an_error_reply_the_first_detail_is_shown(reply: object, words: str | None) -> None:
+    assert error_message(json.dumps(reply).encode(), Secret(KEY)) == words
 
 
 def test_an_error_reply_that_was_cut_says_nothing() -> None:
-    assert explain(b'{"errors": [{"detail": "No', Secret(KEY)) == ""
+    assert error_message(b'{"errors": [{"detail": "No', Secret(KEY)) is None

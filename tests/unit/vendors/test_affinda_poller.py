@@ -196,7 +196,7 @@ def test_a_poll_waits_a_quarter_of_its_time_for_a_list_that_it_can_do_without() 
 
     async def send(request: Call) -> bytes:
         if "/v3/usage" not in request.url:
-            waited.append((urlsplit(request.url).path, request.patience))
+            waited.append((urlsplit(request.url).path, request.timeout))
         return await directly(server)(request)
 
     for clock.seconds in (0.0, 6 * 3600):

@@ -180,7 +180,7 @@ def everything_told(asking: PollTarget, attempt: PollAttempt) -> Iterator[str]:
     yield repr(asking)
     yield json.dumps(to_json(snapshot))
     yield format_state(snapshot)
-    yield "".join(target_lines(snapshot).values())
+    yield b"".join(target_lines(snapshot)).decode()
 
 
 GROUPS: Final[dict[str, Callable[[str], bytes]]] = {

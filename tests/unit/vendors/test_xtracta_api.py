@@ -13,7 +13,7 @@ from exporter.secrets import Secret
 from exporter.vendors.xtracta import Plan, Usage, parse_usage
 from exporter.vendors.xtracta.api import (
     Group,
-    explain,
+    error_message,
     groups_request,
     parse_groups,
     usage_request,
@@ -366,11 +366,12 @@ def test_a_group_that_cannot_be_one_is_malformed(inner: str) -> None:
         (response("<message>No.</message>"), "No."),
         (response(f"<message>bad key {KEY}</message>"), "<secret>"),
         (response("<message>a\nb</message>"), "a\ufffdb"),
-        (response("<message>a</message><message>b</message>"), ""),
-        (response("<message><b>No.</b></message>"), ""),
+        (response("<message>a</message><message>b</message>"), None),
+        (response("<message><b>No.</b></message>"), None),
         (response(), ""),
-        (b"No.", ""),
+        (b"No.", None),
+        (b"<html><message>No.</message></html>", None),
     ],
 )
-def test_of_an_error_reply_its_message_is_shown(body: bytes, words: str) -> None:
-    assert explain(body, SECRET) == words
+def test_of_an_error_reply_its_message_is_shown(body: bytes, words: str | None) -> None:
+    assert error_message(body, SECRET) == words

@@ -49,6 +49,7 @@ def test_every_figure_of_a_plan_and_a_pack_is_a_metric() -> None:
         "xtracta_pack_documents_allowed{481,73}": 200,
         "xtracta_pack_documents_used{481,73}": 20,
         "xtracta_pack_documents_available{481,73}": 180,
+        "xtracta_pack_price{481,73,NZD}": 4900.5,
         "xtracta_group_info{481,Head,480}": 1,
     }
 
@@ -163,4 +164,4 @@ def test_what_was_odd_about_each_reply_is_kept() -> None:
 
 def test_the_catalogue_names_no_metric_twice() -> None:
     names = [metric.name for metric in METRICS]
-    assert len(set(names)) == len(names) == 11
+    assert len(set(names)) == len(names) == 12
