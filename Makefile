@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 VERSIONS ?=
 
-.PHONY: help bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards release rivals servers clean
+.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -36,6 +36,9 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
+
+accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
+	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .

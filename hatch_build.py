@@ -10,22 +10,27 @@ from typing import Any, Final
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_FILE: Final = "exporter/revision.txt"
+_RECORD: Final = "build/revision.txt"
+_IN_WHEEL: Final = "exporter/revision.txt"
 
 
 class RevisionHook(BuildHookInterface[BuilderConfig]):
-    """Adds a file with the commit: `$REVISION`, else that of git; an sdist has it already."""
+    """Adds a file with the commit: `$REVISION`, else that of git."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel or an sdist is built."""
-        if version == "editable" or Path(self.root, _FILE).exists():
+        if version == "editable":
             return
-        file = Path(self.root, "build", "revision.txt")
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(f"{os.environ.get('REVISION') or self._commit()}\n", encoding="ascii")
-        build_data["force_include"][str(file)] = _FILE
+        record, is_sdist = Path(self.root, _RECORD), Path(self.root, "PKG-INFO").exists()
+        if not is_sdist:  # which has its record, and no git
+            record.parent.mkdir(exist_ok=True)
+            record.write_text(f"{self._revision()}\n", encoding="ascii")
+        target = _RECORD if self.target_name == "sdist" else _IN_WHEEL
+        build_data["force_include"][str(record)] = target
 
-    def _commit(self) -> str:
+    def _revision(self) -> str:
+        if given := os.environ.get("REVISION"):
+            return given
         git = ("git", "-C", self.root, "rev-parse", "HEAD")
         try:
             done = subprocess.run(git, capture_output=True, text=True, check=True)  # noqa: S603  our own words

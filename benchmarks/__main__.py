@@ -1,55 +1,53 @@
-"""Measures everything, prints the tables and keeps them in RESULTS.md."""
+"""Measures everything, prints the tables and writes them to RESULTS.md."""
 
 from __future__ import annotations
 
 import sys
 import time
 from datetime import UTC, datetime
-from math import log10
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import load, polling, rebuilding, serving, starting
+from benchmarks import load, polling, rendering, serving, starting
 from benchmarks.report import Table, machine, milliseconds, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.serving import Served
+    from benchmarks.serving import Measurements
 
 _RESULTS: Final = Path(__file__).with_name("RESULTS.md")
-_OURS: Final = "docusage-exporter"
 
 
 def tables(folder: Path) -> Iterator[Table]:
     """Every table, as soon as it is measured."""
     yield _starting(folder)
     yield _polling(folder)
-    yield _rebuilding()
-    served = serving.served(folder)
-    yield _static(served)
-    yield _exporters(served)
-    yield _memory(served)
+    yield _rendering()
+    measurements = serving.measure(folder)
+    yield _static_file(measurements)
+    yield _exporters(measurements)
+    yield _memory(measurements)
     yield _load(folder)
 
 
 def _starting(folder: Path) -> Table:
-    found = starting.started(folder)
-    ours, theirs = found.values()
+    found = starting.measure(folder)
+    reference = found["prometheus_client"].seconds
     return Table(
         "Start",
-        "From the start to the first page. To reach: at most 3 times the client library's start, "
-        "at most 50 MB idle.",
+        "Time from the start of the program to its first page. Goals: at most 3 times the client "
+        "library's, at most 45 MB.",
         ("program", "first page, ms", "ratio", "memory, MB"),
         [
             (
                 name,
-                milliseconds(run.seconds),
-                times(run.seconds / theirs.seconds),
-                f"{run.memory:.1f}",
+                milliseconds(start.seconds),
+                times(start.seconds / reference),
+                f"{start.memory:.1f}",
             )
-            for name, run in zip(found, (ours, theirs), strict=True)
+            for name, start in found.items()
         ],
     )
 
@@ -57,124 +55,119 @@ def _starting(folder: Path) -> Table:
 def _polling(folder: Path) -> Table:
     return Table(
         "Polls",
-        "Polls for each second of processor time, the whole path, 10 in flight, and how that "
-        "compares with bare httpx. To reach: 0.9 unchanged, 0.7 changed; 0.85 of the rate with "
-        "200 in flight.",
-        ("replies", "bare httpx", "exporter", "ratio", "with 200 in flight"),
+        "Polls per second of processor time, with 10 in flight, and the ratio to bare httpx; "
+        "rightmost, the ratio of the exporter's rate with 200 in flight to that with 10. Goals: "
+        "0.9 with unchanged responses, 0.7 with changed ones; 0.85.",
+        ("responses", "httpx", "exporter", "ratio", "200 in flight"),
         [
             (
-                replies,
-                f"{rates.bare:,.0f}",
-                f"{rates.ours:,.0f}",
-                times(rates.ours / rates.bare),
-                times(rates.ours_with_many / rates.ours),
+                responses,
+                f"{rates.httpx:,.0f}",
+                f"{rates.exporter:,.0f}",
+                times(rates.exporter / rates.httpx),
+                times(rates.exporter_with_many / rates.exporter),
             )
-            for replies, rates in polling.polled(folder).items()
+            for responses, rates in polling.measure(folder).items()
         ],
     )
 
 
-def _rebuilding() -> Table:
-    found = rebuilding.rebuilt()
-    growth = log10(found.ours[rebuilding.TARGETS] / found.smaller)
+def _rendering() -> Table:
+    found = rendering.measure()
     return Table(
-        "Rebuilding the page",
-        f"Of {rebuilding.TARGETS:,} targets, beside `generate_latest`, which takes "
-        f"{milliseconds(found.theirs)} ms whatever changed. To reach: 500, 100, 20 times faster. "
-        f"From 1,000 to 10,000 targets, all changed, the time grows with exponent {growth:.2f} "
-        "(to reach: 1.2).",
-        ("targets changed", "compressed, ms", "times faster", "plain text, ms", "times faster"),
+        "Rendering",
+        f"The page of {rendering.TARGETS:,} targets after some of them changed, compared with "
+        f"`generate_latest`, which takes {milliseconds(found.library)} ms whatever changed. Goal: "
+        "20 times faster when all targets changed.",
+        ("targets changed", "gzipped, ms", "times faster", "plain text, ms", "times faster"),
         [
             (
                 f"{count:,}",
-                milliseconds(found.ours[count]),
-                times(found.theirs / found.ours[count]),
+                milliseconds(found.gzipped[count]),
+                times(found.library / found.gzipped[count]),
                 milliseconds(found.plain[count]),
-                times(found.theirs / found.plain[count]),
+                times(found.library / found.plain[count]),
             )
-            for count in rebuilding.CHANGES
+            for count in rendering.CHANGES
         ],
     )
 
 
-def _static(served: Served) -> Table:
+def _static_file(measurements: Measurements) -> Table:
     return Table(
-        "A scrape while nothing changed, beside a static file",
-        "Median, over a kept connection. To reach: at most 1.5 times nginx at 10 targets, 0.8 "
-        "times at 10,000; " + "; ".join(_growth(served)) + " (to reach: 1.05).",
-        ("targets", "asked", "bytes", "exporter, ms", "nginx, ms", "ratio"),
+        "Scrapes while nothing changes, compared with a static file",
+        "Median over a kept-alive connection. Goal: requests as Prometheus sends them take at most "
+        "2.5 times as long as nginx at 10, 100 and 1,000 targets.",
+        ("targets", "request", "bytes", "exporter, ms", "nginx, ms", "ratio"),
         [
             (
-                f"{cost.targets:,}",
-                cost.way,
-                f"{cost.size:,}",
-                milliseconds(cost.seconds[_OURS]),
-                milliseconds(cost.seconds["nginx"]),
-                times(cost.seconds[_OURS] / cost.seconds["nginx"]),
+                f"{scrapes.targets:,}",
+                scrapes.request,
+                f"{scrapes.size:,}",
+                milliseconds(scrapes.seconds[serving.EXPORTER]),
+                milliseconds(scrapes.seconds["nginx"]),
+                times(scrapes.seconds[serving.EXPORTER] / scrapes.seconds["nginx"]),
             )
-            for cost in served.costs
+            for scrapes in measurements.scrapes
         ],
     )
 
 
-def _growth(served: Served) -> Iterator[str]:
-    """The exponents with which scrapes grow from 1,000 to 10,000 targets."""
-    seconds = {(cost.targets, cost.way): cost.seconds[_OURS] for cost in served.costs}
-    for way in serving.WAYS:
-        yield f"{way} it grows with exponent {log10(seconds[10_000, way] / seconds[1000, way]):.2f}"
-
-
-def _exporters(served: Served) -> Table:
+def _exporters(measurements: Measurements) -> Table:
     return Table(
-        "The same at 10,000 targets, beside other exporters with the same series",
-        "To reach: 400 and 60 times faster than the pushgateway, 2,000 and 200 times faster than "
-        "`start_http_server`.",
-        ("program", "asked", "median of 3, ms", "the exporter is faster by"),
+        f"The same at {max(serving.SIZES):,} targets, compared with other exporters",
+        "The others have the same series. Goal: 2,000 times faster than `start_http_server` for "
+        "requests as Prometheus sends them.",
+        ("program", "request", "median of 3, ms", "the exporter is faster by"),
         [
-            (name, cost.way, milliseconds(seconds), times(seconds / cost.seconds[_OURS]))
-            for cost in served.costs[-len(serving.WAYS) :]
-            for name, seconds in cost.seconds.items()
+            (
+                name,
+                scrapes.request,
+                milliseconds(seconds),
+                times(seconds / scrapes.seconds[serving.EXPORTER]),
+            )
+            for scrapes in measurements.scrapes[-len(serving.REQUESTS) :]
+            for name, seconds in scrapes.seconds.items()
             if name in {"pushgateway", "prometheus_client"}
         ],
     )
 
 
-def _memory(served: Served) -> Table:
+def _memory(measurements: Measurements) -> Table:
     fewest, most = serving.SIZES[0], serving.SIZES[-1]
-    ours = served.memory[_OURS, most] - served.memory[_OURS, fewest]
+    memory = measurements.memory
+    growth = memory[serving.EXPORTER, most] - memory[serving.EXPORTER, fewest]
     return Table(
         "Memory",
         f"Resident, MB. From {fewest} to {most:,} targets the exporter grows by "
-        f"{1000 * ours / (most - fewest):.1f} MB a thousand. To reach: 7.5, and a quarter of the "
-        "pushgateway's whole.",
+        f"{1000 * growth / (most - fewest):.1f} MB per 1,000 targets. Goal: 12.",
         ("program", "targets", "MB"),
-        [(name, f"{targets:,}", f"{held:.1f}") for (name, targets), held in served.memory.items()],
+        [(name, f"{targets:,}", f"{used:.1f}") for (name, targets), used in memory.items()],
     )
 
 
 def _load(folder: Path) -> Table:
     return Table(
         f"One scrape a second while {load.TARGETS:,} targets are polled",
-        "As Prometheus asks. To reach: median under 5 ms, longest under 20 ms, every due poll "
-        "done, the page at most one second behind. The client library's gauges get as many new "
-        "values beside its server, without any polls.",
-        ("program", "polls due a second", "done", "median, ms", "longest, ms", "behind at most, s"),
+        "Requests as Prometheus sends them. Goals: median under 5 ms, longest under 50 ms, every "
+        "poll done when due. The client library's gauges get as many new values, without polls.",
+        ("program", "polls due per s", "done", "median, ms", "longest, ms", "page delay, s"),
         [
             (
                 run.program,
                 f"{run.due:.0f}",
                 "-" if run.done is None else f"{run.done:.0f}",
-                milliseconds(run.typical),
+                milliseconds(run.median),
                 milliseconds(run.longest),
-                "-" if run.behind is None else f"{run.behind:.2f}",
+                "-" if run.delay is None else f"{run.delay:.2f}",
             )
-            for run in load.loaded(folder)
+            for run in load.measure(folder)
         ],
     )
 
 
 def main() -> None:
-    """Measure, print, and keep."""
+    """Measure, print and write."""
     start = time.monotonic()
     texts = [f"# Results of the last run\n\nMeasured on {datetime.now(UTC):%Y-%m-%d}:\n"]
     texts.append("\n".join(f"- {line}" for line in machine()) + "\n")

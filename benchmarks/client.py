@@ -1,4 +1,4 @@
-"""A scraper with as little of its own as possible: a socket that is kept open, and a stopwatch."""
+"""A scraper with as little overhead as possible: one kept-alive socket and a stopwatch."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import time
 from statistics import median
 from typing import Final, NamedTuple, Self
 
-AS_PROMETHEUS_ASKS: Final = {
+AS_PROMETHEUS: Final = {
     "Accept": "application/openmetrics-text;version=1.0.0,"
     "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
     "Accept-Encoding": "gzip",
 }
 PLAIN: Final = {"Accept": "text/plain"}
-_ROOM: Final = 1 << 20  # bytes, to begin with
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: ([0-9]+)")
+_INITIAL_BUFFER: Final = 1 << 20  # bytes
+_CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length: ([0-9]+)")
 _CHUNKED: Final = b"\r\ntransfer-encoding: chunked"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-class Reply(NamedTuple):
-    """A body as it came, and the seconds from asking to its last byte."""
+class Response(NamedTuple):
+    """A body as received, and the seconds from the request to its last byte."""
 
     body: bytes
     seconds: float
 
 
 class Scraper:
-    """Asks one address again and again, over one connection as long as the server keeps it."""
+    """Sends one request again and again, over one connection as long as the server keeps it."""
 
     def __init__(self, port: int, headers: dict[str, str], path: str = "/metrics") -> None:
         fields = {"Host": "127.0.0.1"} | headers
         lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        self._question = "\r\n".join([*lines, "", ""]).encode()
+        self._request = "\r\n".join([*lines, "", ""]).encode()
         self._port = port
         self._socket: socket.socket | None = None
-        self._room = bytearray(_ROOM)  # the same for all replies: fresh memory takes longer to have
+        self._buffer = bytearray(_INITIAL_BUFFER)  # reused: fresh memory would cost page faults
 
     def __enter__(self) -> Self:
         return self
@@ -44,26 +44,30 @@ class Scraper:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def ask(self) -> Reply:
+    def scrape(self) -> Response:
         """One scrape.
 
         Raises:
-            OSError: nobody answers.
-            ValueError: the answer is no 200.
+            OSError: the connection failed.
+            ValueError: the status is not 200.
         """
         start = time.perf_counter()
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=60)
-        self._socket.sendall(self._question)
+        self._socket.sendall(self._request)
         length = self._receive(self._socket)
         seconds = time.perf_counter() - start
-        head, _, body = bytes(self._room[:length]).partition(b"\r\n\r\n")
+        head, _, body = bytes(self._buffer[:length]).partition(b"\r\n\r\n")
         if head.split(b" ", 2)[1] != b"200":
             self._close()
             raise ValueError(head.decode("latin-1"))
         if b"\r\nconnection: close" in head.lower() or head.startswith(b"HTTP/1.0"):
             self._close()
-        return Reply(body, seconds)
+        return Response(body, seconds)
+
+    def median_seconds(self, scrapes: int) -> float:
+        """The median duration of that many scrapes."""
+        return median(self.scrape().seconds for _ in range(scrapes))
 
     def _close(self) -> None:
         if self._socket:
@@ -71,31 +75,26 @@ class Scraper:
             self._socket = None
 
     def _receive(self, connection: socket.socket) -> int:
-        """Take in a reply, up to the length that is named, the last chunk, or the end."""
-        got, length = 0, -1
-        while got != length:
-            if got == len(self._room):
-                self._room.extend(bytes(got))
-            with memoryview(self._room) as view, view[got:] as free:
+        """Read a response up to its content length, last chunk or end of stream; its length."""
+        received, length = 0, -1
+        while received != length:
+            if received == len(self._buffer):
+                self._buffer.extend(bytes(received))
+            with memoryview(self._buffer) as view, view[received:] as free:
                 count = connection.recv_into(free)
             if not count:
                 break
-            got += count
-            length = self._length(got) if length < 0 else length
-        if not got:
-            raise ConnectionError("closed before an answer")
-        return got
+            received += count
+            length = self._total_length(received) if length < 0 else length
+        if not received:
+            raise ConnectionError("closed without a response")
+        return received
 
-    def _length(self, got: int) -> int:
-        """Bytes of the whole reply; -1 as long as that is not known."""
-        end = self._room.find(b"\r\n\r\n", 0, got)
-        head = bytes(self._room[: max(end, 0)]).lower()
-        if found := _LENGTH.search(head):
+    def _total_length(self, received: int) -> int:
+        """Length of the whole response; -1 while unknown."""
+        end = self._buffer.find(b"\r\n\r\n", 0, received)
+        head = bytes(self._buffer[: max(end, 0)]).lower()
+        if found := _CONTENT_LENGTH.search(head):
             return end + 4 + int(found[1])
-        is_last = _CHUNKED in head and self._room[got - len(_LAST_CHUNK) : got] == _LAST_CHUNK
-        return got if is_last else -1
-
-
-def typical(scraper: Scraper, times: int) -> float:
-    """The median of that many scrapes, in seconds."""
-    return median(scraper.ask().seconds for _ in range(times))
+        tail = self._buffer[received - len(_LAST_CHUNK) : received]
+        return received if _CHUNKED in head and tail == _LAST_CHUNK else -1

@@ -1,4 +1,4 @@
-"""Clients of an exporter, good and bad, each until it is told to stop."""
+"""Clients of an exporter, well-behaved and not, that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from contextlib import contextmanager, suppress
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.client import AS_PROMETHEUS_ASKS, PLAIN, Scraper
+from benchmarks.client import AS_PROMETHEUS, PLAIN, Scraper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_HELD: Final = 40  # connections of those who dawdle
-_QUESTION: Final = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-_BEGINNINGS: Final = (
-    b"",  # says nothing, then a letter at a time
-    _QUESTION[:-2],  # asks, but never to the end
-    _QUESTION,  # asks, and never reads the answer
-    _QUESTION * 5,
-    b"\x16\x03\x01\x00\xff\r\n\r\n",  # no HTTP
-    _QUESTION.replace(b"\r\n\r\n", b"\r\nA: " + b"a" * 100_000 + b"\r\n\r\n"),
+_SLOW_CONNECTIONS: Final = 40
+_REQUEST: Final = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+_SLOW_STARTS: Final = (
+    b"",  # sends nothing at first, then one byte at a time
+    _REQUEST[:-2],  # never completes its request
+    _REQUEST,  # never reads the response
+    _REQUEST * 5,
+    b"\x16\x03\x01\x00\xff\r\n\r\n",  # not HTTP
+    _REQUEST.replace(b"\r\n\r\n", b"\r\nA: " + b"a" * 100_000 + b"\r\n\r\n"),
 )
 
 
-class Crowd:
-    """Who scrapes, and who dawdles.
+class Clients:
+    """Scrapers, and slow clients that hold connections open.
 
     Attributes:
         counts: `scrapes`, and those that `failed`.
@@ -42,30 +42,31 @@ class Crowd:
         self._lock = threading.Lock()
 
     @contextmanager
-    def around(self, *others: Callable[[threading.Event], None]) -> Iterator[None]:
-        """Ask all the time while the context lasts, and have these act beside."""
+    def running(self, *others: Callable[[threading.Event], None]) -> Iterator[None]:
+        """Run all clients, and the `others` with them, until the context ends."""
         stop = threading.Event()
-        acts = [self._as_prometheus, self._as_prometheus, self._plainly, self._dawdle, *others]
-        with ThreadPoolExecutor(len(acts)) as pool:
-            acting = [pool.submit(act, stop) for act in acts]
+        prometheus, plain = self._scrape_as_prometheus, self._scrape_plain
+        actions = [prometheus, prometheus, plain, self._hold_slow_connections, *others]
+        with ThreadPoolExecutor(len(actions)) as pool:
+            running = [pool.submit(action, stop) for action in actions]
             try:
                 yield
             finally:
                 stop.set()
-        for act in acting:
-            act.result()
+        for each in running:
+            each.result()
 
-    def _as_prometheus(self, stop: threading.Event) -> None:
-        self._scrape(stop, AS_PROMETHEUS_ASKS)
+    def _scrape_as_prometheus(self, stop: threading.Event) -> None:
+        self._scrape(stop, AS_PROMETHEUS)
 
-    def _plainly(self, stop: threading.Event) -> None:
+    def _scrape_plain(self, stop: threading.Event) -> None:
         self._scrape(stop, PLAIN)
 
     def _scrape(self, stop: threading.Event, headers: dict[str, str]) -> None:
         with Scraper(self._port, headers) as scraper:
             while not stop.wait(0.1):
                 try:
-                    seconds = scraper.ask().seconds
+                    seconds = scraper.scrape().seconds
                 except (OSError, ValueError):
                     self._count("failed", 0)
                 else:
@@ -76,22 +77,22 @@ class Crowd:
             self.counts[what] += 1
             self.longest = max(self.longest, seconds)
 
-    def _dawdle(self, stop: threading.Event) -> None:
-        """Hold connections, each begun in another way and gone on with a letter at a time."""
-        held: deque[socket.socket] = deque()
-        beginnings = cycle(_BEGINNINGS)
+    def _hold_slow_connections(self, stop: threading.Event) -> None:
+        """Open connections, each with another start, and send a byte at a time on all of them."""
+        connections: deque[socket.socket] = deque()
+        starts = cycle(_SLOW_STARTS)
         while not stop.wait(0.1):
-            held.append(socket.create_connection(("127.0.0.1", self._port), timeout=5))
-            _send(held[-1], next(beginnings))
-            for client in held:
-                _send(client, b"G")
-            if len(held) > _HELD:
-                held.popleft().close()
-        for client in held:
-            client.close()
+            connections.append(socket.create_connection(("127.0.0.1", self._port), timeout=5))
+            _send(connections[-1], next(starts))
+            for connection in connections:
+                _send(connection, b"G")
+            if len(connections) > _SLOW_CONNECTIONS:
+                connections.popleft().close()
+        for connection in connections:
+            connection.close()
 
 
-def _send(client: socket.socket, words: bytes) -> None:
+def _send(connection: socket.socket, data: bytes) -> None:
     with suppress(OSError):  # the exporter closes such connections sooner or later
-        client.settimeout(0)
-        client.send(words)
+        connection.settimeout(0)
+        connection.send(data)

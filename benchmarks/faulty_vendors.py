@@ -1,7 +1,8 @@
-"""Vendors that fail in changing ways, in their own process: `python -m benchmarks.faulty_vendors`.
+"""Vendors with changing faults, in their own process: `python -m benchmarks.faulty_vendors`.
 
-Prints the base URLs of the vendors and of a peer that breaks every connection. Each line it reads
-is `storm` or `calm`, which also gives every account its next figure; ends when its input does.
+Prints the base URLs of the vendors and of a server that breaks every connection. It reads commands,
+one per line: `faults` starts the faults, `recover` ends them and gives every account its next usage
+value. It ends with its input.
 """
 
 from __future__ import annotations
@@ -22,80 +23,79 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ACCOUNTS: Final = range(1, 321)
-STEP: Final = 1000  # by which a calm raises figures; more than there are accounts
-_TURN: Final = 3.0  # seconds until an account fails in another way
+ROUND_STEP: Final = 1000  # added to every usage value by `recover`; more than there are accounts
+_FAULT_SECONDS: Final = 3.0  # until an account's fault changes
 _TODAY: Final = datetime(2026, 3, 2, 13, tzinfo=UTC)
 _KEY: Final = "made-up-"
 
 
-def is_affinda(number: int) -> bool:
-    """Whether the account is one of Affinda's, not of Xtracta's."""
-    return number % 4 < 2  # noqa: PLR2004  half of each, whether faulty or not
+def is_affinda(account: int) -> bool:
+    """Whether the account is Affinda's; otherwise it is Xtracta's."""
+    return account % 4 < 2  # noqa: PLR2004  half of the faulty ones, and half of the others
 
 
-def is_faulty(number: int) -> bool:
-    """Whether a storm reaches the account."""
-    return number % 2 == 1
+def is_faulty(account: int) -> bool:
+    """Whether the account ever has faults."""
+    return account % 2 == 1
 
 
-def key(number: int) -> str:
-    """The account's key."""
-    return f"{_KEY}{number}"
+def key(account: int) -> str:
+    """The account's API key."""
+    return f"{_KEY}{account}"
 
 
 def _accounts(base: int) -> Accounts:
-    """Every account with a figure of its own: `base` and its number."""
+    """Every account, with a usage value of `base` plus its number."""
     return Accounts(
-        tuple(_organization(number, base) for number in ACCOUNTS if is_affinda(number)),
-        tuple(_group(number, base) for number in ACCOUNTS if not is_affinda(number)),
+        tuple(_organization(account, base) for account in ACCOUNTS if is_affinda(account)),
+        tuple(_group(account, base) for account in ACCOUNTS if not is_affinda(account)),
         lambda: _TODAY,
     )
 
 
-def _organization(number: int, base: int) -> Organization:
-    usage = {date(2026, 3, 2): base + number}
-    return Organization(f"oRg{number}", f"Customer {number}", key(number), usage)
+def _organization(account: int, base: int) -> Organization:
+    usage = {date(2026, 3, 2): base + account}
+    return Organization(f"oRg{account}", f"Customer {account}", key(account), usage)
 
 
-def _group(number: int, base: int) -> Group:
+def _group(account: int, base: int) -> Group:
     start, expiry = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
-    plan = Plan(7, "Yearly", 390, "NZD", 100_000, base + number, start, expiry)
-    return Group(number, f"Customer {number}", key(number), (plan,))
+    plan = Plan(7, "Yearly", 390, "NZD", 100_000, base + account, start, expiry)
+    return Group(account, f"Customer {account}", key(account), (plan,))
 
 
-class _Storm:
-    """Vendors whose faulty accounts fail while a storm rages."""
+class _FaultyVendors:
+    """Vendors whose faulty accounts fail while faults are on."""
 
     def __init__(self) -> None:
         self._base = 0
-        self._rages = False
-        self._foreign = _accounts(1)  # where every figure is another account's
-        self.vendors = Vendors(_accounts(0), self._before)
+        self._has_faults = False
+        self._other_accounts = _accounts(1)  # in which every value is another account's
+        self.vendors = Vendors(_accounts(0), self._fault)
 
-    def heed(self, word: str) -> None:
-        """Do what a line says."""
-        self._rages = word == "storm"
-        if not self._rages:
-            self._base += STEP
+    def execute(self, command: str) -> None:
+        """Start the faults, or end them."""
+        self._has_faults = command == "faults"
+        if not self._has_faults:
+            self._base += ROUND_STEP
             self.vendors.accounts = _accounts(self._base)
 
-    def _before(self, request: Request) -> Reply | None:
-        number = _account(request)
-        if not self._rages or not is_faulty(number):
+    def _fault(self, request: Request) -> Reply | None:
+        account = _account(request)
+        if not self._has_faults or not is_faulty(account):
             return None
-        turn = number // 2 + int(time.monotonic() / _TURN)
-        return _FAULTS[turn % len(_FAULTS)](self._foreign, request)
+        step = account // 2 + int(time.monotonic() / _FAULT_SECONDS)
+        return _FAULTS[step % len(_FAULTS)](self._other_accounts, request)
 
 
 def _account(request: Request) -> int:
-    key = request.form.get("api_key") or request.headers["authorization"]
-    return int(key.rpartition("-")[2])
+    api_key = request.form.get("api_key") or request.headers["authorization"]
+    return int(api_key.rpartition("-")[2])
 
 
-def _of_another(foreign: Accounts, request: Request) -> Reply:
-    """A faultless reply, about someone else."""
-    reply = Vendors(foreign).answer(request)
-    body = reply.body.replace(b'"oRg', b'"sOmEoNe').replace(b"<group_id>", b"<group_id>9")
+def _response_about_another_account(other_accounts: Accounts, request: Request) -> Reply:
+    reply = Vendors(other_accounts).answer(request)
+    body = reply.body.replace(b'"oRg', b'"oThErOrG').replace(b"<group_id>", b"<group_id>9")
     return replace(reply, body=body)
 
 
@@ -107,29 +107,30 @@ _FAULTS: Final[tuple[Callable[[Accounts, Request], Reply], ...]] = (
     lambda *_: Reply(body=b"<billings_response><plan><id>7</plan>", content_type="text/xml"),
     lambda *_: Reply(302, {"location": "/v3/usage"}),
     lambda *_: Reply(body=b" " * 3 * 2**20),
-    _of_another,
+    _response_about_another_account,
 )
 
 
-class _Breaker:
-    """A peer that keeps no connection to its proper end; TLS it does not speak."""
+class _BrokenServer:
+    """A server that breaks every connection, and does not speak TLS."""
 
     def __init__(self) -> None:
-        self._ways = cycle((self._cut, self._drip, self._reset, self._garble))
+        self._faults = cycle((self._truncate, self._trickle, self._reset, self._send_garbage))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Break one connection."""
-        with suppress(OSError):  # whom it serves goes away, that is what it is for
+        with suppress(OSError):  # clients disconnect: that is what this server is for
             start = await reader.read(4096)
-            way = self._garble if start.startswith(b"\x16") else next(self._ways)
-            await way(writer)
+            is_tls = start.startswith(b"\x16")
+            fault = self._send_garbage if is_tls else next(self._faults)
+            await fault(writer)
             writer.close()
             await writer.wait_closed()
 
-    async def _cut(self, writer: asyncio.StreamWriter) -> None:
+    async def _truncate(self, writer: asyncio.StreamWriter) -> None:
         writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"scope": "organ')
 
-    async def _drip(self, writer: asyncio.StreamWriter) -> None:
+    async def _trickle(self, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
         for _ in range(100):
             writer.write(b" ")
@@ -139,20 +140,20 @@ class _Breaker:
     async def _reset(self, writer: asyncio.StreamWriter) -> None:
         writer.transport.abort()
 
-    async def _garble(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"\x00\xff nothing that anybody understands \r\n\r\n")
+    async def _send_garbage(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x00\xff not HTTP \r\n\r\n")
 
 
 async def main() -> None:
-    """Fail as told, until nobody tells any more."""
-    storm = _Storm()
-    breaking = await asyncio.start_server(_Breaker().serve, "127.0.0.1", 0)
-    port = breaking.sockets[0].getsockname()[1]
-    async with breaking, storm.vendors.serve() as url:
+    """Serve, and execute commands until the end of the input."""
+    vendors = _FaultyVendors()
+    broken = await asyncio.start_server(_BrokenServer().serve, "127.0.0.1", 0)
+    port = broken.sockets[0].getsockname()[1]
+    async with broken, vendors.vendors.serve() as url:
         sys.stdout.write(f"{url} 127.0.0.1:{port}\n")
         sys.stdout.flush()
         while line := await asyncio.to_thread(sys.stdin.readline):
-            storm.heed(line.strip())
+            vendors.execute(line.strip())
 
 
 if __name__ == "__main__":

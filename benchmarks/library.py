@@ -1,6 +1,6 @@
-"""The client library serving the series of a page: `python -m benchmarks.library PORT PAGE POLLS`.
+"""The client library serving the series of a page: `-m benchmarks.library PORT PAGE CHANGES`.
 
-As many targets a second as POLLS says get new values, in a loop beside the server.
+CHANGES targets per second get new values, in a loop next to the server.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Series(NamedTuple):
-    """A line of a page."""
+    """A sample line of a page."""
 
     name: str
     labels: dict[str, str]
     value: float
 
 
-def series(page: str) -> Iterator[Series]:
-    """The lines of the targets; no label's value of theirs has quotes."""
+def target_series(page: str) -> Iterator[Series]:
+    """The lines of the targets, whose label values contain no quotes."""
     for line in page.splitlines():
         if (found := _LINE.fullmatch(line)) and found[2].startswith("target="):
             yield Series(found[1], dict(_LABEL.findall(found[2])), float(found[3]))
 
 
-class Held(NamedTuple):
-    """What the library holds of a page: a gauge for each metric, and those of each target."""
+class Gauges(NamedTuple):
+    """A registry with a gauge for each metric of a page, and its children by target."""
 
     registry: CollectorRegistry
     targets: dict[str, list[Gauge]]
 
 
-def held(page: str) -> Held:
+def gauges_of(page: str) -> Gauges:
     """The series of a page, with its values."""
-    result = Held(CollectorRegistry(), {})
+    result = Gauges(CollectorRegistry(), {})
     gauges: dict[str, Gauge] = {}
-    for name, labels, value in series(page):
+    for name, labels, value in target_series(page):
         if name not in gauges:
             gauges[name] = Gauge(name, name, list(labels), registry=result.registry)
         gauge = gauges[name].labels(*labels.values())
@@ -56,21 +56,21 @@ def held(page: str) -> Held:
     return result
 
 
-def change(targets: Iterable[list[Gauge]], polls: int) -> None:
-    """Give all gauges of so many targets a second another value, for ever."""
-    turns = cycle(targets)
+def change_values(targets: Iterable[list[Gauge]], per_second: int) -> None:
+    """Change all gauges of that many targets per second, for ever."""
+    rotation = cycle(targets)
     while True:
         started = time.monotonic()
-        for gauge in chain.from_iterable(islice(turns, polls)):
+        for gauge in chain.from_iterable(islice(rotation, per_second)):
             gauge.inc()
         time.sleep(max(0.0, started + 1 - time.monotonic()))
 
 
-def main(port: int, page: Path, polls: int) -> None:
-    """Serve until ended."""
-    registry, targets = held(page.read_text(encoding="utf-8"))
+def main(port: int, page: Path, changes: int) -> None:
+    """Serve until terminated."""
+    registry, targets = gauges_of(page.read_text(encoding="utf-8"))
     start_http_server(port, "127.0.0.1", registry)
-    change(list(targets.values()), polls)
+    change_values(list(targets.values()), changes)
 
 
 if __name__ == "__main__":

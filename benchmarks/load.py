@@ -1,4 +1,4 @@
-"""One scrape a second while targets are polled: how long it takes, and how old the page is."""
+"""Duration of scrapes, and delay of the page, while targets are polled."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks import programs
-from benchmarks.client import AS_PROMETHEUS_ASKS, Scraper
-from benchmarks.workload import no_other
+from benchmarks.client import AS_PROMETHEUS, Scraper
+from benchmarks.workload import common_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.programs import Program
-    from benchmarks.workload import Interval
+    from benchmarks.workload import OwnInterval
 
 TARGETS: Final = 10_000
-_INTERVAL: Final = 62  # seconds, about as long as the first round, so that polls follow evenly
+_INTERVAL: Final = 62  # seconds, about as long as the first round of polls, which spreads the next
 _SETTLING: Final = 5  # seconds after the first round
-_SCRAPES: Final = 20  # within one interval: nothing is due twice
-_SLOW_SCRAPES: Final = 3
+_SCRAPES: Final = 20  # within one interval, so that no poll is due twice
+_LIBRARY_SCRAPES: Final = 3
 _POLLS: Final = re.compile(r"^docusage_target_polls_total\{.*\} (\d+)", re.MULTILINE)
 _NEXT_POLL: Final = re.compile(
     r"^docusage_target_next_poll_timestamp_seconds\{.*\} (\S+)", re.MULTILINE
@@ -35,7 +35,7 @@ _LAST_POLL: Final = re.compile(
 
 
 class Scrape(NamedTuple):
-    """A scrape: when it began (Unix seconds), how long it took, and the page."""
+    """A scrape: its start in Unix seconds, its duration in seconds, and the page."""
 
     at: float
     seconds: float
@@ -47,88 +47,86 @@ class Scrape(NamedTuple):
         return sum(map(int, _POLLS.findall(self.page)))
 
     def due(self, until: float) -> int:
-        """Targets whose next poll is due before `until`, Unix seconds; or has been for a while."""
+        """Targets whose next poll is due before `until`, Unix seconds."""
         return sum(float(moment) < until for moment in _NEXT_POLL.findall(self.page))
 
     @property
-    def behind(self) -> float:
-        """Seconds since the newest poll that the page knows."""
+    def delay(self) -> float:
+        """Seconds since the most recent poll on the page."""
         return self.at - max(map(float, _LAST_POLL.findall(self.page)))
 
 
-class Loaded(NamedTuple):
-    """Scrapes of a program under a load: polls due and done a second, and seconds."""
+class ScrapesUnderLoad(NamedTuple):
+    """Scrapes of a program: polls due and done per second, durations and delay in seconds."""
 
     program: str
     due: float
-    typical: float
+    median: float
     longest: float
     done: float | None = None
-    behind: float | None = None
+    delay: float | None = None
 
 
-def _of_four_fifths(number: int) -> str | None:
-    """A day; the others have the usual interval."""
+def _daily_for_four_fifths(number: int) -> str | None:
     return "1d" if number % 5 else None
 
 
-def loaded(folder: Path) -> Iterator[Loaded]:
-    """Measure with 161 polls a second, of all targets, then with 32, of a fifth.
+def measure(folder: Path) -> Iterator[ScrapesUnderLoad]:
+    """Measure while all targets are polled, 161 a second, and while a fifth is, 32 a second.
 
-    Between these the client library, with the same series and as many changes a second.
+    In between measure the client library, with the same series and as many changes as all targets.
     """
-    with _running(folder, no_other) as ours:
-        yield _measured(ours)
-        with Scraper(ours.port, AS_PROMETHEUS_ASKS) as scraper:
-            (folder / "page").write_bytes(gzip.decompress(scraper.ask().body))
-    yield _measured_library(folder)
-    with _running(folder, _of_four_fifths) as ours:
-        yield _measured(ours)
+    with _exporter(folder, common_interval) as program:
+        yield _measure_exporter(program)
+        with Scraper(program.port, AS_PROMETHEUS) as scraper:
+            (folder / "page").write_bytes(gzip.decompress(scraper.scrape().body))
+    yield _measure_library(folder)
+    with _exporter(folder, _daily_for_four_fifths) as program:
+        yield _measure_exporter(program)
 
 
 @contextmanager
-def _running(folder: Path, other: Interval) -> Iterator[Program]:
+def _exporter(folder: Path, own_interval: OwnInterval) -> Iterator[Program]:
     with (
         programs.vendors(TARGETS) as url,
-        programs.exporter(folder, TARGETS, url, f"{_INTERVAL}s", other) as ours,
+        programs.exporter(folder, TARGETS, url, f"{_INTERVAL}s", own_interval) as program,
     ):
-        yield ours
+        yield program
 
 
-def _measured_library(folder: Path) -> Loaded:
+def _measure_library(folder: Path) -> ScrapesUnderLoad:
     due = TARGETS // _INTERVAL
     with programs.library(folder / "page", due) as library:
-        programs.wait_until_answered(library.port)
-        with Scraper(library.port, AS_PROMETHEUS_ASKS) as scraper:
-            seconds = [scraper.ask().seconds for _ in range(_SLOW_SCRAPES)]
-    return Loaded("prometheus_client", due, median(seconds), max(seconds))
+        programs.wait_for_page(library.port)
+        with Scraper(library.port, AS_PROMETHEUS) as scraper:
+            seconds = [scraper.scrape().seconds for _ in range(_LIBRARY_SCRAPES)]
+    return ScrapesUnderLoad("prometheus_client", due, median(seconds), max(seconds))
 
 
-def _measured(ours: Program) -> Loaded:
-    """Look once every target has been polled, while polls follow evenly."""
-    programs.wait_until_ready(ours)
+def _measure_exporter(program: Program) -> ScrapesUnderLoad:
+    programs.wait_until_ready(program)
     time.sleep(_SETTLING)
-    scrapes = _scrapes(ours.port)
+    scrapes = _scrape_every_second(program.port)
     first, last = scrapes[0], scrapes[-1]
     seconds = last.at - first.at
-    return Loaded(
+    return ScrapesUnderLoad(
         "docusage-exporter",
         due=first.due(last.at) / seconds,
         done=(last.polls - first.polls) / seconds,
-        typical=median(scrape.seconds for scrape in scrapes),
+        median=median(scrape.seconds for scrape in scrapes),
         longest=max(scrape.seconds for scrape in scrapes),
-        behind=max(scrape.behind for scrape in scrapes),
+        delay=max(scrape.delay for scrape in scrapes),
     )
 
 
-def _scrapes(port: int) -> list[Scrape]:
-    """One scrape a second, read only afterwards."""
-    replies = []
-    with Scraper(port, AS_PROMETHEUS_ASKS) as scraper:
+def _scrape_every_second(port: int) -> list[Scrape]:
+    responses = []
+    with Scraper(port, AS_PROMETHEUS) as scraper:
         for _ in range(_SCRAPES):
             at = time.time()
-            replies.append((at, scraper.ask()))
+            responses.append((at, scraper.scrape()))
             time.sleep(max(0.0, at + 1 - time.time()))
-    return [
-        Scrape(at, reply.seconds, gzip.decompress(reply.body).decode()) for at, reply in replies
+    return [  # parsed only now: it would take processor time from the exporter
+        Scrape(at, response.seconds, gzip.decompress(response.body).decode())
+        for at, response in responses
     ]

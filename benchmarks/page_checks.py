@@ -1,4 +1,4 @@
-"""What a page says of all targets together, added up from page to page."""
+"""What the metrics pages of a soak run show."""
 
 from __future__ import annotations
 
@@ -6,48 +6,49 @@ import re
 from collections import Counter
 from typing import Final
 
-from benchmarks.faulty_vendors import STEP
+from benchmarks.faulty_vendors import ROUND_STEP
 
-_COUNTER: Final = re.compile(
-    r'^docusage_poll(s|_failures)_total(\{.*?(?:reason="(\w+)")?\}) (\d+)', re.MULTILINE
-)
+_POLLS: Final = re.compile(r"^docusage_target_polls_total(\{.*?\}) (\d+)", re.MULTILINE)
+_FAILING: Final = re.compile(r'^docusage_target_failing\{.*?reason="(\w+)"\} 1', re.MULTILINE)
 _UP: Final = re.compile(r"^docusage_target_up\{.*\} 1", re.MULTILINE)
-_FIGURE: Final = re.compile(
+_USAGE: Final = re.compile(
     r'^(?:affinda_credits_daily|xtracta_documents_used)\{target="t(\d+)".*\} (\d+)', re.MULTILINE
 )
 
 
-class Tally:
-    """What was seen from outside. Counters of removed targets begin anew, these do not.
+class PageChecks:
+    """Totals over many pages; unlike the exporter's counters they survive reloads.
 
     Attributes:
-        counts: `polls`, and failures by reason.
-        wrong: figures that can be no figure of the account that showed them.
+        polls: number of polls.
+        failing: how often a target was seen to fail, by reason.
+        wrong_usage: values that belong to another account than the one that showed them.
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.config_error: set[str] = set()
-        self._last: dict[str, int] = {}
+        self.polls = 0
+        self.failing: Counter[str] = Counter()
+        self.wrong_usage: set[str] = set()
+        self._last_polls: dict[str, int] = {}
 
-    def read(self, page: str) -> None:
-        """Add what was counted since the last page; a figure can be only the account's own."""
-        seen = {found[1] + found[2]: (found[3], int(found[4])) for found in _COUNTER.finditer(page)}
-        for series, (reason, value) in seen.items():
-            before = self._last.get(series, 0)
-            if more := value - before if value >= before else value:
-                self.counts[reason or "polls"] += more
-        self._last = {series: value for series, (_, value) in seen.items()}
-        for number, value in figures(page).items():
-            if value % STEP != number:
-                self.config_error.add(f"t{number} showed {value}")
+    def add(self, page: str) -> None:
+        """Take in one more page."""
+        polls = {found[1]: int(found[2]) for found in _POLLS.finditer(page)}
+        for series, count in polls.items():
+            before = self._last_polls.get(series, 0)
+            self.polls += count - before if count >= before else count  # less: it was reloaded
+        self._last_polls = polls
+        self.failing.update(_FAILING.findall(page))
+        for account, value in usage(page).items():
+            if value % ROUND_STEP != account:
+                self.wrong_usage.add(f"t{account} showed {value}")
 
 
-def up(page: str) -> int:
+def targets_up(page: str) -> int:
     """How many targets are up."""
     return len(_UP.findall(page))
 
 
-def figures(page: str) -> dict[int, int]:
-    """Each account's figure for its current day or plan."""
-    return {int(number): int(value) for number, value in _FIGURE.findall(page)}
+def usage(page: str) -> dict[int, int]:
+    """Each account's usage of its current day or plan."""
+    return {int(account): int(value) for account, value in _USAGE.findall(page)}

@@ -1,4 +1,4 @@
-"""The programs that are compared: each started on loopback, and ended by whoever started it."""
+"""The programs under comparison, each started on loopback and terminated with its context."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from socket import create_server
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks.client import PLAIN, Scraper
-from benchmarks.workload import config, no_other
+from benchmarks.workload import common_interval, config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.workload import Interval
+    from benchmarks.workload import OwnInterval
 
-_PATIENCE: Final = 180.0
+_READY_TIMEOUT: Final = 180.0  # seconds
 EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
 _NGINX: Final = """\
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -47,7 +47,7 @@ class Program(NamedTuple):
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with create_server(("127.0.0.1", 0)) as bound:
         return int(bound.getsockname()[1])
 
@@ -63,25 +63,25 @@ def _running(command: Sequence[str | Path], port: int) -> Iterator[Program]:
 
 
 def wait_until_ready(program: Program) -> None:
-    """Wait until every target has been polled, without being a load: to tell costs milliseconds.
+    """Wait until every target has been polled, with requests too rare to be a load.
 
     Raises:
         TimeoutError: as below.
     """
-    wait_until_answered(program.port, "/-/ready", pause=0.5)
+    wait_for_page(program.port, "/-/ready", pause=0.5)
 
 
-def wait_until_answered(port: int, path: str = "/metrics", pause: float = 0.002) -> None:
-    """Wait until a path answers with 200.
+def wait_for_page(port: int, path: str = "/metrics", pause: float = 0.002) -> None:
+    """Wait until a path returns 200.
 
     Raises:
-        TimeoutError: it did not in a long time.
+        TimeoutError: it did not for three minutes.
     """
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _READY_TIMEOUT
     while time.monotonic() < end:
         try:
             with Scraper(port, PLAIN, path) as scraper:
-                scraper.ask()
+                scraper.scrape()
                 return
         except (OSError, ValueError):
             time.sleep(pause)
@@ -89,9 +89,9 @@ def wait_until_answered(port: int, path: str = "/metrics", pause: float = 0.002)
 
 
 @contextmanager
-def vendors(targets: int, replies: str = "unchanged") -> Iterator[str]:
-    """The simulated vendors, with replies `unchanged` or `changed` each time; their base URL."""
-    command = [sys.executable, "-m", "benchmarks.vendors", str(targets), replies]
+def vendors(targets: int, responses: str = "unchanged") -> Iterator[str]:
+    """The simulated vendors, whose responses are `unchanged` or `changed`; their base URL."""
+    command = [sys.executable, "-m", "benchmarks.vendors", str(targets), responses]
     with subprocess.Popen(  # noqa: S603  our own words
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -102,11 +102,15 @@ def vendors(targets: int, replies: str = "unchanged") -> Iterator[str]:
 
 @contextmanager
 def exporter(
-    folder: Path, targets: int, url: str, interval: str = "1d", other: Interval = no_other
+    folder: Path,
+    targets: int,
+    url: str,
+    interval: str = "1d",
+    own_interval: OwnInterval = common_interval,
 ) -> Iterator[Program]:
-    """The exporter with targets at the vendors' URL, not waited for; the rest as for `config`."""
+    """The exporter, possibly not yet ready; the arguments are those of `config`."""
     file = folder / "exporter.yaml"
-    file.write_text(config(targets, url, interval, other), encoding="ascii")
+    file.write_text(config(targets, url, interval, own_interval), encoding="ascii")
     port = free_port()
     flags = [f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
     with _running([EXPORTER, *flags], port) as program:
@@ -115,36 +119,36 @@ def exporter(
 
 @contextmanager
 def nginx(folder: Path, plain: bytes, compressed: bytes) -> Iterator[Program]:
-    """nginx, one process, serving these bytes as a static file."""
+    """One nginx process, serving these bytes as a static file."""
     port = free_port()
     (folder / "metrics").write_bytes(plain)
     (folder / "metrics.gz").write_bytes(compressed)
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port), encoding="utf-8")
     command: list[str | Path] = ["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"]
     with _running(command, port) as program:
-        wait_until_answered(port)
+        wait_for_page(port)
         yield program
 
 
 @contextmanager
 def pushgateway() -> Iterator[Program]:
-    """The pushgateway, still empty."""
+    """The pushgateway, without any series."""
     port = free_port()
     flags = [f"--web.listen-address=127.0.0.1:{port}", "--push.disable-consistency-check"]
     with _running(["/usr/bin/prometheus-pushgateway", *flags], port) as program:
-        wait_until_answered(port)
+        wait_for_page(port)
         yield program
 
 
 @contextmanager
-def library(page: Path, polls: int = 0) -> Iterator[Program]:
+def library(page: Path, changes: int = 0) -> Iterator[Program]:
     """The client library's own server, with a gauge for each line of a page.
 
     Args:
-        page: the file that holds it.
-        polls: targets that get new values each second.
+        page: the file with the page.
+        changes: number of targets that get new values each second.
     """
     port = free_port()
     module = [sys.executable, "-m", "benchmarks.library"]
-    with _running([*module, str(port), page, str(polls)], port) as program:
+    with _running([*module, str(port), page, str(changes)], port) as program:
         yield program

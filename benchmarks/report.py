@@ -1,4 +1,4 @@
-"""Tables, and the machine on which they were measured."""
+"""Tables, and a description of the machine they were measured on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Table(NamedTuple):
-    """A table under its title; `note` says how to read it."""
+    """A table with its title and an explanatory note."""
 
     title: str
     note: str
@@ -29,23 +29,23 @@ class Table(NamedTuple):
 
 
 def milliseconds(seconds: float) -> str:
-    """Seconds as milliseconds with three digits that count."""
+    """Seconds as milliseconds, rounded for reading."""
     value = 1000 * seconds
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004  as said
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"  # noqa: PLR2004  as rounded
 
 
 def times(ratio: float) -> str:
-    """A ratio with two or three digits that count."""
-    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"  # noqa: PLR2004  as said
+    """A ratio, rounded for reading."""
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"  # noqa: PLR2004  as rounded
 
 
 def machine() -> Iterator[str]:
-    """Lines that say on what was measured."""
+    """Hardware and versions, one line each."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     processor = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("model name\t: ", 1)[1]
     yield f"{os.cpu_count()} cores ({processor.splitlines()[0]}), {memory:.0f} GB of memory"
     yield f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
-    names = ("httpx", "httpcore", "httptools", "isal", "prometheus-client", "pydantic")
+    names = ("httpx", "httpcore", "httptools", "prometheus-client", "pydantic")
     yield ", ".join(f"{name} {version(name)}" for name in names)
     yield _first_line("/usr/sbin/nginx", "-v")
     yield _first_line("/usr/bin/prometheus-pushgateway", "--version").split(" (")[0]

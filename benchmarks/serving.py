@@ -1,4 +1,4 @@
-"""What a scrape costs while nothing changes: beside a static file, and beside other exporters."""
+"""Duration of scrapes while nothing changes, compared with a static file and other exporters."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import gzip
 import re
 import time
 from collections import defaultdict
+from http import HTTPStatus
 from http.client import HTTPConnection
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks import programs
-from benchmarks.client import AS_PROMETHEUS_ASKS, PLAIN, Scraper, typical
+from benchmarks.client import AS_PROMETHEUS, PLAIN, Scraper
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,95 +20,96 @@ if TYPE_CHECKING:
     from benchmarks.programs import Program
 
 SIZES: Final = (10, 100, 1000, 10_000)
-WAYS: Final = {"as Prometheus asks": AS_PROMETHEUS_ASKS, "plain": PLAIN}
+REQUESTS: Final = {"as Prometheus": AS_PROMETHEUS, "plain text": PLAIN}
+EXPORTER: Final = "docusage-exporter"
 _ROUNDS: Final = 5
 _SECONDS: Final = 0.4  # for each program in a round
 _TARGET: Final = re.compile(r'target="([^"]*)",?')
 
 
-class Cost(NamedTuple):
-    """What one way of asking costs at one size: bytes, and median seconds by program."""
+class ScrapeTimes(NamedTuple):
+    """One kind of request at one size: bytes of the body, and median seconds by program."""
 
     targets: int
-    way: str
+    request: str
     size: int
     seconds: dict[str, float]
 
 
-class Served(NamedTuple):
-    """The costs of scrapes, and the resident memory in MB, by program and targets."""
+class Measurements(NamedTuple):
+    """Scrape times, and resident memory in MB by program and number of targets."""
 
-    costs: list[Cost]
+    scrapes: list[ScrapeTimes]
     memory: dict[tuple[str, int], float]
 
 
-def served(folder: Path) -> Served:
+def measure(folder: Path) -> Measurements:
     """Measure every size, and the other exporters at the largest."""
-    result = Served([], {})
+    result = Measurements([], {})
     for targets in SIZES:
         with (
             programs.vendors(targets) as url,
-            programs.exporter(folder, targets, url) as ours,
+            programs.exporter(folder, targets, url) as program,
         ):
-            programs.wait_until_ready(ours)
-            time.sleep(2)  # the last polls are on the page, and no others are due
-            _ask(ours, AS_PROMETHEUS_ASKS)
-            result.memory["docusage-exporter", targets] = ours.memory
-            _compare(folder, targets, ours, result)
+            programs.wait_until_ready(program)
+            time.sleep(2)  # for the page to show the last polls; no others are due
+            _body(program, AS_PROMETHEUS)
+            result.memory[EXPORTER, targets] = program.memory
+            _compare(folder, targets, program, result)
     return result
 
 
-def _ask(program: Program, headers: dict[str, str]) -> bytes:
+def _body(program: Program, headers: dict[str, str]) -> bytes:
     with Scraper(program.port, headers) as scraper:
-        return scraper.ask().body
+        return scraper.scrape().body
 
 
-def _compare(folder: Path, targets: int, ours: Program, result: Served) -> None:
-    compressed = _ask(ours, AS_PROMETHEUS_ASKS)
-    plain = _ask(ours, PLAIN)
-    with programs.nginx(folder, plain, compressed) as static:
-        for way, headers in WAYS.items():
-            known = {"docusage-exporter": ours, "nginx": static}
-            cost = Cost(targets, way, len(_ask(static, headers)), _in_turns(known, headers))
-            result.costs.append(cost)
+def _compare(folder: Path, targets: int, program: Program, result: Measurements) -> None:
+    compressed = _body(program, AS_PROMETHEUS)
+    plain = _body(program, PLAIN)
+    with programs.nginx(folder, plain, compressed) as nginx:
+        for request, headers in REQUESTS.items():
+            seconds = _measure_alternately({EXPORTER: program, "nginx": nginx}, headers)
+            size = len(_body(nginx, headers))
+            result.scrapes.append(ScrapeTimes(targets, request, size, seconds))
     if targets == max(SIZES):
         _compare_with_exporters(folder, gzip.decompress(compressed).decode(), result)
 
 
-def _in_turns(known: dict[str, Program], headers: dict[str, str]) -> dict[str, float]:
-    """The median of each program, asked in turns so that the machine's moods reach all."""
+def _measure_alternately(known: dict[str, Program], headers: dict[str, str]) -> dict[str, float]:
+    """The median of each program; they alternate so that noise affects all of them."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(_ROUNDS):
         for name, program in known.items():
             with Scraper(program.port, headers) as scraper:
-                scraper.ask()
+                scraper.scrape()
                 end = time.monotonic() + _SECONDS
                 while time.monotonic() < end:
-                    found[name].append(scraper.ask().seconds)
+                    found[name].append(scraper.scrape().seconds)
     return {name: median(seconds) for name, seconds in found.items()}
 
 
-def _compare_with_exporters(folder: Path, page: str, result: Served) -> None:
-    """The same series held by the pushgateway and by the client library, three scrapes each."""
+def _compare_with_exporters(folder: Path, page: str, result: Measurements) -> None:
+    """The same series in the pushgateway and in the client library, three scrapes each."""
     file = folder / "page"
     file.write_text(page, encoding="utf-8")
     with programs.pushgateway() as gateway:
         _push(gateway, page)
         _add("pushgateway", gateway, result)
     with programs.library(file) as library:
-        programs.wait_until_answered(library.port)
+        programs.wait_for_page(library.port)
         _add("prometheus_client", library, result)
 
 
-def _add(name: str, program: Program, result: Served) -> None:
-    for cost in result.costs[-len(WAYS) :]:
-        with Scraper(program.port, WAYS[cost.way]) as scraper:
-            cost.seconds[name] = typical(scraper, 3)
+def _add(name: str, program: Program, result: Measurements) -> None:
+    for scrapes in result.scrapes[-len(REQUESTS) :]:
+        with Scraper(program.port, REQUESTS[scrapes.request]) as scraper:
+            scrapes.seconds[name] = scraper.median_seconds(3)
     result.memory[name, max(SIZES)] = program.memory
 
 
 def _push(gateway: Program, page: str) -> None:
-    """Each target's lines as a group of its own."""
+    """Push each target's lines as a group."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for line in page.splitlines():
         if found := _TARGET.search(line):
@@ -116,8 +118,8 @@ def _push(gateway: Program, page: str) -> None:
     for target, lines in groups.items():
         body = "\n".join([*lines, ""]).encode()
         connection.request("PUT", f"/metrics/job/usage/target/{target}", body)
-        reply = connection.getresponse()
-        reply.read()
-        if reply.status >= 300:  # noqa: PLR2004  all of 2xx is well
-            raise ValueError(f"the pushgateway answered {reply.status}")
+        response = connection.getresponse()
+        response.read()
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise ValueError(f"the pushgateway returned {response.status}")
     connection.close()

@@ -1,4 +1,4 @@
-"""From the start of a program to its first page, beside the client library's smallest."""
+"""Time from the start of a program to its first page, compared with the client library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import exporter
 from benchmarks import programs
-from benchmarks.client import AS_PROMETHEUS_ASKS, Scraper
+from benchmarks.client import AS_PROMETHEUS, Scraper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _ROUNDS: Final = 7
 
 
-class Started(NamedTuple):
-    """Median seconds to the first page, and MB of memory after it."""
+class Start(NamedTuple):
+    """Median seconds to the first page, and resident memory after it in MB."""
 
     seconds: float
     memory: float
 
 
-def started(folder: Path) -> dict[str, Started]:
-    """Measure both programs in turns, both compiled, as pip leaves what it installs."""
+def measure(folder: Path) -> dict[str, Start]:
+    """Measure both programs alternately, both compiled, as pip installs them."""
     compile_dir(Path(exporter.__file__).parent, quiet=1)
     empty = folder / "empty"
     empty.write_text("", encoding="ascii")
@@ -37,19 +37,19 @@ def started(folder: Path) -> dict[str, Started]:
         "docusage-exporter": lambda: programs.exporter(folder, 1, "http://127.0.0.1:9"),
         "prometheus_client": lambda: programs.library(empty),
     }
-    found: dict[str, list[Started]] = {name: [] for name in starts}
+    found: dict[str, list[Start]] = {name: [] for name in starts}
     for _ in range(_ROUNDS):
         for name, start in starts.items():
-            found[name].append(_started(start))
-    return {name: Started(*map(median, zip(*runs, strict=True))) for name, runs in found.items()}
+            found[name].append(_measure_start(start))
+    return {name: Start(*map(median, zip(*runs, strict=True))) for name, runs in found.items()}
 
 
-def _started(start: Callable[[], AbstractContextManager[Program]]) -> Started:
+def _measure_start(start: Callable[[], AbstractContextManager[Program]]) -> Start:
     begin = time.perf_counter()
     with start() as program:
-        programs.wait_until_answered(program.port)
+        programs.wait_for_page(program.port)
         seconds = time.perf_counter() - begin
         time.sleep(1)
-        with Scraper(program.port, AS_PROMETHEUS_ASKS) as scraper:
-            scraper.ask()
-        return Started(seconds, program.memory)
+        with Scraper(program.port, AS_PROMETHEUS) as scraper:
+            scraper.scrape()
+        return Start(seconds, program.memory)

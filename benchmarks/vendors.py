@@ -1,6 +1,6 @@
-"""The simulated vendors in a process of their own: `python -m benchmarks.vendors TARGETS REPLIES`.
+"""The simulated vendors in their own process: `python -m benchmarks.vendors TARGETS RESPONSES`.
 
-Prints the base URL; ends when its standard input does.
+Prints the base URL; ends with its standard input.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from benchmarks.workload import accounts
 from exporter.demo.vendors import Vendors
 
 
-async def main(targets: int, replies: str) -> None:
-    """Answer until nobody is interested any more."""
-    async with Vendors(accounts(targets, is_changing=replies == "changed")).serve() as url:
+async def main(targets: int, responses: str) -> None:
+    """Serve until the end of the input."""
+    async with Vendors(accounts(targets, is_changing=responses == "changed")).serve() as url:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

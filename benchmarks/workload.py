@@ -1,4 +1,4 @@
-"""What is measured: many Affinda targets, alike but for their names, keys and figures."""
+"""The accounts and the configuration of many Affinda targets, alike but for names and values."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date, datetime
 
-    Interval: TypeAlias = Callable[[int], str | None]
+    OwnInterval: TypeAlias = Callable[[int], str | None]
+    """A target's own poll interval by its number, if it has one."""
 
-_STEADY: Final = 500  # organizations with rhythms of their own; the others repeat them
+_USAGE_PATTERNS: Final = 500  # the usage of further organizations repeats these
 
-# A target's first poll makes two requests: 170 of them a second, nearly as fast as the later ones.
+# A target's first poll makes two requests: 170 first polls a second, about the rate of later ones.
 _CONFIG: Final = """\
 poll: {{interval: {interval}, timeout: 20s, requests_per_second: 340}}
 targets:
@@ -30,17 +31,17 @@ _OWN_INTERVAL: Final = "    poll: {{interval: {interval}}}\n"
 
 
 def accounts(targets: int, *, is_changing: bool) -> Accounts:
-    """The accounts of that many targets, each with a year of daily figures.
+    """The accounts of that many targets, each with a year of daily usage.
 
     Args:
-        targets: how many.
-        is_changing: whether the current day's figure is another one each time it is asked for.
+        targets: number of accounts.
+        is_changing: whether the current day's usage differs in every response.
     """
     organizations = tuple(map(_organization, range(targets)))
-    return Accounts(organizations, elapsed=_by_microseconds if is_changing else whole_day)
+    return Accounts(organizations, elapsed=_microsecond_of if is_changing else whole_day)
 
 
-def _by_microseconds(moment: datetime) -> float:
+def _microsecond_of(moment: datetime) -> float:
     return moment.microsecond / 1_000_000
 
 
@@ -50,28 +51,30 @@ def _organization(number: int) -> Organization:
 
 
 def _usage(number: int) -> Callable[[date], int]:
-    return weekday_rhythm(f"customer {number % _STEADY}", 200 + number % 1000)
+    return weekday_rhythm(f"customer {number % _USAGE_PATTERNS}", 200 + number % 1000)
 
 
-def no_other(_: int) -> None:
-    """Every target is polled at the usual interval."""
+def common_interval(_: int) -> None:
+    """No target has an interval of its own."""
 
 
-def config(targets: int, vendors: str, interval: str, other: Interval = no_other) -> str:
+def config(
+    targets: int, vendors: str, interval: str, own_interval: OwnInterval = common_interval
+) -> str:
     """The configuration of that many targets.
 
     Args:
-        targets: how many.
+        targets: number of targets.
         vendors: the vendors' base URL.
-        interval: from poll to poll.
-        other: the interval of a target, by its number, if it is another one.
+        interval: poll interval of the targets without one of their own.
+        own_interval: a target's own poll interval by its number.
     """
-    return "".join(_lines(targets, vendors, interval, other))
+    return "".join(_lines(targets, vendors, interval, own_interval))
 
 
-def _lines(targets: int, vendors: str, interval: str, other: Interval) -> Iterator[str]:
+def _lines(targets: int, vendors: str, interval: str, own_interval: OwnInterval) -> Iterator[str]:
     yield _CONFIG.format(interval=interval)
     for number in range(targets):
         yield _TARGET.format(number=number, vendors=vendors)
-        if own := other(number):
+        if own := own_interval(number):
             yield _OWN_INTERVAL.format(interval=own)

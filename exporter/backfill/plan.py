@@ -52,19 +52,28 @@ class BackfillPlan:
 
 
 def plan_backfill(
-    flags: Mapping[str, Any], targets: Sequence[Target], now: datetime
+    flags: Mapping[str, Any],
+    targets: Sequence[Target],
+    now: datetime,
+    no_history: Collection[str] = (),
 ) -> BackfillPlan:
-    """The order that the command line's flags make.
+    """What the command line's flags ask for.
+
+    Args:
+        flags: by name.
+        targets: the configuration's.
+        now: the time.
+        no_history: vendors without an API for past usage.
 
     Raises:
-        OrderError: the first thing that is wrong with them.
+        PlanError: the first thing that is wrong with them.
     """
     first, last = days(flags["start"], flags["end"], now.date())
     output = Path(flags["output"])
     if output.is_dir():  # better said now than after hours of asking
         raise PlanError(f"--output {output} is a folder")
     return BackfillPlan(
-        targets=chosen(targets, flags.get("targets", ())),
+        targets=chosen(targets, flags.get("targets", ()), no_history),
         first=first,
         last=last,
         step=step(flags["step"]),
@@ -73,15 +82,21 @@ def plan_backfill(
     )
 
 
-def chosen(targets: Sequence[Target], names: Collection[str]) -> tuple[Target, ...]:
-    """The targets of these names, or all where none is named.
+def chosen(
+    targets: Sequence[Target], names: Collection[str], no_history: Collection[str] = ()
+) -> tuple[Target, ...]:
+    """The targets of these names; without names all whose vendor has an API for past usage.
 
     Raises:
-        OrderError: there is no such target.
+        PlanError: a name is not that of a target, or its vendor has no such API.
     """
     if unknown := set(names) - {target.name for target in targets}:
         raise PlanError(f"no such target: {', '.join(sorted(unknown))}")
-    return tuple(target for target in targets if not names or target.name in names)
+    found = tuple(target for target in targets if not names or target.name in names)
+    without = [target.name for target in found if target.vendor in no_history]
+    if without and (names or len(without) == len(found)):
+        raise PlanError(f"the vendor has no API for past usage: {', '.join(sorted(without))}")
+    return tuple(target for target in found if target.name not in without)
 
 
 def days(start: str, end: str, today: date) -> tuple[date, date]:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.client.client import Request
-    from exporter.polling.poll import Limits
-    from exporter.vendors import Transport
+    from exporter.polling.limits import RateLimiter
+    from exporter.vendors.base import Transport
 
 WAITS: Final = (2.0, 8.0, 30.0)  # seconds before the second, third and fourth try
 LONGEST_WAIT: Final = 300.0  # seconds; a vendor that asks for more is left alone
@@ -29,7 +29,7 @@ _PASSING: Final = frozenset(
 
 def with_retry(
     send: Transport,
-    limits: Limits,
+    rate_limiter: RateLimiter,
     timeout: float,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Transport:
@@ -37,7 +37,7 @@ def with_retry(
 
     Args:
         send: makes one call.
-        limits: how many calls a second each host takes.
+        rate_limiter: delays each request.
         timeout: seconds for one call.
         sleep: waits so many seconds.
     """
@@ -54,7 +54,7 @@ def with_retry(
         return await once(request)
 
     async def once(request: Request) -> bytes:
-        await limits.turn(request.host)
+        await rate_limiter.acquire(request.host)
         try:
             async with asyncio.timeout(timeout):
                 return await send(request)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from exporter.backfill.spool import TargetSpool, Written
     from exporter.client.client import HttpClient
     from exporter.config.models import Target
-    from exporter.polling.poll import Limits
-    from exporter.vendors import Transport
+    from exporter.polling.limits import RateLimiter
+    from exporter.vendors.base import Transport
 
 
 _DONE: Final = """\
@@ -50,14 +50,14 @@ class Result(NamedTuple):
 
 
 async def backfill(
-    order: BackfillPlan, client: HttpClient, limits: Limits, progress: Progress
+    order: BackfillPlan, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
 ) -> Result:
     """Write the order's file, or keep what could be found out until it is run again.
 
     Args:
         order: what to write.
         client: makes the requests.
-        limits: how many calls a second each host takes.
+        rate_limiter: delays each request.
         progress: is shown.
     """
     spool = Spool(order)
@@ -66,7 +66,7 @@ async def backfill(
         progress.show(done, target.name)
         if spool.has(target):
             continue
-        send = with_retry(client.transport(target.http), limits, target.poll.timeout)
+        send = with_retry(client.transport(target.http), rate_limiter, target.poll.timeout)
         try:
             with spool.of(target) as past:
                 await _ask(target, order, past, send, partial(progress.show, done, target.name))
@@ -87,9 +87,9 @@ async def _ask(
 ) -> None:
     """Spool what the target's vendor tells of its past, one scope or group after the other."""
     parts = 0
-    async for historical_results in VENDORS[target.vendor].history(
-        target, send, order.first, order.last
-    ):
+    history = VENDORS[target.vendor].history
+    assert history is not None  # noqa: S101  the plan has no target without
+    async for historical_results in history(target, send, order.first, order.last):
         past.add(historical_results)
         parts += 1
         show(parts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.metrics.catalogue import METRICS, poll_result_samples
 from exporter.metrics.exposition import Format, format_value, metadata_lines, series_name
-from exporter.state.schema import SALT_BYTES, identity
+from exporter.state.schema import SALT_BYTES, target_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +62,7 @@ class Spool:
         growing.replace(complete)
 
     def _path(self, target: Target) -> Path:
-        told = f"{identity(target, self._salt)} {self._order.first} {self._order.last}"
+        told = f"{target_digest(target, self._salt)} {self._order.first} {self._order.last}"
         return self._folder / blake2b(told.encode(), digest_size=16).hexdigest()
 
     def write_out(self) -> Written:

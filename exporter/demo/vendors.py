@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl
 
 from exporter.demo import affinda, xtracta
 from exporter.demo.messages import Reply, Request
-from exporter.web.accepting import Server
-from exporter.web.listen import bound_sockets, url_of
-from exporter.web.response import Response
+from exporter.server.messages import Response
+from exporter.server.server import Server
+from exporter.server.sockets import bound_sockets, url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from exporter.demo.accounts import Accounts
-    from exporter.web.response import Request as Question
+    from exporter.server.messages import Request as Question
 
 __all__ = ["Reply", "Request", "Vendors"]
 

@@ -21,7 +21,7 @@ import bcrypt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.web.response import Headers
+    from exporter.server.messages import Headers
 
 MOST_REMEMBERED: Final = 100
 MOST_WAITING: Final = 20

@@ -9,14 +9,16 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from exporter.config.errors import ConfigError
+from exporter.server.messages import Response, text_response
+from exporter.server.tls import ConnectionRejectedError
 from exporter.web.basic_auth import BusyError, Passwords
-from exporter.web.response import Response, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.web.response import Answer, Request
+    from exporter.server.messages import Handler, Request
     from exporter.web.web_config.models import Rate, WebConfig
+    from exporter.web.web_config.tls import Tls
 
 # Nothing here is for a cache, a frame or a script, unless a page or the web configuration say so.
 _ALWAYS: Final = (
@@ -66,7 +68,7 @@ class Guard:
 
     def __init__(
         self,
-        answer: Answer,
+        answer: Handler,
         current: Callable[[], WebConfig],
         passwords: Passwords,
         clock: Callable[[], float] = time.monotonic,
@@ -77,23 +79,36 @@ class Guard:
         self._clock = clock
         self._bucket: Bucket | None = None
 
+    def tls(self) -> Tls | None:
+        """How the next connection is encrypted, or None.
+
+        Raises:
+            ConnectionRejectedError: the web configuration is broken.
+        """
+        try:
+            return self._current().tls
+        except ConfigError:
+            raise ConnectionRejectedError from None
+
     async def answer(self, request: Request) -> Response:
         """The answer to a request."""
         try:
             web = self._current()
         except ConfigError:
-            return said(503, "The web configuration is broken; the log says how.", *_ALWAYS)
+            return text_response(
+                503, "The web configuration is broken; the log says how.", *_ALWAYS
+            )
         response = await self._refusal(web, request) or await self._answer(request)
         return response._replace(headers=(*_ALWAYS, *response.headers, *web.headers))
 
     async def _refusal(self, web: WebConfig, request: Request) -> Response | None:
         if not self._is_in_time(web.rate):
-            return said(429, "Too many requests.")
+            return text_response(429, "Too many requests.")
         try:
             if web.users and not await self._passwords.fit(web.users, request.headers):
-                return said(401, "A user and a password are needed.", _WHO)
+                return text_response(401, "A user and a password are needed.", _WHO)
         except BusyError:
-            return said(503, "Too many logins at once.")
+            return text_response(503, "Too many logins at once.")
         return None
 
     def _is_in_time(self, rate: Rate | None) -> bool:

@@ -14,7 +14,7 @@ from exporter.metrics.exposition import Format
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.web.response import Headers
+    from exporter.server.messages import Headers
 
 _MOST: Final = 32  # alternatives that are looked at; Prometheus sends five
 _QUALITY: Final = re.compile(r"[01](\.[0-9]{0,3})?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from importlib.metadata import metadata
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from exporter.server.messages import HTML, JSON, PLAIN, Response, text_response
 from exporter.state.presentation import to_json
 from exporter.web.negotiation import chosen_format, takes_gzip
-from exporter.web.response import HTML, JSON, PLAIN, Response, said
 from exporter.web.status_page import status_page
 from exporter.web.status_style import headers as page_headers
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.metrics.cache import MetricsCache
+    from exporter.server.messages import Request
     from exporter.state.store import StateStore
-    from exporter.web.response import Request
     from exporter.web.status_page import Site
 
 
@@ -53,15 +54,17 @@ class Application:
             return await self._reloaded() if request.method == "POST" else _not_allowed(b"POST")
         page = self._found(inside)
         if page is None:
-            return said(404, "There is no such page.")
+            return text_response(404, "There is no such page.")
         return page(request) if request.method in {"GET", "HEAD"} else _not_allowed(b"GET, HEAD")
 
     def _outside(self, path: str) -> Response:
         """Nothing; but who forgot the slash behind the prefix is shown the way."""
         if not path or path != self.prefix:
-            return said(404, "There is no such page.")
+            return text_response(404, "There is no such page.")
         location = quote(path.rpartition("/")[2]) + "/"
-        return said(308, "The page is one slash further.", (b"location", location.encode()))
+        return text_response(
+            308, "The page is one slash further.", (b"location", location.encode())
+        )
 
     def _found(self, path: str) -> Callable[[Request], Response] | None:
         pages = {
@@ -83,19 +86,19 @@ class Application:
         return Response(200, form.value, self.page.body(form, gzipped=gzipped), tuple(extra))
 
     def _healthy(self, _: Request) -> Response:
-        return said(200, "Healthy.")
+        return text_response(200, "Healthy.")
 
     def _ready(self, _: Request) -> Response:
         if self.page.is_ready:
-            return said(200, "Ready.")
-        return said(503, "Not ready: some targets have not been polled yet.")
+            return text_response(200, "Ready.")
+        return text_response(503, "Not ready: some targets have not been polled yet.")
 
     def _config(self, _: Request) -> Response:
         return Response(200, PLAIN, self.public_config().encode())
 
     async def _reloaded(self) -> Response:
-        reason = await self.reload()
-        return said(200, "Reloaded.") if reason is None else said(500, reason)
+        reason = await asyncio.shield(self.reload())  # to its end, also where the client leaves
+        return text_response(200, "Reloaded.") if reason is None else text_response(500, reason)
 
     def _targets(self, _: Request) -> Response:
         listed = [to_json(snapshot) for snapshot in self.store.snapshots()]
@@ -113,4 +116,4 @@ class Application:
 
 
 def _not_allowed(methods: bytes) -> Response:
-    return said(405, "This method is not allowed here.", (b"allow", methods))
+    return text_response(405, "This method is not allowed here.", (b"allow", methods))

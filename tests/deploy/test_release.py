@@ -145,6 +145,14 @@ def test_the_wheel_holds_the_package_and_the_licence(release: Path) -> None:
 
 
 @pytest.mark.e2e
+def test_the_wheel_records_the_commit_it_was_built_from(release: Path) -> None:
+    (wheel,) = release.glob("*.whl")
+    recorded = zipfile.ZipFile(wheel).read("exporter/revision.txt").decode()
+    git = (program("git"), "-C", str(ROOT), "rev-parse", "HEAD")
+    assert recorded == subprocess.run(git, capture_output=True, text=True, check=True).stdout  # noqa: S603  our own words
+
+
+@pytest.mark.e2e
 def test_another_folder_another_day_and_the_sdist_give_the_same_files(
     release: Path, tmp_path: Path
 ) -> None:

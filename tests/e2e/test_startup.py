@@ -1,4 +1,4 @@
-"""The start: what it does without, and that no scrape waits for what only polls need."""
+"""Startup: what is not imported, and the order of the first polls and a reload."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from exporter_process import affinda_target, configuration, xtracta_target
-from scraping import settled
+from raw_http_client import wait_until
 
 from exporter.app import ServeOptions, Service, load_config
 from exporter.client.client import HttpClient
 from exporter.polling.scheduler import PollScheduler
-from exporter.web.listen import bound_sockets
+from exporter.server.sockets import bound_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     from exporter.polling.sharding import Shard
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
-PATIENCE = 10.0
 LOADED = """
 import os, sys
 from pathlib import Path
-from exporter.cli import main
-main.load_config(Path(sys.argv[1]), os.environ)
+from exporter.cli import serve
+serve.load_config(Path(sys.argv[1]), os.environ)
 print(*sys.modules)
 """
-# Of the program, and what these bring along.
 NOT_NEEDED = {
     *("exporter.backfill", "exporter.demo", "exporter.cli.healthcheck"),
-    *("exporter.cli.probe", "exporter.state.persistence", "exporter.state.schema"),
+    "exporter.cli.probe",
     *(
         "exporter.web.web_config.loader",
         "exporter.web.web_config.schema",
@@ -45,15 +43,15 @@ NOT_NEEDED = {
 }
 
 
-def written(folder: Path) -> Path:
+def write_config(folder: Path) -> Path:
     path = folder / "config.yaml"
     path.write_text(configuration(affinda_target(NOWHERE), xtracta_target(NOWHERE)))
     return path
 
 
-def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path: Path) -> None:
+def test_serve_imports_nothing_that_only_polls_or_other_commands_need(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603  our own interpreter and code
-        [sys.executable, "-c", LOADED, written(tmp_path)],
+        [sys.executable, "-c", LOADED, write_config(tmp_path)],
         capture_output=True,
         check=True,
         timeout=30,
@@ -64,10 +62,10 @@ def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path:
     assert loaded & NOT_NEEDED == set()
 
 
-def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls_begin(
+def test_a_reload_requested_during_startup_runs_after_the_first_polls_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, order = written(tmp_path), list[str]()
+    path, order = write_config(tmp_path), list[str]()
     config = load_config(path, {})
 
     def start(*_: object) -> None:
@@ -86,9 +84,9 @@ def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls
         stop, reload_event = asyncio.Event(), asyncio.Event()
         reload_event.set()
         running = asyncio.create_task(service.run(stop, reload_event))
-        await settled(lambda: len(order) > 1)
+        await wait_until(lambda: len(order) > 1)
         stop.set()
         await running
 
     asyncio.run(main())
-    assert order == ["polls begin", "read again"]
+    assert order[:2] == ["polls begin", "read again"]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import bcrypt
 import pytest
 from exporter_process import affinda_target, configuration, running, until
-from scraping import LAST, client_of, status_of
+from raw_http_client import LAST_GET, open_client, status_code
 from self_signed import certificate, client_context
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HERE = certificate("here")
 LISTEN = "--web.listen-address=127.0.0.1:0"
-LOGIN = LAST.replace(b"close", b"close\r\nauthorization: Basic YWxpY2U6c2VjcmV0")
+LOGIN = LAST_GET.replace(b"close", b"close\r\nauthorization: Basic YWxpY2U6c2VjcmV0")
 
 
 def web_file(folder: Path, *, with_tls: bool = True) -> Path:
@@ -42,27 +42,27 @@ def test_the_program_serves_as_its_web_configuration_says_and_reloads_by_itself(
     flags = (f"--web.config.file={web_file(tmp_path)}", "--config.enable-auto-reload", LISTEN)
 
     async def ask(port: int, raw: bytes) -> bytes:
-        async with client_of(port, client_context()) as client:
+        async with open_client(port, client_context()) as client:
             client.write(raw)
-            return await client.rest()
+            return await client.read_all()
 
     with running(tmp_path, f"--config.file={config}", *flags) as program:
         url = urlsplit(program.url)
         assert url.scheme == "https"
         config.write_text(configuration(affinda_target("http://127.0.0.1:9", "other")))
-        assert status_of(asyncio.run(ask(url.port or 0, LAST))) == 401
-        assert status_of(asyncio.run(ask(url.port or 0, LOGIN))) == 200
+        assert status_code(asyncio.run(ask(url.port or 0, LAST_GET))) == 401
+        assert status_code(asyncio.run(ask(url.port or 0, LOGIN))) == 200
         until(lambda: 'msg="configuration reloaded" targets=1' in program.log.read_text())
         assert b">other<" in asyncio.run(ask(url.port or 0, LOGIN))
         assert program.ended_by(signal.SIGTERM) == 0
 
 
 def test_a_web_configuration_that_is_bad_ends_the_program_in_words(
-    said: CliRunner, tmp_path: Path
+    run_cli: CliRunner, tmp_path: Path
 ) -> None:
     config, web = tmp_path / "config.yaml", tmp_path / "web.yaml"
     config.write_text(configuration(affinda_target("http://127.0.0.1:9")))
     web.write_text("basic_auth_user: {alice: x}\n")
-    status, out, err = said(f"--config.file={config}", f"--web.config.file={web}", LISTEN)
+    status, out, err = run_cli(f"--config.file={config}", f"--web.config.file={web}", LISTEN)
     assert (status, out) == (1, "")
     assert f"{web}:1: basic_auth_user: unknown key; did you mean" in err

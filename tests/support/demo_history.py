@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from exporter.client.client import Request
     from exporter.config.models import Config, Target
     from exporter.demo.accounts import Accounts, Group, Plan
-    from exporter.vendors import Poller
+    from exporter.vendors.base import Poller
 
 Fault = Callable[[str, datetime], FailureReason | None]
 """Why a target's poll fails at a moment, if it does."""

@@ -23,7 +23,6 @@ LAYERS = (
     {"client"},
     {"vendors"},
     {"polling", "state"},
-    {"memory_file"},
     {"metrics"},
     {"server"},
     {"web"},
@@ -78,6 +77,12 @@ def test_a_module_imports_only_its_own_and_earlier_layers() -> None:
 
 def test_only_the_client_imports_httpx() -> None:
     assert {name.split(".")[0] for name in importers_of("httpx")} == {"client"}
+
+
+def test_the_server_knows_nothing_of_exporters() -> None:
+    files = [path for path in FILES if module(path).startswith("server")]
+    assert files
+    assert {name for path in files for name in rooms(path)} <= {"server", "files"}
 
 
 def test_the_vendors_do_not_import_each_other() -> None:

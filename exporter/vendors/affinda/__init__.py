@@ -3,15 +3,21 @@
 Source: Affinda API v3, `GET /v3/usage` and the lists that name its scopes.
 """
 
+from typing import Final
+
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
 from exporter.vendors.affinda.history import history
 from exporter.vendors.affinda.mapper import poll_result
 from exporter.vendors.affinda.metrics import METRICS
 from exporter.vendors.affinda.poller import create_poller
 from exporter.vendors.affinda.settings import Settings
+from exporter.vendors.base import Vendor
+
+VENDOR: Final = Vendor(Settings, METRICS, create_poller, history)
 
 __all__ = [
     "METRICS",
+    "VENDOR",
     "Scope",
     "Settings",
     "Usage",

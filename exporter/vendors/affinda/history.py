@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import date
 
-    from exporter.vendors import Transport
     from exporter.vendors.affinda.metrics import Axis
     from exporter.vendors.affinda.poller import Names
     from exporter.vendors.affinda.settings import Settings
+    from exporter.vendors.base import Transport
 
 _LEAD: Final = 365 * DAY  # what the longest window needs to reach back from the first day
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from exporter.model import PollResult
     from exporter.secrets import Secret
-    from exporter.vendors import Poller, Transport
     from exporter.vendors.affinda.api import Usage
     from exporter.vendors.affinda.metrics import Axis
     from exporter.vendors.affinda.settings import Scopes, Settings
+    from exporter.vendors.base import Poller, Transport
 
 Names = dict[str, str]  # by identifier
 

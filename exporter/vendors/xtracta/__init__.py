@@ -3,6 +3,9 @@
 Source: Xtracta API v1, `POST /v1/billings/usage` and `POST /v1/group/list`.
 """
 
+from typing import Final
+
+from exporter.vendors.base import Vendor
 from exporter.vendors.xtracta.api import (
     Plan,
     Usage,
@@ -17,8 +20,11 @@ from exporter.vendors.xtracta.metrics import METRICS
 from exporter.vendors.xtracta.poller import create_poller
 from exporter.vendors.xtracta.settings import Settings
 
+VENDOR: Final = Vendor(Settings, METRICS, create_poller, history)
+
 __all__ = [
     "METRICS",
+    "VENDOR",
     "Plan",
     "Settings",
     "Usage",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from exporter.client.client import Request
     from exporter.secrets import Secret
-    from exporter.vendors import Transport
+    from exporter.vendors.base import Transport
     from exporter.vendors.common.xml_parser import Element
     from exporter.vendors.xtracta.settings import Settings
 

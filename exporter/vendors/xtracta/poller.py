@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.model import PollResult
     from exporter.secrets import Secret
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
     from exporter.vendors.xtracta.api import Group, Usage
     from exporter.vendors.xtracta.settings import Settings
 

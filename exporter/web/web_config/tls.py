@@ -12,10 +12,12 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+
+    from exporter.server.tls import Certificate
 
 VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 CURVES: Final = {
@@ -46,9 +48,6 @@ CLIENT_AUTH: Final = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 
-Certificate: TypeAlias = "Mapping[str, Any]"
-"""What `SSLObject.getpeercert()` gives."""
-
 
 class TlsError(Exception):
     """TLS cannot be had as it is described.
@@ -76,7 +75,7 @@ class Tls:
     context: ssl.SSLContext
     names: frozenset[str] | None
 
-    def admits(self, certificate: Certificate | None) -> bool:
+    def allows(self, certificate: Certificate | None) -> bool:
         """Whether a client with this certificate, which its handshake has verified, may come in."""
         return self.names is None or not self.names.isdisjoint(names_in(certificate or {}))
 

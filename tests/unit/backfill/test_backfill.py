@@ -17,7 +17,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from virtual_time import elapsed, in_virtual_time
 
 from exporter.app import load_config
-from exporter.backfill.plan import BackfillPlan, PlanError, days, labels, plan_backfill, step
+from exporter.backfill.plan import (
+    BackfillPlan,
+    PlanError,
+    chosen,
+    days,
+    labels,
+    plan_backfill,
+    step,
+)
 from exporter.backfill.progress import Progress
 from exporter.backfill.retry import with_retry
 from exporter.backfill.run import Result, backfill, report
@@ -27,7 +35,7 @@ from exporter.client.client import Request as Call
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import FailureReason, HistoricalResult, PollError, PollFailure, PollResult
-from exporter.polling.poll import Limits
+from exporter.polling.limits import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +76,14 @@ def test_flags_make_an_order() -> None:
         r'job="docusage",instance="a \"quoted\" host"',
         Path("there.om"),
     )
+
+
+def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named() -> None:
+    first, second = target("a"), target("b").model_copy(update={"vendor": "other"})
+    assert chosen((first, second), (), {"other"}) == (first,)
+    for targets, names in (((first, second), ("b",)), ((second,), ())):
+        with pytest.raises(PlanError, match="the vendor has no API for past usage: b"):
+            chosen(targets, names, {"other"})
 
 
 def test_without_names_every_target_is_meant_and_without_an_end_yesterday() -> None:
@@ -290,7 +306,7 @@ class Moody:
 
 def ask(send: Callable[[Call], object], times: int = 1) -> list[bytes]:
     async def main() -> list[bytes]:
-        transport = with_retry(send, Limits(1, 2.0), 20.0)  # type: ignore[arg-type]  # a fake
+        transport = with_retry(send, RateLimiter(2.0), 20.0)  # type: ignore[arg-type]  # a fake
         return [await transport(Call("GET", "https://api/")) for _ in range(times)]
 
     return in_virtual_time(main())
@@ -432,8 +448,10 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
 
 async def run(folder: Path, config: Config) -> Result:
     progress = Progress(2, io.StringIO())
-    limits = Limits(1, config.poll.requests_per_second)
-    return await backfill(order(folder, *config.targets), HttpClient("tests"), limits, progress)
+    rate_limiter = RateLimiter(config.poll.requests_per_second)
+    return await backfill(
+        order(folder, *config.targets), HttpClient("tests"), rate_limiter, progress
+    )
 
 
 def test_the_past_of_every_target_is_written(tmp_path: Path) -> None:

@@ -46,8 +46,10 @@ def past(
     """What a vendor tells of the past, one item for each answer."""
 
     async def main() -> list[list[HistoricalResult]]:
-        history = VENDORS[settings.vendor].history(settings, directly(vendors), first, last)
-        return [list(historical_results) async for historical_results in history]
+        history = VENDORS[settings.vendor].history
+        assert history
+        parts = history(settings, directly(vendors), first, last)
+        return [list(historical_results) async for historical_results in parts]
 
     return asyncio.run(main())
 

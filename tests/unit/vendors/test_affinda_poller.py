@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.client.client import Request as Call
     from exporter.demo.vendors import Request
     from exporter.model import PollResult
-    from exporter.vendors import Poller, Transport
+    from exporter.vendors.base import Poller, Transport
 
 TODAY = datetime(2026, 5, 17, 13, tzinfo=UTC)
 CLAIMS = Workspace("wS1", "Claims", {date(2026, 5, 17): 3})

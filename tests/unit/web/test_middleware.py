@@ -11,17 +11,17 @@ import bcrypt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scraping import hello
+from raw_http_client import echo
 
+from exporter.server.messages import Request, Response
 from exporter.web.basic_auth import BusyError, Login, Passwords, login_of
 from exporter.web.middleware import Guard
-from exporter.web.response import Request, Response
 from exporter.web.web_config.models import Rate, WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
-    from exporter.web.response import Headers
+    from exporter.server.messages import Headers
 
 LONG = "x" * 72
 USERS = {
@@ -222,7 +222,7 @@ class Clock:
 
 def test_a_burst_is_let_through_and_then_a_request_each_interval() -> None:
     clock = Clock()
-    guard = Guard(hello, lambda: WebConfig(rate=Rate(0.5, 3)), Passwords(), clock)
+    guard = Guard(echo, lambda: WebConfig(rate=Rate(0.5, 3)), Passwords(), clock)
     assert answers(guard, 5) == [200, 200, 200, 429, 429]
     clock.now = 0.4
     assert answers(guard, 1) == [429]
@@ -235,12 +235,12 @@ def test_a_burst_is_let_through_and_then_a_request_each_interval() -> None:
 def test_another_rate_begins_anew_and_the_same_one_goes_on() -> None:
     rates = [Rate(10, 1), Rate(10, 1), Rate(10, 2), Rate(10, 2), Rate(10, 2)]
     turns = iter(rates)
-    guard = Guard(hello, lambda: WebConfig(rate=next(turns)), Passwords(), Clock())
+    guard = Guard(echo, lambda: WebConfig(rate=next(turns)), Passwords(), Clock())
     assert answers(guard, 5) == [200, 429, 200, 200, 429]
 
 
 def test_the_rate_limit_comes_before_the_password() -> None:
-    guard = Guard(hello, lambda: WebConfig(users=USERS, rate=Rate(1, 1)), Passwords(), Clock())
+    guard = Guard(echo, lambda: WebConfig(users=USERS, rate=Rate(1, 1)), Passwords(), Clock())
     assert answers(guard, 2) == [401, 429]
 
 
@@ -249,7 +249,7 @@ def test_too_many_logins_at_once_are_turned_away() -> None:
         async def fit(self, *_: Any) -> bool:  # noqa: ANN401  whoever asks
             raise BusyError
 
-    guard = Guard(hello, lambda: WebConfig(users=USERS), Crowded(), Clock())
+    guard = Guard(echo, lambda: WebConfig(users=USERS), Crowded(), Clock())
     assert answers(guard, 1, basic("alice:secret")) == [503]
 
 
@@ -257,7 +257,7 @@ def test_too_many_logins_at_once_are_turned_away() -> None:
 @pytest.mark.parametrize("path", ["/", "/-/healthy", "/-/ready", "/-/reload", "/metrics", "/no"])
 def test_no_path_is_answered_without_the_password(method: str, path: str) -> None:
     async def main() -> Response:
-        guard = Guard(hello, lambda: WebConfig(users=USERS), Passwords())
+        guard = Guard(echo, lambda: WebConfig(users=USERS), Passwords())
         return await guard.answer(Request(method, path, []))
 
     response = asyncio.run(main())
@@ -267,7 +267,7 @@ def test_no_path_is_answered_without_the_password(method: str, path: str) -> Non
 
 def test_the_headers_of_the_web_configuration_are_in_every_response() -> None:
     web = WebConfig(headers=((b"x-frame-options", b"deny"),), users=USERS)
-    guard = Guard(hello, lambda: web, Passwords())
+    guard = Guard(echo, lambda: web, Passwords())
 
     async def main() -> None:
         for headers in ([], basic("alice:secret")):

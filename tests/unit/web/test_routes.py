@@ -9,13 +9,14 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scraping import LAST, served
+from raw_http_client import LAST_GET
+from web_server import running_web_server
 
 from exporter.config.models import Target
 from exporter.metrics.cache import MetricsCache
 from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult, Sample
+from exporter.server.messages import Request, Response
 from exporter.state.store import StateStore
-from exporter.web.response import Request, Response
 from exporter.web.routes import Application
 from exporter.web.status_page import Site
 
@@ -62,8 +63,8 @@ def carried(pages: Application, method: str, path: str) -> tuple[bytes, bytes]:
     """Head, but for the time, and body as a client gets them."""
 
     async def main() -> bytes:
-        async with served(pages.answer) as here:
-            return await here.ask(LAST.replace(b"GET /", f"{method} {path}".encode()))
+        async with running_web_server(handler=pages.answer) as here:
+            return await here.send(LAST_GET.replace(b"GET /", f"{method} {path}".encode()))
 
     head, _, body = asyncio.run(main()).partition(b"\r\n\r\n")
     return re.sub(rb"\r\ndate: [^\r]* GMT\r\n", b"\r\n", head), body

@@ -19,9 +19,9 @@ from programs import program
 from exporter.config.models import Alerts, Target
 from exporter.metrics.cache import MetricsCache
 from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.server.server import Server
+from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
-from exporter.web.accepting import Server
-from exporter.web.listen import bound_sockets, url_of
 from exporter.web.routes import Application
 from exporter.web.status_page import Site, status_page
 from exporter.web.status_rows import span

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
-from scraping import LAST, served, status_of
+from raw_http_client import LAST_GET, status_code
 from self_signed import certificate
+from web_server import running_web_server
 
 from exporter.config.errors import ConfigError
 from exporter.web.web_config.loader import LiveWebConfig
@@ -32,11 +33,11 @@ TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
 def asks(web: LiveWebConfig, login: str = "alice:a") -> int:
     """The status that a client with this login gets; 0 for no answer."""
     word = base64.b64encode(login.encode())
-    raw = LAST.replace(b"close", b"close\r\nauthorization: Basic " + word)
+    raw = LAST_GET.replace(b"close", b"close\r\nauthorization: Basic " + word)
 
     async def main() -> int:
-        async with served(web=web.current) as here:
-            return status_of(await here.ask(raw) or b"- 0")
+        async with running_web_server(web.current) as here:
+            return status_code(await here.send(raw))
 
     return asyncio.run(main())
 
@@ -65,13 +66,13 @@ def test_a_connection_that_was_let_in_does_not_outlive_its_user(tmp_path: Path) 
     raw = b"GET / HTTP/1.1\r\nauthorization: Basic " + word + b"\r\n\r\n"
 
     async def main() -> None:
-        async with served(web=web.current) as here, here.connected() as client:
+        async with running_web_server(web.current) as here, here.client() as client:
             client.write(raw)
-            assert b" 200 " in await client.until(b"\r\n")
-            await client.until(b"GET /\n")
+            assert b" 200 " in await client.read_until(b"\r\n")
+            await client.read_until(b"GET /\n")
             write(tmp_path, BOB)
             client.write(raw)
-            assert b" 401 " in await client.until(b"\r\n")
+            assert b" 401 " in await client.read_until(b"\r\n")
 
     asyncio.run(main())
 
@@ -97,13 +98,13 @@ def test_who_is_connected_already_is_told_that_the_file_is_broken(tmp_path: Path
     web = LiveWebConfig(write(tmp_path, "{}"))
 
     async def main() -> None:
-        async with served(web=web.current) as here, here.connected() as client:
+        async with running_web_server(web.current) as here, here.client() as client:
             client.write(b"GET / HTTP/1.1\r\n\r\n")
-            await client.until(b"GET /\n")
+            await client.read_until(b"GET /\n")
             write(tmp_path, "broken")
-            client.write(LAST)
-            reply = await client.rest()
-            assert status_of(reply) == 503
+            client.write(LAST_GET)
+            reply = await client.read_all()
+            assert status_code(reply) == 503
             assert reply.endswith(b"The web configuration is broken; the log says how.\n")
 
     asyncio.run(main())

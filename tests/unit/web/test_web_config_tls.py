@@ -7,8 +7,9 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-from scraping import served, status_of
+from raw_http_client import status_code
 from self_signed import certificate, client_context
+from web_server import running_web_server
 
 from exporter.web.web_config.loader import LiveWebConfig
 from exporter.web.web_config.tls import (
@@ -46,9 +47,9 @@ def connects(web: LiveWebConfig, client: ssl.SSLContext) -> bool:
     """Whether a client gets a page."""
 
     async def main() -> bool:
-        async with served(web=web.current) as here:
+        async with running_web_server(web.current) as here:
             try:
-                return status_of(await here.ask(tls=client) or b"- 0") == 200
+                return status_code(await here.send(tls=client)) == 200
             except (ssl.SSLError, ConnectionError):
                 return False
 
@@ -59,7 +60,7 @@ def negotiated(web: LiveWebConfig, client: ssl.SSLContext) -> tuple[str, str]:
     """The version and the cipher that a client and the server agree on."""
 
     async def main() -> tuple[str, str]:
-        async with served(web=web.current) as here, here.connected(client) as connection:
+        async with running_web_server(web.current) as here, here.client(client) as connection:
             tls: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
             cipher = tls.cipher()
             assert cipher
@@ -230,7 +231,7 @@ def shown(web: LiveWebConfig) -> bytes:
     """The certificate that the next client is shown."""
 
     async def main() -> bytes:
-        async with served(web=web.current) as here, here.connected(client_context()) as client:
+        async with running_web_server(web.current) as here, here.client(client_context()) as client:
             tls: ssl.SSLObject = client.transport.get_extra_info("ssl_object")
             return tls.getpeercert(binary_form=True) or b""
 

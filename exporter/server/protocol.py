@@ -1,0 +1,211 @@
+"""One connection: its requests are answered one after the other, each step within its time.
+
+    TLS handshake, and sending a request ............ REQUEST_TIMEOUT
+    waiting for the response, and reading it ........ RESPONSE_TIMEOUT
+    idle until the next request ..................... KEEPALIVE_TIMEOUT
+
+Nothing is read while a request is answered, and nothing is kept that the kernel does not take yet:
+a client that sends much and reads little costs little memory. asyncio's transports are not used,
+since each leaves a reference cycle behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from email.utils import formatdate
+from enum import Enum
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from exporter.server.messages import Request, Response, text_response
+from exporter.server.parser import BadRequestError, RequestParser
+from exporter.server.tls import TlsSession
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from exporter.server.messages import Handler
+    from exporter.server.parser import ParsedRequest
+    from exporter.server.tls import Tls
+
+_log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT: Final = 10.0
+RESPONSE_TIMEOUT: Final = 30.0
+KEEPALIVE_TIMEOUT: Final = 120.0
+READ_SIZE: Final = 8 * 1024  # bytes received at once
+WRITE_SIZE: Final = 32 * 1024  # bytes of a response encrypted at once
+_INTERNAL_ERROR: Final = "Internal server error; the log says more."
+
+
+class _Phase(Enum):
+    """What a connection does, by how long it may take."""
+
+    RECEIVING = REQUEST_TIMEOUT
+    ANSWERING = RESPONSE_TIMEOUT
+    IDLE = KEEPALIVE_TIMEOUT
+
+
+class Connection:
+    """One connection that has been accepted.
+
+    Args:
+        client: the socket, non-blocking.
+        handler: answers requests.
+        tls: how the connection is encrypted, or None.
+        clock: monotonic seconds.
+
+    Attributes:
+        since: when the connection began what it is doing.
+    """
+
+    def __init__(
+        self,
+        client: socket.socket,
+        handler: Handler,
+        tls: Tls | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._socket = client
+        self._handler = handler
+        self._tls = tls
+        self._session = TlsSession(tls.context) if tls else None
+        self._clock = clock
+        self._parser = RequestParser()
+        self._received = BytesIO()  # plaintext that is not parsed yet
+        self._is_last = False
+        self._enter(_Phase.RECEIVING)
+
+    def _enter(self, phase: _Phase) -> None:
+        self._phase = phase
+        self.since = self._clock()
+
+    def is_overdue(self) -> bool:
+        """Whether it has been at what it is doing for too long."""
+        return self._clock() - self.since > self._phase.value
+
+    def finish(self) -> bool:
+        """End it after the response that is under way; whether one is."""
+        self._is_last = True
+        return self._phase is _Phase.ANSWERING
+
+    def close(self) -> None:
+        """Close the socket, once nothing serves it any more."""
+        self._parser.close()
+        with suppress(OSError):
+            if self._session:
+                self._socket.send(self._session.close())
+        self._socket.close()
+
+    async def serve(self) -> None:
+        """Answer requests until the client or the server has no more."""
+        with suppress(OSError):  # how a client leaves is its own affair; TLS errors are OSErrors
+            try:
+                await self._serve()
+            except BadRequestError as error:
+                await self._send_response(text_response(400, str(error)))
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001  a defect ends this connection alone
+                _log.error("connection failed", exc_info=error)
+                if self._phase is not _Phase.ANSWERING:
+                    await self._send_response(text_response(500, _INTERNAL_ERROR))
+
+    async def _serve(self) -> None:
+        if self._tls and self._session:
+            await self._shake_hands(self._tls, self._session)
+        while not self._is_last and (parsed := await self._next_request()):
+            self._enter(_Phase.ANSWERING)
+            self._is_last = not parsed.keep_alive
+            response = await self._response(parsed.request)
+            await self._send_response(response, with_body=parsed.request.method != "HEAD")
+            self._enter(_Phase.IDLE)
+            await asyncio.sleep(0)  # others come first, however many requests are here already
+
+    async def _shake_hands(self, tls: Tls, session: TlsSession) -> None:
+        while not session.is_established:
+            if not (data := await self._read()):
+                raise ConnectionError
+            self._received = BytesIO(await self._decrypt(session, data))
+        if not tls.allows(session.peer_certificate()):
+            raise ConnectionError
+        self._enter(_Phase.RECEIVING)
+
+    async def _next_request(self) -> ParsedRequest | None:
+        """The next request; None where the client sends nothing more."""
+        while not (parsed := self._parser.next_request(self._received)):
+            if self._phase is _Phase.IDLE and self._parser.has_begun:
+                self._enter(_Phase.RECEIVING)
+            if self._parser.must_continue():
+                await self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if not (data := await self._receive()):
+                return None
+            self._received = BytesIO(data)
+        return parsed
+
+    async def _response(self, request: Request) -> Response:
+        try:
+            return await self._handler(request)
+        except Exception as error:  # noqa: BLE001  a defect ends this request alone
+            _log.error("request not answered", exc_info=error)
+            return text_response(500, _INTERNAL_ERROR)
+
+    async def _send_response(self, response: Response, *, with_body: bool = True) -> None:
+        date = formatdate(time.time(), usegmt=True).encode()
+        is_last = self._is_last or self._phase is not _Phase.ANSWERING
+        head, body = response.head(date, closes=is_last), response.body if with_body else b""
+        await self._send(head + body[:WRITE_SIZE])
+        await self._send(memoryview(body)[WRITE_SIZE:])
+
+    async def _send(self, data: bytes | memoryview) -> None:
+        if not self._session:
+            await self._write(data)
+            return
+        for start in range(0, len(data), WRITE_SIZE):
+            await self._write(self._session.encrypt(data[start : start + WRITE_SIZE]))
+            await asyncio.sleep(0)
+
+    async def _receive(self) -> bytes:
+        """Some plaintext; none where the client sends nothing more."""
+        if not self._session:
+            return await self._read()
+        while not self._session.is_over and (data := await self._read()):
+            if plaintext := await self._decrypt(self._session, data):
+                return plaintext
+        return b""
+
+    async def _decrypt(self, session: TlsSession, data: bytes) -> bytes:
+        try:
+            return session.decrypt(data)
+        finally:
+            await self._write(session.pending())  # also an alert, where the client gets one
+
+    async def _read(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wait(loop.add_reader, loop.remove_reader)
+            with suppress(BlockingIOError):
+                return self._socket.recv(READ_SIZE)
+
+    async def _write(self, data: bytes | memoryview) -> None:
+        loop, left = asyncio.get_running_loop(), memoryview(data)
+        while left:
+            try:
+                left = left[self._socket.send(left) :]
+            except BlockingIOError:
+                await self._wait(loop.add_writer, loop.remove_writer)
+
+    async def _wait(
+        self, add: Callable[..., None], remove: Callable[[socket.socket], object]
+    ) -> None:
+        """Wait until the socket can be read from or written to."""
+        ready = asyncio.Event()
+        add(self._socket, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            remove(self._socket)

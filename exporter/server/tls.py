@@ -1,0 +1,87 @@
+"""TLS on a connection, in memory: ciphertext in, plaintext out, and back.
+
+asyncio's own TLS keeps 256 KiB for each connection, and reference cycles after its end.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Certificate: TypeAlias = "Mapping[str, Any]"
+"""What `SSLObject.getpeercert()` gives."""
+
+_RECORD_SIZE: Final = 16 * 1024  # bytes: the largest piece that TLS encrypts at once
+
+
+class ConnectionRejectedError(Exception):
+    """No connection may be accepted at the moment."""
+
+
+class Tls(Protocol):
+    """How connections are encrypted, and whose."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """For the server's side of handshakes."""
+
+    def allows(self, certificate: Certificate | None) -> bool:
+        """Whether a client with this certificate, which the handshake has verified, may connect."""
+
+
+class TlsSession:
+    """The server's side of one encrypted connection. It does no input or output.
+
+    Attributes:
+        is_established: whether the handshake is complete.
+        is_over: whether the client sends nothing more.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self.is_established = self.is_over = False
+
+    def decrypt(self, ciphertext: bytes) -> bytes:
+        """The plaintext that is complete with this.
+
+        Raises:
+            ssl.SSLError: the client speaks no TLS, or none that the context accepts.
+        """
+        self._incoming.write(ciphertext)
+        plaintext = bytearray()
+        with suppress(ssl.SSLWantReadError):
+            if not self.is_established:
+                self._tls.do_handshake()
+                self.is_established = True
+            while piece := self._tls.read(_RECORD_SIZE):
+                plaintext += piece
+            self.is_over = True
+        return bytes(plaintext)
+
+    def encrypt(self, plaintext: bytes | memoryview) -> bytes:
+        """The ciphertext of this, with what else is to be sent."""
+        ciphertext = bytearray()
+        with memoryview(plaintext) as left:
+            for start in range(0, len(left), _RECORD_SIZE):
+                self._tls.write(left[start : start + _RECORD_SIZE])
+                ciphertext += self._outgoing.read()
+        return bytes(ciphertext)
+
+    def pending(self) -> bytes:
+        """What is to be sent for the protocol's own sake: handshake, alerts."""
+        return self._outgoing.read()
+
+    def close(self) -> bytes:
+        """The notice that the server sends nothing more."""
+        with suppress(ssl.SSLError):  # it does not wait for the client's, or there was no handshake
+            self._tls.unwrap()
+        return self._outgoing.read()
+
+    def peer_certificate(self) -> Certificate | None:
+        """The client's certificate, if it has one that was verified."""
+        return self._tls.getpeercert()
