@@ -24,16 +24,16 @@ from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.poll import PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
 from exporter.polling.sharding import UNSHARDED
-from exporter.server.server import Server
+from exporter.server.server import MAX_CONNECTIONS, Server
 from exporter.server.sockets import raise_descriptor_limit, url_of
 from exporter.state.persistence import open_storage
 from exporter.state.store import StateStore
 from exporter.systemd import notify, notify_reloading
 from exporter.vendors import VENDORS
-from exporter.web.basic_auth import Passwords
-from exporter.web.middleware import Guard
+from exporter.web.basic_auth import BasicAuth
+from exporter.web.middleware import Middleware
 from exporter.web.routes import Application
-from exporter.web.status_page import Site
+from exporter.web.status_page import PageInfo
 from exporter.web.web_config.models import WebConfig
 
 if TYPE_CHECKING:
@@ -161,12 +161,16 @@ class Service:
             self._store,
             self.reload,
             lambda: public_yaml(self._config),
-            Site(VERSION, self._options.telemetry_path, str(self._options.shard)),
+            PageInfo(VERSION, self._options.telemetry_path, str(self._options.shard)),
             self._options.prefix,
         )
-        passwords = Passwords()
-        guard = Guard(application.answer, self._options.web, passwords)
-        web = Server(guard.answer, guard.tls)
+        basic_auth = BasicAuth()
+        web_config = self._options.web
+        has_tls = web_config().tls is not None
+        middleware = Middleware(application.handle, web_config, basic_auth, has_tls=has_tls)
+        # Half of the descriptors are left for polls, where the system allows very few.
+        max_connections = min(MAX_CONNECTIONS, raise_descriptor_limit() // 2)
+        web = Server(middleware.handle, middleware.tls, max_connections)
         async with self._scheduler:
             await self._apply_config(self._config)
             async with asyncio.TaskGroup() as group:
@@ -180,7 +184,7 @@ class Service:
                     notify(self._options.environ, "READY=1")
                     await stop.wait()
                     notify(self._options.environ, "STOPPING=1")
-                passwords.close()
+                basic_auth.close()
                 for task in tasks:
                     task.cancel()
 
@@ -262,7 +266,6 @@ async def serve(
     Raises:
         OSError: a file that the configuration refers to cannot be read.
     """
-    raise_descriptor_limit()
     stop, reload_event = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreadExecutor())
