@@ -63,6 +63,16 @@ def test_the_last_good_reading_stays_with_its_time_and_the_last_poll_is_told(
     assert state.last_poll == (outcomes[-1] if outcomes else None)
 
 
+@given(st.lists(OUTCOMES))
+def test_a_target_is_failing_since_the_first_failed_poll_after_the_last_success(
+    outcomes: list[PollOutcome],
+) -> None:
+    after_success: list[float] = []
+    for each in outcomes:
+        after_success = [] if isinstance(each.result, PollResult) else [*after_success, each.at]
+    assert folded(outcomes).failing_since == (after_success[0] if after_success else None)
+
+
 @given(st.lists(OUTCOMES, min_size=1))
 def test_a_target_is_up_or_says_why_not(outcomes: list[PollOutcome]) -> None:
     state = folded(outcomes)
