@@ -24,7 +24,7 @@ from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.poll import PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
 from exporter.polling.sharding import UNSHARDED
-from exporter.server.server import Server
+from exporter.server.server import MAX_CONNECTIONS, Server
 from exporter.server.sockets import raise_descriptor_limit, url_of
 from exporter.state.persistence import open_storage
 from exporter.state.store import StateStore
@@ -168,7 +168,9 @@ class Service:
         web_config = self._options.web
         has_tls = web_config().tls is not None
         middleware = Middleware(application.handle, web_config, basic_auth, has_tls=has_tls)
-        web = Server(middleware.handle, middleware.tls)
+        # Half of the descriptors are left for polls, where the system allows very few.
+        max_connections = min(MAX_CONNECTIONS, raise_descriptor_limit() // 2)
+        web = Server(middleware.handle, middleware.tls, max_connections)
         async with self._scheduler:
             await self._apply_config(self._config)
             async with asyncio.TaskGroup() as group:
@@ -190,7 +192,8 @@ class Service:
         self._storage.save(self._store.record(name, outcome))
 
     async def _reload_on_event(self, reload_event: asyncio.Event) -> None:
-        while await reload_event.wait():
+        while True:
+            await reload_event.wait()
             reload_event.clear()
             await self.reload()
 
@@ -264,7 +267,6 @@ async def serve(
     Raises:
         OSError: a file that the configuration refers to cannot be read.
     """
-    raise_descriptor_limit()
     stop, reload_event = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreadExecutor())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 
@@ -196,3 +197,24 @@ def test_any_method_path_and_header_gets_a_response(
 ) -> None:
     for wanted in (method, "GET"):
         asyncio.run(make_application().handle(Request(wanted, path, headers)))
+
+
+def test_a_reload_goes_on_to_its_end_though_its_client_leaves() -> None:
+    async def main() -> None:
+        begun, release, is_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def reload() -> str | None:
+            begun.set()
+            await release.wait()
+            is_done.set()
+            return None
+
+        pages = dataclasses.replace(make_application(), reload=reload)
+        request = asyncio.create_task(pages.handle(Request("POST", "/-/reload", [])))
+        await begun.wait()
+        request.cancel()
+        await asyncio.wait([request])
+        release.set()
+        await is_done.wait()
+
+    asyncio.run(main())
