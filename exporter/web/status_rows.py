@@ -85,13 +85,13 @@ def _poll_times(snapshot: TargetSnapshot, now: float) -> str:
     if state.failing_since is not None:
         since = _time(state.failing_since, format_date(state.failing_since, now))
         lines.append(f"failing since {since}")
-    if state.succeeded_at is None:
-        lines.append("no values yet")
-    else:
-        age = format_rounded_duration(now - state.succeeded_at)
-        lines.append(f"values {_time(state.succeeded_at, age)} old")
-    due = format_rounded_duration(state.last_poll.next_at - now)
-    lines.append(f"next poll {_time(state.last_poll.next_at, f'in {due}')}")
+    age = "no values yet"
+    if state.succeeded_at is not None:
+        duration = format_rounded_duration(now - state.succeeded_at)
+        age = f"values {_time(state.succeeded_at, duration)} old"
+    next_at = state.last_poll.next_at
+    due = f"in {format_rounded_duration(next_at - now)}" if next_at > now else "now"
+    lines.append(f"{age}, next poll {_time(next_at, due)}")
     return "".join(f'<p class="quiet">{line}</p>' for line in lines)
 
 

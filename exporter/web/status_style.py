@@ -57,12 +57,12 @@ border:1px solid var(--line);border-radius:.3rem;padding:.35rem .6rem;min-height
 max-width:100%}}
 form a{{padding:.5rem 0}}
 nav.counts{{margin-top:1rem}}
-.counts li+li::before{{content:"· "}}
+.counts li:not(:last-child)::after{{content:" ·"}}
 .counts ul{{gap:.25rem .4rem}}
 .counts [aria-current]{{font-weight:700}}
 .summary{{margin:.5rem 0}}
 .quiet{{color:var(--quiet);font-size:.9rem}}
-.target{{display:grid;grid-template-columns:minmax(0,17rem) minmax(0,1fr);gap:.5rem 1.5rem;
+.target{{display:grid;grid-template-columns:minmax(0,20rem) minmax(0,1fr);gap:.5rem 1.5rem;
 padding:.9rem 0;border-top:1px solid var(--line)}}
 .what{{display:grid;gap:.75rem;align-content:start}}
 .state{{border:1px solid;border-radius:1rem;padding:0 .6rem;font-size:.85rem}}

@@ -70,7 +70,7 @@ def test_a_target_is_failing_since_the_first_failed_poll_after_the_last_success(
     after_success: list[float] = []
     for each in outcomes:
         after_success = [] if isinstance(each.result, PollResult) else [*after_success, each.at]
-    assert folded(outcomes).failing_since == (after_success[0] if after_success else None)
+    assert state_after(outcomes).failing_since == (after_success[0] if after_success else None)
 
 
 @given(st.lists(OUTCOMES, min_size=1))

@@ -114,7 +114,7 @@ def only_row(snapshot: TargetSnapshot) -> str:
 
 def test_a_target_shows_what_is_left_when_it_runs_out_and_the_age_of_that() -> None:
     assert only_row(up("acme-eu", PLENTY)) == (
-        "acme-eu affinda up values 2 min old next poll in 14 min Acme Europe (eUrAcMe1) · credits "
+        "acme-eu affinda up values 2 min old, next poll in 14 min Acme Europe (eUrAcMe1) · credits "
         "76 % left: 38,000 of 50,000 credits "
         "1,400 a day; runs out 2026-12-15 (in 27 d); ends 2026-11-30 (in 12 d)"
     )
@@ -128,7 +128,7 @@ def test_an_allowance_that_runs_out_early_is_marked() -> None:
 
 def test_a_failing_target_shows_since_when_the_cause_and_a_link_to_the_runbook() -> None:
     assert only_row(down("acme-legacy")) == (
-        "acme-legacy affinda down failing since 2026-11-18 11:06 UTC (20 s ago) no values yet "
+        "acme-legacy affinda down failing since 2026-11-18 11:06 UTC (20 s ago) no values yet, "
         "next poll in 10 s "
         "The vendor rejected the API key: HTTP status 401: Invalid token. Runbook: auth"
     )
@@ -149,6 +149,12 @@ def test_expired_values_are_not_shown() -> None:
 
 def test_a_target_before_its_first_poll_is_waiting() -> None:
     assert only_row(waiting("acme")) == "acme affinda not polled yet first poll soon"
+
+
+def test_a_poll_that_is_due_is_next() -> None:
+    snapshot = up("acme")
+    page = status_page([snapshot], b"", INFO, NOW + 1000).decode()
+    assert "values 18 min old, next poll now" in text_of(html.document_fromstring(page))
 
 
 def test_a_target_without_an_allowance_is_shown_without_one() -> None:
