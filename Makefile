@@ -25,6 +25,7 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
+	@PYTHONPATH=tests/support $(BIN)/python -m configuration_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 	@PYTHONPATH=tests/support $(BIN)/python -m chart_readme
 
