@@ -6,23 +6,22 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from grafana.generator import affinda, alerting, exporter, overview, xtracta
+from grafana.generator import alerting
+from grafana.generator.catalogue import BOARDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _GRAFANA: Final = Path(__file__).parent.parent
-_BOARDS: Final = (overview, affinda, xtracta, exporter)
 
 
 def files() -> Mapping[Path, str]:
     """The content of every generated file, by its path below `grafana/`."""
-    dashboards = [module.board() for module in _BOARDS]
     return {
         Path("provisioning/alerting/docusage.yaml"): alerting.provisioning(),
         **{
-            Path(f"dashboards/{board['uid']}.json"): json.dumps(board, indent=2) + "\n"
-            for board in dashboards
+            Path(f"dashboards/{uid}.json"): json.dumps(board, indent=2) + "\n"
+            for uid, board in BOARDS.items()
         },
     }
 

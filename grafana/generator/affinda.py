@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.boards import Row, dashboard, only_vendor, target_variable, variable
+from grafana.generator.common import how_to_read
 from grafana.generator.panels import BLUE, bargauge, query, stat, table, timeseries
-from grafana.generator.queries import WEEKS, label_set, max_by
+from grafana.generator.queries import (
+    TOP,
+    WEEKS,
+    end_of_day,
+    label_set,
+    max_by,
+    others,
+    top,
+)
 
 if TYPE_CHECKING:
     from grafana.generator.panels import Json
@@ -20,61 +29,80 @@ _AXES: Final = {
 _CHANGE: Final[Json] = {"unit": "percentunit", "decimals": 0}
 
 
+_NONE: Final = "No Affinda organization is polled."
+_NO_PARTS: Final = "Set `workspaces: all` (or `document_types: all`) for a target to see these."
+_HOW_TO_READ: Final = """\
+- **Days** are the vendor's, shown in UTC; the last bar is today so far, and a figure may still
+  grow a day later.
+- Charts show the ten with most use at the end of the chosen time, and the sum of all others.
+- **Workspaces** and **document types** are counted independently by the vendor, and only where
+  the exporter is configured to ask for them, so that they need not add up to the organization.
+- **Unusual days** compares with the mean of the same weekday in up to four weeks before: 1 is
+  usual."""
+
+
 def board() -> Json:
-    """The whole of it."""
+    """The whole dashboard."""
     return dashboard(
         "Affinda",
         "Who uses how many credits, how that changes, and whether the allowance bears it.",
         [
             Row(4, _sums()),
-            Row(9, [_days("organization", "Which organization used how many credits each day?")]),
-            Row(
-                9,
-                [
-                    _days("workspace", "Which workspace used them?"),
-                    _days("document_type", "For which document types?"),
-                ],
-            ),
+            Row(8, [_comparison()]),
+            Row(10, [_days("organization", "Organizations", _NONE)]),
+            Row(10, [_days("workspace", "Workspaces", _NO_PARTS)]),
+            Row(10, [_days("document_type", "Document types", _NO_PARTS)]),
             Row(9, [_against_allowance(), _unusual()]),
-            Row(6, [_comparison()]),
             Row(
-                7,
+                8,
                 [
                     _changes() | {"w": 10},
-                    _top("workspace", "Which workspaces use most?") | {"w": 7},
-                    _top("document_type", "Which document types use most?") | {"w": 7},
+                    _top("workspace", "Top workspaces") | {"w": 7},
+                    _top("document_type", "Top document types") | {"w": 7},
                 ],
             ),
+            Row(7, [how_to_read(_HOW_TO_READ)], collapsed="How to read this"),
         ],
         since="now-30d",
         variables=[
+            only_vendor("affinda"),
             target_variable('vendor="affinda"'),
             variable(
                 "organization",
                 "Organization",
                 "label_values(affinda_usage_day_timestamp_seconds"
                 '{job=~"$job", target=~"$target"}, organization)',
+                allValue=".*",
             ),
         ],
     )
 
 
+def _prefix(axis: str) -> str:
+    return "affinda_credits" if axis == "organization" else f"affinda_{axis}_credits"
+
+
+_CHOSEN: Final = 'organization=~"$organization"'
+
+
+def _labels(axis: str) -> tuple[str, ...]:
+    return (*_ORGANIZATION, *_AXES[axis])
+
+
 def _credits(axis: str, window: str, *, over: str = "") -> str:
-    """Credits of one axis in one window, an organization's scopes each on its own."""
-    prefix = "affinda" if axis == "organization" else f"affinda_{axis}"
-    labels = (*_ORGANIZATION, *_AXES[axis])
-    chosen = 'organization=~"$organization"'
-    of = "last_over_time({})" if over.startswith("[") else "{}"
-    return max_by(f"{prefix}_credits_{window}", *labels, matching=chosen, over=over, of=of)
+    """Credits of one axis in one window, for each organization or part of one."""
+    return max_by(f"{_prefix(axis)}_{window}", *_labels(axis), matching=_CHOSEN, over=over)
 
 
-def _named(expression: str, axis: str) -> str:
-    """With the scope's name as a label, or its identifier where the vendor's list is not known."""
-    labels = (*_ORGANIZATION, *_AXES[axis])
+def _named(expression: str, axis: str, over: str = "") -> str:
+    """With the scope's name as a label, or its identifier where the name is unknown.
+
+    With `over` as ` @ end()` a scope has one name over the whole of the chosen time.
+    """
     name = f"{axis}_name"
-    known = max_by(f"affinda_{axis}_info", *labels, name)
-    keys = ", ".join(labels)
-    unnamed = label_set(expression, name, f"${axis}")
+    known = max_by(f"affinda_{axis}_info", *_labels(axis), name, over=over)
+    keys = ", ".join(_labels(axis))
+    unnamed = label_set(f"({expression})", name, f"${axis}")
     return (
         f"(({expression}) * on ({keys}) group_left ({name}) {known})"
         f" or ({unnamed} unless on ({keys}) {known})"
@@ -84,28 +112,27 @@ def _named(expression: str, axis: str) -> str:
 def _of_day(axis: str, days_before: int = 0) -> str:
     """The credits of the day that begins at each point, or of one so many days before it.
 
-    Told by the last figure for the previous day that is known a day later, which holds what was
-    posted late; for the current day, by the last figure so far.
+    By the figure that a day later holds what was posted late; for the current day, by the figure so
+    far.
     """
-    complete = _credits(axis, "previous_day", over=_a_day_later(days_before))
+    complete = _complete(axis, days_before)
     if days_before:
         return complete
-    return f"{complete} or {_credits(axis, 'daily', over='[23h59m] offset -23h59m')}"
+    return f"{complete} or {end_of_day(f'{_prefix(axis)}_daily', *_labels(axis), matching=_CHOSEN)}"
 
 
-def _a_day_later(days_before: int) -> str:
-    """The range that holds the day after, up to its last minute: at midnight begins another."""
-    minutes = 1440 * days_before - 2 * 1440 + 1
-    return f"[23h59m] offset {minutes}m"
+def _complete(axis: str, days_before: int = 0) -> str:
+    metric = f"{_prefix(axis)}_previous_day"
+    return end_of_day(metric, *_labels(axis), days=1 - days_before, matching=_CHOSEN)
 
 
 def _sums() -> list[Json]:
     windows = [
-        ("How many today?", "so far on the vendor's current day", "daily"),
-        ("How many yesterday?", "on the last complete day", "previous_day"),
-        ("How many in 7 days?", "on the last 7 days, today included", "last_7_days"),
-        ("How many this month?", "in the calendar month so far", "month_to_date"),
-        ("How many this year?", "in the calendar year so far", "year_to_date"),
+        ("Today", "so far on the vendor's current day", "daily"),
+        ("Yesterday", "on the last complete day", "previous_day"),
+        ("7 days", "on the last 7 days, today included", "last_7_days"),
+        ("Month", "in the calendar month so far", "month_to_date"),
+        ("Year", "in the calendar year so far", "year_to_date"),
     ]
     week_ago = f"sum({_credits('organization', 'previous_day', over=' offset 7d')}) > 0"
     change = f"sum({_credits('organization', 'previous_day')}) / ({week_ago}) - 1"
@@ -118,11 +145,12 @@ def _sums() -> list[Json]:
                 steps=BLUE,
                 unit="locale",
                 decimals=0,
+                noValue="none",
             )
             for title, words, window in windows
         ),
         stat(
-            "More than a week ago?",
+            "vs last week",
             "Credits on the last complete day against the same weekday a week before.",
             query(change, instant=True),
             steps=BLUE,
@@ -133,21 +161,32 @@ def _sums() -> list[Json]:
     ]
 
 
-def _days(axis: str, title: str) -> Json:
+def _days(axis: str, title: str, no_value: str) -> Json:
+    keys = ", ".join(_labels(axis))
+    ranking = _credits(axis, "last_30_days", over=" @ end()")
+    day = _of_day(axis)
     return timeseries(
         title,
-        "Credits per day (UTC); the last bar is today so far."
-        + (
-            ""
-            if axis == "organization"
-            else " Usage per workspace and per document type is counted independently, and only"
-            " for what the exporter is configured to ask for."
+        "Credits per day (UTC) of the ten with most in the last 30 days, and of all others. The"
+        " last bar is today so far.",
+        query(
+            _named(top(day, keys, ranking), axis, over=" @ end()"),
+            f"{{{{{axis}_name}}}}",
+            step="1d",
         ),
-        query(_named(_of_day(axis), axis), f"{{{{{axis}_name}}}}", step="1d"),
+        query(others(day, keys, ranking), "others", step="1d"),
         stacked=True,
+        ranked=True,
         unit="locale",
         decimals=0,
+        noValue=no_value,
     )
+
+
+def _of_top(expression: str) -> str:
+    """Of the organizations with most use alone."""
+    ranking = _credits("organization", "last_30_days", over=" @ end()")
+    return top(expression, ", ".join(_ORGANIZATION), ranking)
 
 
 def _against_allowance() -> Json:
@@ -158,15 +197,18 @@ def _against_allowance() -> Json:
         for figure in ("used", "allowed")
     )
     return timeseries(
-        "Does the use of each period stay below its allowance?",
-        "Credits used since the period began, as a part of what was bought for it. The line is the"
-        " allowance.",
-        query(_named(f"({used}) / (({allowed}) > 0)", "organization"), "{{organization_name}}"),
+        "Use against allowance",
+        "Credits used since the period began, as a share of the allowance (the line).",
+        query(
+            _named(_of_top(f"({used}) / (({allowed}) > 0)"), "organization", " @ end()"),
+            "{{organization_name}}",
+        ),
         lines=[(None, "transparent"), (1, "red")],
         unit="percentunit",
         decimals=0,
         min=0,
         custom={"axisSoftMax": 1.1},
+        noValue="Set `allowance` for a target to see this.",
     )
 
 
@@ -176,16 +218,19 @@ def _unusual() -> Json:
         for week in range(1, WEEKS + 1)
     )
     usual = f"avg by ({', '.join(_ORGANIZATION)}) ({weeks}) > 0"
-    complete = _credits("organization", "previous_day", over=_a_day_later(0))
+    complete = _complete("organization")
     return timeseries(
-        "Which days were unusual?",
+        "Unusual days",
         "Credits of each complete day as a multiple of the mean of the same weekday in up to four"
         " weeks before: 1 is usual. The line is at 2.",
         query(
-            _named(f"({complete}) / ({usual})", "organization"), "{{organization_name}}", step="1d"
+            _named(_of_top(f"({complete}) / ({usual})"), "organization", " @ end()"),
+            "{{organization_name}}",
+            step="1d",
         ),
         custom={"showPoints": "always", "pointSize": 6, "lineWidth": 1},
         lines=[(None, "transparent"), (2, "red")],
+        noValue="At least a week of history is needed.",
         unit="none",
         decimals=1,
         min=0,
@@ -196,16 +241,16 @@ def _comparison() -> Json:
     day = _credits("organization", "previous_day")
     columns: dict[str, Json] = {
         "organization_name": {"name": "Organization", "custom__width": 200},
-        "Value #A": {"name": "Today so far"},
+        "Value #A": {"name": "Today"},
         "Value #B": {"name": "Yesterday"},
-        "Value #C": {"name": "vs. day before", **_CHANGE},
-        "Value #D": {"name": "vs. week before", **_CHANGE},
-        "Value #E": {"name": "Last 7 days"},
-        "Value #F": {"name": "vs. 7 before", **_CHANGE},
-        "Value #G": {"name": "Last 30 days"},
-        "Value #H": {"name": "Last 365 days"},
+        "Value #C": {"name": "vs day", **_CHANGE},
+        "Value #D": {"name": "vs week", **_CHANGE},
+        "Value #E": {"name": "7 days"},
+        "Value #F": {"name": "vs 7 days", **_CHANGE},
+        "Value #G": {"name": "30 days"},
+        "Value #H": {"name": "365 days"},
     }
-    questions = [
+    expressions = [
         _credits("organization", "daily"),
         day,
         _change(day, _credits("organization", "previous_day", over=" offset 1d")),
@@ -219,12 +264,14 @@ def _comparison() -> Json:
         _credits("organization", "last_365_days"),
     ]
     return table(
-        "How does each organization compare with the day and the week before?",
-        "Credits, and how they changed. A change against nothing is left empty.",
-        *(query(_only_names(question, "organization"), table=True) for question in questions),
+        "Comparison",
+        "Credits, and their change: yesterday against the day before and against the same weekday,"
+        " the last 7 days against the 7 before. A change against nothing is left empty.",
+        *(query(_only_names(expression, "organization"), table=True) for expression in expressions),
         columns=columns,
-        sort="Last 7 days",
+        sort="7 days",
         descending=True,
+        noValue=_NONE,
         unit="locale",
         decimals=0,
     )
@@ -243,11 +290,11 @@ def _only_names(expression: str, axis: str) -> str:
 def _changes() -> Json:
     now = _credits("workspace", "last_7_days")
     before = _credits("workspace", "last_7_days", over=" offset 7d")
-    questions = [now, before, f"({now}) - ({before})", _change(now, before)]
+    expressions = [now, before, f"({now}) - ({before})", _change(now, before)]
     return table(
-        "Who changed most in a week?",
+        "Change in a week",
         "Credits of each workspace on the last 7 days against the 7 days before.",
-        *(query(_only_names(question, "workspace"), table=True) for question in questions),
+        *(query(_only_names(expression, "workspace"), table=True) for expression in expressions),
         columns={
             "workspace_name": {"name": "Workspace", "custom__width": 170},
             "Value #A": {"name": "7 days"},
@@ -257,6 +304,7 @@ def _changes() -> Json:
         },
         sort="More",
         descending=True,
+        noValue=_NO_PARTS,
         unit="locale",
         decimals=0,
     )
@@ -267,7 +315,7 @@ def _top(axis: str, title: str) -> Json:
         title,
         "Credits on the last 30 days; the ten with the most.",
         query(
-            f"sort_desc(topk(10, {_named(_credits(axis, 'last_30_days'), axis)}))",
+            f"sort_desc(topk({TOP}, {_named(_credits(axis, 'last_30_days'), axis)}))",
             f"{{{{{axis}_name}}}}",
             instant=True,
         ),
@@ -275,4 +323,5 @@ def _top(axis: str, title: str) -> Json:
         unit="locale",
         decimals=0,
         min=0,
+        noValue=_NO_PARTS,
     )

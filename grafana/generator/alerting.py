@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from grafana.generator.catalogue import panel_id
 from prometheus.generator import allowances, exporter, usage
 from prometheus.generator.promql import ALLOWANCE, HEALTHY, SEEN, merged
 from prometheus.generator.rules import Alert, Dumper, Links, Record, runbook_url, severity, tidy
@@ -139,6 +140,8 @@ def _alert(rule: Alert, recorded: Mapping[str, str]) -> Json:
             "summary": rule.summary,
             "description": rule.text.for_grafana(refs),
             "runbook_url": runbook_url(rule, Links()),
+            "__dashboardUid__": rule.board,
+            "__panelId__": str(panel_id(rule.board, rule.panel)),
         },
         # Grafana looks for environment variables in labels, and only there: $$ stands for $.
         "labels": {"severity": severity(rule).replace("$", "$$")},

@@ -118,7 +118,27 @@ _JOB: Final = variable(
 def target_variable(*matchers: str) -> Json:
     """The choice of targets."""
     chosen = ", ".join(['job=~"$job"', *matchers])
-    return variable("target", "Target", f"label_values(docusage_target_up{{{chosen}}}, target)")
+    values = f"label_values(docusage_target_up{{{chosen}}}, target)"
+    return variable("target", "Target", values, allValue=".*")
+
+
+VENDOR: Final = variable(
+    "vendor", "Vendor", 'label_values(docusage_target_up{job=~"$job"}, vendor)', allValue=".*"
+)
+
+
+def only_vendor(name: str) -> Json:
+    """A hidden variable for the dashboard of one vendor."""
+    return {
+        "type": "constant",
+        "name": "vendor",
+        "label": "Vendor",
+        "query": name,
+        "hide": 2,
+        "skipUrlSync": True,
+        "options": [],
+        "current": {"selected": True, "text": name, "value": name},
+    }
 
 
 def _placed(rows: list[Row]) -> Iterator[Json]:

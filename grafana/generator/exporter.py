@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.boards import VENDOR, Row, dashboard, target_variable
+from grafana.generator.common import (
+    NO_DATA,
+    alerts_table,
+    exporters_up,
+    how_to_read,
+    targets_down,
+)
 from grafana.generator.panels import (
     BLUE,
     FULL,
@@ -12,69 +19,86 @@ from grafana.generator.panels import (
     query,
     stat,
     state_timeline,
+    table,
+    thresholds,
     timeseries,
     value_mappings,
 )
-from grafana.generator.queries import label_set, max_by, series
+from grafana.generator.queries import TOP, max_by, others, series, top
 
 if TYPE_CHECKING:
     from grafana.generator.panels import Json
 
-_UP: Final = max_by("docusage_target_up", "target")
+_KEYS: Final = ("target", "vendor")
+_UP: Final = max_by("docusage_target_up", *_KEYS)
+_SUCCESS: Final = max_by("docusage_target_last_success_timestamp_seconds", *_KEYS)
+_STALE_AFTER: Final = max_by("docusage_target_stale_after_seconds", *_KEYS)
 _STATES: Final = value_mappings(_0=("down", "red"), _1=("up", "green"))
 _AT_LEAST_ONE: Final = {"axisSoftMax": 1}
-_UP_STEPS: Final = [(None, "red"), (1, "green")]
+_UP_STEPS: Final = [(None, "text"), (0, "red"), (1, "green")]
+_HOW_TO_READ: Final = """\
+- **Age**: time since the last successful poll as a share of `stale_after`. At 100 % a target's
+  figures expire and are no longer exposed.
+- **Poll results** shows only targets whose polls failed at some time of the chosen range.
+- A target is up if any replica of the exporter could poll it.
+- The [runbook](https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md)
+  has the remedy for each reason and for each alert."""
 
 
 def board() -> Json:
-    """The whole of it."""
+    """The whole dashboard."""
     return dashboard(
         "exporter",
-        "Which targets answer, how fresh is what the exporter says, and why do polls fail?",
+        "Which targets answer, how fresh are the figures, and why do polls fail?",
         [
-            Row(4, [_targets() | {"w": 16}, _config() | {"w": 4}, _version() | {"w": 4}]),
-            Row(8, [_polls(), _age()]),
-            Row(8, [_failures(), _durations()]),
-            Row(8, [_calls(), _anomalies()]),
+            Row(4, _tiles()),
+            Row(10, [_targets()]),
+            Row(8, [alerts_table() | {"w": 12}, _polls() | {"w": 12}]),
+            Row(9, [_age(), _durations()]),
+            Row(9, [_calls(), _anomalies()]),
             Row(8, [_memory(), _cpu()], collapsed="The process itself"),
+            Row(7, [how_to_read(_HOW_TO_READ)], collapsed="How to read this"),
         ],
         since="now-7d",
-        variables=[
-            variable("vendor", "Vendor", 'label_values(docusage_target_up{job=~"$job"}, vendor)'),
-            target_variable('vendor=~"$vendor"'),
-        ],
+        variables=[VENDOR, target_variable('vendor=~"$vendor"')],
     )
 
 
-def _targets() -> Json:
+def _tiles() -> list[Json]:
+    tiles = [exporters_up(), targets_down(), _oldest(), _config()]
+    return [*(tile | {"w": 5} for tile in tiles), _version() | {"w": 4}]
+
+
+def _oldest() -> Json:
     return stat(
-        "Which targets answer?",
-        "Whether the last poll of each target succeeded, in any replica.",
-        query(_UP, "{{target}}", instant=True),
-        steps=_UP_STEPS,
+        "Oldest figures",
+        "The highest age of a target's figures as a share of its stale_after.",
+        query(f"max((time() - {_SUCCESS}) / {_STALE_AFTER})", instant=True),
+        steps=FULL,
         colour="background",
-        text="value_and_name",
-        mappings=_STATES,
-        unit="none",
+        unit="percentunit",
+        decimals=0,
+        noValue=NO_DATA,
     )
 
 
 def _config() -> Json:
     return stat(
-        "Configuration?",
-        "Whether the configuration was good when an exporter last read it; otherwise it runs on"
-        " with the one before.",
+        "Configuration",
+        "Whether the configuration was valid when an exporter last read it; otherwise it runs on"
+        " with the previous one.",
         query(f"min({series('docusage_exporter_config_last_reload_successful')})", instant=True),
         steps=_UP_STEPS,
         colour="background",
-        mappings=value_mappings(_0=("bad", "red"), _1=("good", "green")),
+        mappings=value_mappings(_0=("invalid", "red"), _1=("valid", "green")),
         unit="none",
+        noValue=NO_DATA,
     )
 
 
 def _version() -> Json:
     return stat(
-        "Version?",
+        "Version",
         "Exporters by version.",
         query(
             f"count by (version) ({series('docusage_exporter_build_info')})",
@@ -84,84 +108,131 @@ def _version() -> Json:
         steps=BLUE,
         text="name",
         unit="none",
+        noValue="none",
+    )
+
+
+def _targets() -> Json:
+    reason = max_by("docusage_target_failing", *_KEYS, "reason")
+    plain = "max by (target, vendor, reason) ("
+
+    def with_reason(expression: str) -> str:
+        return (
+            f"{plain}({expression}) * on (target, vendor) group_left (reason) {reason}"
+            f" or ({expression}) unless on (target, vendor) {reason})"
+        )
+
+    expressions = [
+        _UP,
+        f"{_SUCCESS} * 1000",
+        f"(time() - {_SUCCESS}) / {_STALE_AFTER}",
+        max_by("docusage_target_next_poll_timestamp_seconds", *_KEYS) + " * 1000",
+        max_by("docusage_target_last_poll_duration_seconds", *_KEYS),
+    ]
+    moment = {"unit": "time:YYYY-MM-DD HH:mm", "custom__width": 150}
+    return table(
+        "Targets",
+        "Every target; those that are down are at the top.",
+        *(query(with_reason(expression), table=True) for expression in expressions),
+        columns={
+            "target": {"name": "Target"},
+            "vendor": {"name": "Vendor", "custom__width": 85},
+            "Value #A": {
+                "name": "State",
+                "mappings": _STATES,
+                "custom__cellOptions": {"type": "color-text"},
+                "custom__width": 75,
+            },
+            "reason": {"name": "Reason"},
+            "Value #B": {"name": "Last success", **moment},
+            "Value #C": {
+                "name": "Age",
+                "unit": "percentunit",
+                "decimals": 0,
+                "thresholds": thresholds(FULL),
+                "custom__cellOptions": {"type": "color-text"},
+                "custom__width": 75,
+            },
+            "Value #D": {"name": "Next poll", **moment},
+            "Value #E": {"name": "Duration", "unit": "s", "decimals": 1, "custom__width": 90},
+        },
+        sort="State",
+        unit="none",
+        noValue="No target: no exporter is up, or none is configured.",
     )
 
 
 def _polls() -> Json:
+    failed = f"min_over_time({series('docusage_target_up', over='[$__range] @ end()')}) == 0"
     return state_timeline(
-        "When did polls fail?",
-        "A lane for each target: red while its last poll had failed.",
-        query(_UP, "{{target}}"),
+        "Poll results",
+        "A lane for each target whose polls failed in the chosen time: red while its last poll had"
+        " failed.",
+        query(f"{_UP} and on (target) {failed}", "{{target}}"),
         steps=_UP_STEPS,
         mappings=_STATES,
         unit="none",
+        noValue="No poll failed in this time.",
     )
 
 
 def _age() -> Json:
-    age = f"time() - {max_by('docusage_target_last_success_timestamp_seconds', 'target')}"
-    stale = max_by("docusage_target_stale_after_seconds", "target")
     return bargauge(
-        "How old are the figures, against the age at which they are withdrawn?",
-        "Time since the last successful poll as a part of stale_after; at 100 % the figures of a"
-        " target are withdrawn. A target that never succeeded is not here.",
-        query(f"sort_desc(({age}) / ({stale}))", "{{target}}", instant=True),
+        "Age of figures",
+        "Time since the last successful poll as a share of stale_after, the ten highest; at 100 %"
+        " the figures of a target expire. A target that never succeeded is not here.",
+        query(
+            f"sort_desc(topk({TOP}, (time() - {_SUCCESS}) / {_STALE_AFTER}))",
+            "{{target}}",
+            instant=True,
+        ),
         steps=FULL,
         unit="percentunit",
         decimals=0,
         min=0,
         max=1,
-    )
-
-
-def _failures() -> Json:
-    failing = series("docusage_target_failing")
-    return timeseries(
-        "Why did polls fail?",
-        "Targets whose last poll failed, with the reason; the runbook says what to do about each"
-        " reason.",
-        query(
-            f"max by (target, reason) ({failing}) or {_none('reason')}",
-            "{{target}} {{reason}}",
-            step="1h",
-        ),
-        stacked=True,
-        unit="none",
-        decimals=0,
-        min=0,
-        custom=_AT_LEAST_ONE,
+        noValue=NO_DATA,
     )
 
 
 def _durations() -> Json:
+    metric = "docusage_target_last_poll_duration_seconds"
+    ranking = max_by(metric, "target", over=" @ end()")
     return timeseries(
-        "How long do polls take?",
-        "The last poll of each target, waiting for limits included; a poll with many scopes makes"
-        " many requests.",
-        query(max_by("docusage_target_last_poll_duration_seconds", "target"), "{{target}}"),
+        "Poll duration",
+        "The last poll of the ten slowest targets, including the wait for rate limits; a poll with"
+        " many scopes makes many requests.",
+        query(top(max_by(metric, "target"), "target", ranking), "{{target}}"),
         unit="s",
         min=0,
+        noValue=NO_DATA,
     )
 
 
 def _calls() -> Json:
     calls = series("docusage_target_api_requests_total", over="[$__rate_interval]")
+    last = series("docusage_target_api_requests_total", over="[1d] @ end()")
+    rate = f"sum by (target) (rate({calls})) * 60"
+    ranking = f"sum by (target) (increase({last}))"
     return timeseries(
-        "How many calls do the vendors get?",
-        "Requests per minute, retries and every replica included: what counts against a quota.",
-        query(f"sum by (target) (rate({calls})) * 60", "{{target}}"),
+        "API requests",
+        "Requests per minute, including retries and every replica: what counts against a quota. The"
+        " ten targets with most in the last day, and all others.",
+        query(top(rate, "target", ranking), "{{target}}"),
+        query(others(rate, "target", ranking), "others"),
         unit="reqpm",
         min=0,
+        noValue=NO_DATA,
     )
 
 
 def _anomalies() -> Json:
     anomalies = series("docusage_target_response_anomalies_total", over="[$__interval]")
     return timeseries(
-        "Which replies were odd?",
-        "Replies that were accepted all the same, by target and kind.",
+        "Response anomalies",
+        "Replies that were accepted with an anomaly, by target and kind.",
         query(
-            f"sum by (target, kind) (increase({anomalies})) > 0 or {_none('kind')}",
+            f"sum by (target, kind) (increase({anomalies})) > 0",
             "{{target}} {{kind}}",
             step="1h",
         ),
@@ -170,17 +241,13 @@ def _anomalies() -> Json:
         decimals=0,
         min=0,
         custom=_AT_LEAST_ONE,
+        noValue="No anomaly in this time.",
     )
-
-
-def _none(label: str) -> str:
-    """A line at 0, so that a panel without bars says so instead of being empty."""
-    return label_set("vector(0)", label, "none")
 
 
 def _memory() -> Json:
     return timeseries(
-        "How much memory does it take?",
+        "Memory",
         "Resident memory of each exporter.",
         query(
             f"{series('process_resident_memory_bytes')} and on (job, instance)"
@@ -189,13 +256,14 @@ def _memory() -> Json:
         ),
         unit="bytes",
         min=0,
+        noValue=NO_DATA,
     )
 
 
 def _cpu() -> Json:
     seconds = series("process_cpu_seconds_total", over="[$__rate_interval]")
     return timeseries(
-        "How much CPU does it take?",
+        "CPU",
         "Seconds of CPU per second of each exporter: 100 % is one core.",
         query(
             f"rate({seconds}) and on (job, instance) {series('docusage_exporter_build_info')}",
@@ -203,4 +271,5 @@ def _cpu() -> Json:
         ),
         unit="percentunit",
         min=0,
+        noValue=NO_DATA,
     )

@@ -1,12 +1,21 @@
-"""The overview: does any account need action, how much is left, when does it run out?"""
+"""The overview: which accounts need action, what is left, when it runs out, and what it costs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.boards import VENDOR, Row, dashboard, target_variable
+from grafana.generator.common import (
+    NO_DATA,
+    alerts_table,
+    exporters_up,
+    failing_targets,
+    how_to_read,
+    targets_down,
+)
 from grafana.generator.panels import (
     BAD_FROM_ONE,
+    BLUE,
     LEFT,
     bargauge,
     query,
@@ -16,198 +25,173 @@ from grafana.generator.panels import (
     timeseries,
     value_mappings,
 )
-from grafana.generator.queries import ALLOWANCE, PLAN, label_set, max_by
+from grafana.generator.queries import (
+    ALLOWANCE,
+    NAMES,
+    PLAN,
+    TOP,
+    allowance,
+    end_of_day,
+    label_set,
+    max_by,
+    or_zero,
+    others,
+    top,
+    with_names,
+)
 
 if TYPE_CHECKING:
     from grafana.generator.panels import Json
 
-_RATIO: Final = max_by("docusage_allowance_available_ratio", *ALLOWANCE)
-_EXHAUSTION: Final = max_by("docusage_allowance_exhaustion_timestamp_seconds", *ALLOWANCE)
-_END: Final = max_by("docusage_allowance_end_timestamp_seconds", *ALLOWANCE)
-_BURN: Final = max_by("docusage_allowance_burn_per_day", *ALLOWANCE)
-_WARNING: Final = max_by(
-    "docusage_allowance_threshold_ratio", *ALLOWANCE, matching='severity="warning"'
-)
-_LOW: Final = f"{_RATIO} < {_WARNING}"
-_EARLY: Final = f"({_EXHAUSTION} < {_END}) and ({_EXHAUSTION} > time())"
-_NAME: Final = "{{target}}  {{account}} / {{allowance}}"
 _DAY: Final = 86400
+_RATIO: Final = allowance("available_ratio")
+_ALLOWED: Final = allowance("allowed")
+_USED: Final = allowance("used")
+_RUNS_OUT: Final = allowance("exhaustion_timestamp_seconds")
+_ENDS: Final = allowance("end_timestamp_seconds")
+_PROJECTED: Final = allowance("projected_used_ratio")
+_EARLY: Final = (
+    f"(({_RUNS_OUT} < {_ENDS}) or ({_RUNS_OUT} < time() + {14 * _DAY} unless {_ENDS}))"
+    f" and {_RUNS_OUT} > time()"
+)
+_LEGEND: Final = "{{account_name}}, {{allowance_name}}"
+_KEYS: Final = ", ".join(ALLOWANCE)
+_NO_ALLOWANCE: Final = (
+    "No allowance is known. Set `allowance` for Affinda targets; Xtracta reports plans by itself."
+)
+_HOW_TO_READ: Final = """\
+- **Allowance**: what was purchased for a period: a plan, a pack, a prepayment, or the
+  `allowance` in the exporter's configuration.
+- **Runs out** is a forecast from the use of the last weeks, weekday by weekday. *Short by* is
+  what will be missing when the period ends; *Lapses unused* is what will be left.
+- **Cost** is never converted and never added up over currencies. Plans are shown per 30 days,
+  so that a yearly and a quarterly one can be compared.
+- A tile without a number has **no data**: no exporter runs, or nothing is configured. Only
+  known figures are green.
+- Times are UTC. Rows link to the vendor's dashboard."""
 
 
 def board() -> Json:
-    """The whole of it."""
+    """The whole dashboard."""
     return dashboard(
         "overview",
-        "Does any account need action, how much of each allowance is left, when does it run out?",
+        "Which accounts need action, what is left, when it runs out, and what it costs.",
         [
-            Row(4, _answers()),
-            Row(9, [_left(), _at_the_end()]),
-            Row(9, [_allowances()]),
-            Row(7, [_month(), _cost()]),
-            Row(9, [_history()]),
+            Row(4, _tiles()),
+            Row(11, [_allowances()]),
+            Row(8, [alerts_table() | {"w": 14}, failing_targets() | {"w": 10}]),
+            Row(9, [_projected() | {"w": 12}, _lapses() | {"w": 12}]),
+            Row(8, [_cost() | {"w": 12}, _month() | {"w": 12}]),
+            Row(10, [_per_day()]),
+            Row(10, [_left_over_time()]),
+            Row(8, [how_to_read(_HOW_TO_READ)], collapsed="How to read this"),
         ],
         since="now-30d",
-        variables=[
-            variable(
-                "vendor",
-                "Vendor",
-                'label_values(docusage_target_up{job=~"$job"}, vendor)',
-            ),
-            target_variable('vendor=~"$vendor"'),
-        ],
+        variables=[VENDOR, target_variable('vendor=~"$vendor"')],
     )
 
 
-def _answers() -> list[Json]:
-    soon = f"({_EARLY}) and ({_EXHAUSTION} - time() < {14 * _DAY})"
-    up = max_by("docusage_target_up", "target")
-    age = f"time() - {max_by('docusage_target_last_success_timestamp_seconds', 'target')}"
+def _tiles() -> list[Json]:
+    count: Json = {
+        "steps": BAD_FROM_ONE,
+        "colour": "background",
+        "unit": "none",
+        "noValue": NO_DATA,
+    }
+    next_out, next_end = (
+        f"bottomk(1, {with_names(f'{moment} > time()')}) * 1000" for moment in (_RUNS_OUT, _ENDS)
+    )
+    date: Json = {
+        "steps": BLUE,
+        "text": "value_and_name",
+        "unit": "time:YYYY-MM-DD",
+        "noValue": "none known",
+    }
     return [
+        exporters_up(),
+        targets_down(),
         stat(
-            "Need action?",
-            "Those below the warning threshold of their target, and those that run out within two"
-            " weeks and before their period ends.",
-            query(f"count(({_LOW}) or ({soon})) or vector(0)", instant=True),
-            steps=BAD_FROM_ONE,
-            colour="background",
-            unit="none",
-        ),
-        stat(
-            "Used up?",
+            "Used up",
             "Allowances of which nothing is left.",
-            query(f"count({_RATIO} == 0) or vector(0)", instant=True),
-            steps=BAD_FROM_ONE,
-            colour="background",
-            unit="none",
+            query(or_zero(f"count({_RATIO} == 0 and {_ALLOWED} > 0)"), instant=True),
+            **count,
         ),
         stat(
-            "Next to run out?",
-            "The allowance that is used up first at its present rhythm of use, of those that do not"
-            " last until their period ends.",
-            query(f"bottomk(1, ({_EARLY}) - time())", "{{target}}", instant=True),
-            steps=[(None, "red"), (7 * _DAY, "orange"), (30 * _DAY, "yellow")],
-            text="value_and_name",
-            unit="s",
-            decimals=1,
-            noValue="none",
+            "Run out early",
+            "Allowances that will be used up before their period ends; without an end, within 14"
+            " days.",
+            query(or_zero(f"count({_EARLY})"), instant=True),
+            **count,
         ),
         stat(
-            "Next plan to end?",
-            "The plan or pack whose end comes first; Affinda's periods renew themselves and are"
-            " left out.",
-            query(
-                "bottomk(1, "
-                + max_by(
-                    "docusage_allowance_end_timestamp_seconds",
-                    *ALLOWANCE,
-                    matching='vendor!="affinda"',
-                )
-                + " - time())",
-                "{{target}}",
-                instant=True,
-            ),
-            steps=[(None, "red"), (2 * _DAY, "orange"), (7 * _DAY, "green")],
-            text="value_and_name",
-            unit="s",
-            decimals=1,
-            noValue="none",
+            "Next run-out",
+            "The allowance that is used up first at the current rate, and the day (UTC).",
+            query(next_out, _LEGEND, instant=True),
+            **date,
         ),
         stat(
-            "Targets that fail?",
-            "Targets whose last poll failed; see the exporter's dashboard for the reasons.",
-            query(f"count({up} == 0) or vector(0)", instant=True),
-            steps=BAD_FROM_ONE,
-            colour="background",
-            unit="none",
-        ),
-        stat(
-            "Oldest figures?",
-            "Time since the last successful poll of the target for which it is longest, of those"
-            " that ever succeeded.",
-            query(f"max({age})", instant=True),
-            steps=[(None, "green"), (2700, "orange"), (_DAY, "red")],
-            unit="s",
-            decimals=0,
+            "Next end",
+            "The period, plan, pack or prepayment that ends first, and the day (UTC).",
+            query(next_end, _LEGEND, instant=True),
+            **date,
         ),
     ]
 
 
-def _left() -> Json:
-    return bargauge(
-        "How much of each allowance is left?",
-        "The least first. Red is below 5 %, orange below 20 %; alerts follow each target's own"
-        " thresholds.",
-        query(f"sort({_RATIO})", _NAME, instant=True),
-        steps=LEFT,
-        unit="percentunit",
-        min=0,
-        max=1,
-        decimals=0,
-    )
+def _named(expression: str) -> str:
+    """With names, and the same labels for every query of a table."""
+    return f"max by ({', '.join((*ALLOWANCE, *NAMES))}) ({with_names(expression)})"
 
 
-def _at_the_end() -> Json:
-    # What is left lasts until the exhaustion; at that pace the rest of the period takes more.
-    pace = f"({_RATIO} > 0) / ({_EXHAUSTION} - time())"
-    expected = f"1 - {_RATIO} + ({_END} - time()) * ({pace})"
-    return bargauge(
-        "How much will be used when each period ends?",
-        "Use at the end of the period or plan, at the present rhythm, as a part of the allowance:"
-        " above 100 % it runs out before. Allowances without an end are left out.",
-        query(f"sort_desc({expected})", _NAME, instant=True),
-        steps=[(None, "green"), (0.9, "orange"), (1, "red")],
-        unit="percentunit",
-        min=0,
-        max=1.5,
-        decimals=0,
-    )
-
-
-def _of_allowances(suffix: str) -> str:
-    """A figure that the vendors report under names of their own, with an allowance's labels."""
-    keys = ", ".join(ALLOWANCE)
-    parts = [("affinda", f"affinda_credits_{suffix}", "$organization", "credits")]
-    parts += [
-        ("xtracta", f"xtracta_documents_{suffix}", "$group_id", "$plan_id"),
-        ("xtracta", f"xtracta_pack_documents_{suffix}", "$group_id", "$pack_id"),
-    ]
-    found = []
-    for vendor, name, account, allowance in parts:
-        by = ["target", *(label[1:] for label in (account, allowance) if label[0] == "$")]
-        figure = max_by(name, *by)
-        for label, value in (("account", account), ("allowance", allowance), ("vendor", vendor)):
-            figure = label_set(figure, label, value)
-        found.append(f"max by ({keys}) ({figure})")
-    return " or ".join(found)
+_NAME_COLUMNS: Final[Json] = {
+    "account_name": {
+        "name": "Account",
+        "custom__minWidth": 130,
+        "links": [
+            {
+                "title": "Open the vendor's dashboard",
+                "url": "/d/docusage-${__data.fields.Vendor}?var-target=${__data.fields.Target}"
+                "&var-datasource=${datasource}&var-job=${job}&${__url_time_range}",
+                "targetBlank": False,
+            }
+        ],
+    },
+    "allowance_name": {"name": "Allowance", "custom__minWidth": 120},
+}
+_TARGET_COLUMNS: Final[Json] = {
+    "target": {"name": "Target", "custom__minWidth": 100},
+    "vendor": {"name": "Vendor", "custom__width": 75},
+}
+_NEVER: Final = 4102444800000  # milliseconds; the year 2100
+_DATE: Final[Json] = {"unit": "time:YYYY-MM-DD", "custom__width": 95}
 
 
 def _allowances() -> Json:
-    lasts = f"({_EXHAUSTION} >= bool {_END})"
-    link = {
-        "title": "Open ${__data.fields.Vendor}",
-        "url": "/d/docusage-${__data.fields.Vendor}?var-target=${__data.fields.Target}"
-        "&var-datasource=${datasource}&${__url_time_range}",
-        "targetBlank": False,
-    }
-    time_left = {"unit": "s", "decimals": 1, "custom__width": 95}
-    text = {"unit": "string", "custom__width": 95}
+    short = f"({_PROJECTED} - 1) * {_ALLOWED} > 0"
+    expressions = [
+        _RATIO,
+        f"{_RUNS_OUT} * 1000 or ({_RATIO} == 0) or {_RATIO} * 0 + {_NEVER}",
+        f"{_ENDS} * 1000",
+        short,
+        f"clamp_min({_ALLOWED} - {_USED}, 0)",
+        _ALLOWED,
+        allowance("burn_per_day"),
+    ]
     return table(
-        "What is left, of everything, and until when?",
-        "Every allowance. A target's name leads to its vendor's dashboard. Each day takes the"
-        " mean use of late; nothing is said of when an allowance runs out that is not in use.",
-        query(_RATIO, table=True),
-        query(_of_allowances("allowed"), table=True),
-        query(_of_allowances("used"), table=True),
-        query(_of_allowances("available"), table=True),
-        query(_BURN, table=True),
-        query(f"({_EXHAUSTION}) - time()", table=True),
-        query(f"({_END}) - time()", table=True),
-        query(lasts, table=True),
+        "Allowances",
+        "Every allowance; what runs out first is at the top. An account links to its vendor's"
+        " dashboard. Short by: what will be missing when the period ends, at the current rate.",
+        *(query(_named(expression), table=True) for expression in expressions),
         columns={
-            "target": {"name": "Target", "links": [link]},
-            "vendor": {"name": "Vendor", **text, "custom__width": 75},
-            "account": {"name": "Account", **text},
-            "allowance": {"name": "Allowance", **text},
+            **_NAME_COLUMNS,
+            "Value #B": {
+                "name": "Runs out",
+                "mappings": value_mappings(
+                    **{"_0": ("ran out", "red"), f"_{_NEVER}": ("not in use", "text")}
+                ),
+                **_DATE,
+            },
+            "Value #C": {"name": "Ends", **_DATE},
             "Value #A": {
                 "name": "Left",
                 "unit": "percentunit",
@@ -220,88 +204,180 @@ def _allowances() -> Json:
                     "mode": "basic",
                     "valueDisplayMode": "text",
                 },
-                "custom__width": 150,
+                "custom__width": 110,
             },
-            "Value #F": {"name": "Runs out in", **time_left},
-            "Value #G": {"name": "Ends in", **time_left},
-            "Value #H": {
-                "name": "Lasts?",
-                "mappings": value_mappings(_0=("no", "red"), _1=("yes", "green")),
+            "Value #D": {
+                "name": "Short by",
+                "custom__width": 80,
                 "custom__cellOptions": {"type": "color-text"},
-                "custom__width": 65,
+                "thresholds": thresholds([(None, "red")]),
             },
-            "Value #B": {"name": "Allowed", "custom__width": 82},
-            "Value #C": {"name": "Used", "custom__width": 82},
-            "Value #D": {"name": "Available", "custom__width": 82},
-            "Value #E": {"name": "Each day", "custom__width": 80},
+            "Value #E": {"name": "Remaining", "custom__width": 90},
+            "Value #F": {"name": "Allowed", "custom__width": 85},
+            "Value #G": {"name": "Per day", "custom__width": 75},
+            "unit": {"name": "Unit", "custom__width": 95},
+            **_TARGET_COLUMNS,
         },
-        sort="Left",
+        sort="Runs out",
         unit="locale",
         decimals=0,
+        noValue=_NO_ALLOWANCE,
     )
+
+
+def _projected() -> Json:
+    return bargauge(
+        "Projected use",
+        "Use at the end of each period at the current rate, as a share of the allowance; the ten"
+        " highest. Above 100 % it runs out before.",
+        query(f"sort_desc(topk({TOP}, {with_names(_PROJECTED)}))", _LEGEND, instant=True),
+        steps=[(None, "text"), (0, "green"), (0.9, "orange"), (1, "red")],
+        unit="percentunit",
+        min=0,
+        max=1.5,
+        decimals=0,
+        noValue="No allowance has an end and a forecast.",
+    )
+
+
+def _lapses() -> Json:
+    unused = f"(1 - {_PROJECTED}) * {_ALLOWED} > 0"
+    return table(
+        "Lapses unused",
+        "What will be left when the period ends, at the current rate.",
+        query(_named(unused), table=True),
+        query(_named(f"(1 - {_PROJECTED}) > 0"), table=True),
+        query(_named(f"({_ENDS}) * 1000 and (1 - {_PROJECTED}) > 0"), table=True),
+        columns={
+            **_NAME_COLUMNS,
+            "Value #A": {"name": "Unused", "custom__width": 85},
+            "Value #B": {
+                "name": "Share",
+                "unit": "percentunit",
+                "decimals": 0,
+                "custom__width": 70,
+            },
+            "Value #C": {"name": "Ends", **_DATE},
+            "unit": {"name": "Unit", "custom__width": 95},
+            **_TARGET_COLUMNS,
+        },
+        sort="Ends",
+        unit="locale",
+        decimals=0,
+        noValue="Nothing will lapse, as far as is known.",
+    )
+
+
+def _cost() -> Json:
+    price = max_by("affinda_credit_price", "target", "organization", "currency")
+    so_far, expected = _credits_of_month()
+    of_month, forecast = (
+        f"sum by (currency) ({price} * on (target, organization) group_left () ({figure}))"
+        for figure in (so_far, expected)
+    )
+    start, expiry = (
+        max_by(f"xtracta_plan_{end}_timestamp_seconds", *PLAN) for end in ("start", "expiry")
+    )
+    plans = max_by("xtracta_plan_price", *PLAN, "currency")
+    days = f"(({expiry} - {start}) / {_DAY} > 0)"
+    per_month = f"sum by (currency) ({plans} / on ({', '.join(PLAN)}) group_left () {days} * 30)"
+    packs = (
+        "sum by (currency) ("
+        + max_by("xtracta_pack_price", "target", "group_id", "pack_id", "currency")
+        + ")"
+    )
+    return table(
+        "Cost",
+        "Per currency: plans for 30 days, credits of this calendar month so far, their forecast for"
+        " the whole month, and packs in force, which are paid once. Never converted.",
+        *(query(one, table=True) for one in (per_month, of_month, forecast, packs)),
+        columns={
+            "currency": {"name": "Currency", "custom__width": 85},
+            "Value #A": {"name": "Plans"},
+            "Value #B": {"name": "Credits"},
+            "Value #C": {"name": "Forecast"},
+            "Value #D": {"name": "Packs"},
+        },
+        sort="Currency",
+        unit="locale",
+        decimals=2,
+        noValue="No price is known. Set `price_per_credit` and `currency` for Affinda targets.",
+    )
+
+
+def _credits_of_month() -> tuple[str, str]:
+    """Credits of each organization in the calendar month: so far, and by its end."""
+    by = ("target", "organization")
+    so_far = max_by("affinda_credits_month_to_date", *by)
+    rate = f"{max_by('affinda_credits_last_30_days', *by)} / 30"
+    days_left = "scalar(days_in_month() - day_of_month() + 1 - hour() / 24)"
+    return so_far, f"{so_far} + {rate} * {days_left}"
 
 
 def _month() -> Json:
-    by = ("target", "organization")
-    so_far = max_by("affinda_credits_month_to_date", *by)
-    burn = label_set(
-        max_by("docusage_allowance_burn_per_day", "target", "account"), "organization", "$account"
-    )
-    burn = f"max by ({', '.join(by)}) ({burn})"
-    days_left = "scalar(days_in_month() - day_of_month() + 1 - hour() / 24)"
-    allowed = max_by("affinda_credits_allowed", *by)
-    expected = f"({so_far}) + ({burn}) * {days_left}"
+    keys = "target, organization"
+    info = max_by("affinda_organization_info", "target", "organization", "organization_name")
+
+    def named(expression: str) -> str:
+        unnamed = label_set(f"({expression})", "organization_name", "$organization")
+        return (
+            f"max by ({keys}, organization_name) ("
+            f"({expression}) * on ({keys}) group_left (organization_name) {info}"
+            f" or {unnamed} unless on ({keys}) {info})"
+        )
+
     return table(
-        "Where will this month end, against the allowance?",
-        "Credits of each Affinda organization in the calendar month (UTC), and at its end if every"
-        " day to come takes the mean of the last 28 days. The allowance is for its own period,"
-        " which may be longer than a month.",
-        query(so_far, table=True),
-        query(expected, table=True),
-        query(allowed, table=True),
+        "Month",
+        "Credits of each Affinda organization in this calendar month (UTC): so far, and by its end"
+        " if the days to come take the mean of the last 30.",
+        *(query(named(figure), table=True) for figure in _credits_of_month()),
         columns={
-            "target": {"name": "Target"},
-            "organization": {"name": "Organization"},
-            "Value #A": {"name": "So far"},
-            "Value #B": {"name": "By month's end"},
-            "Value #C": {"name": "Allowance"},
+            "organization_name": {"name": "Organization"},
+            "Value #A": {"name": "So far", "custom__width": 110},
+            "Value #B": {"name": "By month's end", "custom__width": 130},
         },
         sort="By month's end",
         descending=True,
         unit="locale",
         decimals=0,
-    ) | {"w": 14}
+        noValue="No Affinda organization is configured.",
+    )
 
 
-def _cost() -> Json:
-    used = max_by("affinda_credits_used", "target", "organization")
-    price = max_by("affinda_credit_price", "target", "organization", "currency")
-    plans = max_by("xtracta_plan_price", *PLAN, "currency")
-    credits_ = f"{price} * on (target, organization) group_left () {used}"
-    return table(
-        "What does it cost, in each currency?",
-        "Plans at the vendor's price for their whole period, and credits used in the current"
-        " period at the configured price. Currencies are never converted or added up.",
-        query(f"sum by (currency) ({plans})", table=True),
-        query(f"sum by (currency) ({credits_})", table=True),
-        columns={
-            "currency": {"name": "Currency"},
-            "Value #A": {"name": "Plans in force"},
-            "Value #B": {"name": "Credits used"},
-        },
-        sort="Currency",
-        unit="locale",
-        decimals=2,
-    ) | {"w": 10}
-
-
-def _history() -> Json:
+def _per_day() -> Json:
+    used = allowance("used")
+    day = f"{end_of_day('docusage_allowance_used', *ALLOWANCE)} - {used}"
+    use = with_names(f"({day}) >= 0", over=" @ end()")
+    ranking = allowance("burn_per_day", over=" @ end()")
     return timeseries(
-        "How did each allowance shrink?",
-        "What was left over time; a renewal is a step up. The lines are at 20 % and at 5 %.",
-        query(_RATIO, _NAME),
+        "Use per day",
+        "Use per day (UTC) of the ten allowances with the highest rate, and of all others, in their"
+        " own units. The last bar is today so far; days of a renewal are left out.",
+        query(top(use, _KEYS, ranking), _LEGEND, step="1d"),
+        query(others(use, _KEYS, ranking), "others", step="1d"),
+        stacked=True,
+        ranked=True,
+        unit="locale",
+        decimals=0,
+        noValue=_NO_ALLOWANCE,
+    )
+
+
+def _left_over_time() -> Json:
+    lowest = f"bottomk({TOP}, {allowance('available_ratio', over=' @ end()')})"
+    return timeseries(
+        "Left over time",
+        "The ten allowances of which least is left; a renewal is a step up. The lines are at 20 %"
+        " and at 5 %.",
+        query(
+            f"{with_names(_RATIO, over=' @ end()')} and on ({_KEYS}) {lowest}",
+            _LEGEND,
+        ),
+        ranked=True,
         lines=[(None, "red"), (0.05, "orange"), (0.2, "transparent")],
         unit="percentunit",
         min=0,
         max=1,
+        decimals=0,
+        noValue=_NO_ALLOWANCE,
     )

@@ -12,9 +12,10 @@ Steps: TypeAlias = Sequence[tuple[float | None, str]]
 DATASOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 GREEN: Final[Steps] = [(None, "green")]
 BLUE: Final[Steps] = [(None, "blue")]
-BAD_FROM_ONE: Final[Steps] = [(None, "green"), (1, "red")]
-LEFT: Final[Steps] = [(None, "red"), (0.05, "orange"), (0.2, "green")]
-FULL: Final[Steps] = [(None, "green"), (0.8, "orange"), (1, "red")]
+BAD_FROM_ONE: Final[Steps] = [(None, "text"), (0, "green"), (1, "red")]
+"""What is unknown has the first colour, which is never green."""
+LEFT: Final[Steps] = [(None, "text"), (0, "red"), (0.05, "orange"), (0.2, "green")]
+FULL: Final[Steps] = [(None, "text"), (0, "green"), (0.8, "orange"), (1, "red")]
 _LAST: Final = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 
 
@@ -75,6 +76,7 @@ def bargauge(title: str, description: str, *queries: Json, steps: Steps, **field
         "namePlacement": "left",
         "showUnfilled": True,
         "sizing": "auto",
+        "text": {"titleSize": 13, "valueSize": 16},
         "minVizHeight": 16,
         "minVizWidth": 8,
         "maxVizHeight": 36,
@@ -83,16 +85,20 @@ def bargauge(title: str, description: str, *queries: Json, steps: Steps, **field
     return _panel("bargauge", title, description, queries, fieldConfig=fields, options=options)
 
 
-def timeseries(
+def timeseries(  # noqa: PLR0913  one for each option that differs
     title: str,
     description: str,
     *queries: Json,
     stacked: bool = False,
+    ranked: bool = False,
     lines: Steps = (),
     overrides: tuple[Json, ...] = (),
     **field: Any,  # noqa: ANN401  as above
 ) -> Json:
-    """Series over time: lines, or bars that are stacked; dashed `lines` across them."""
+    """Series over time: lines, or bars that are stacked; dashed `lines` across them.
+
+    Those that are `ranked` have their legend as a table with the last values.
+    """
     custom = {
         "drawStyle": "bars" if stacked else "line",
         "lineInterpolation": "linear",
@@ -108,10 +114,11 @@ def timeseries(
     defaults |= {"color": {"mode": "palette-classic"}, "custom": custom}
     options = {
         "legend": {
-            "displayMode": "list",
-            "placement": "bottom",
+            "displayMode": "table" if ranked else "list",
+            "placement": "right" if ranked else "bottom",
             "showLegend": True,
-            "calcs": [],
+            "calcs": ["lastNotNull"] if ranked else [],
+            **({"width": 260} if ranked else {}),
         },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
@@ -176,11 +183,8 @@ def _in_order(columns: dict[str, Json]) -> Json:
 
 
 def _of_columns(columns: dict[str, Json]) -> list[Json]:
-    return [
-        override(**options)
-        for options in columns.values()
-        if len(options) > 1  # more than its name
-    ]
+    # `noValue` of the panel is for a table without rows, not for an empty cell.
+    return [override(**{"noValue": "-", **options}) for options in columns.values()]
 
 
 def state_timeline(
@@ -207,6 +211,16 @@ def state_timeline(
     return _panel(
         "state-timeline", title, description, queries, fieldConfig=fields, options=options
     )
+
+
+def text(title: str, content: str) -> Json:
+    """Markdown."""
+    return {
+        "type": "text",
+        "title": title,
+        "description": "How the panels of this dashboard are made.",
+        "options": {"mode": "markdown", "content": content},
+    }
 
 
 def override(name: str, **properties: Any) -> Json:  # noqa: ANN401  Grafana's own field options

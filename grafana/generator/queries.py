@@ -1,4 +1,4 @@
-"""PromQL over the exporter's own catalogue: a metric or label that is not there is an error."""
+"""PromQL over the exporter's own catalogue: a metric or label that is not in it is an error."""
 
 from __future__ import annotations
 
@@ -30,12 +30,17 @@ LABELS: Final = {
     **_PLANNED,
     **{metric.name: frozenset(metric.labels) for metric in METRICS},
     **dict.fromkeys(_PROCESS, frozenset[str]()),
+    "ALERTS": frozenset(
+        {"alertname", "alertstate", "severity", "target", "vendor", "account", "allowance"}
+    ),
 }
-"""The labels of each metric, beside those that a scrape adds."""
+"""The labels of each metric, besides those that a scrape adds."""
 
 ALLOWANCE: Final = ("target", "vendor", "account", "allowance")
+NAMES: Final = ("account_name", "allowance_name", "unit")
 PLAN: Final = ("target", "group_id", "plan_id")
 WEEKS: Final = 4
+TOP: Final = 10
 
 
 def series(name: str, *matchers: str, over: str = "") -> str:
@@ -47,10 +52,14 @@ def series(name: str, *matchers: str, over: str = "") -> str:
         over: what follows the braces, such as `[1d] offset -1d`.
 
     Raises:
-        KeyError: for a metric that the exporter does not have, or a label that it has not.
+        KeyError: for a metric or label that is not in the catalogue.
     """
     _check(name, (matcher.partition("=")[0].rstrip("!") for matcher in matchers))
-    chosen = ['job=~"$job"', *(['target=~"$target"'] if "target" in LABELS[name] else [])]
+    chosen = ['job=~"$job"']
+    if name != "ALERTS":
+        chosen += [
+            f'{label}=~"${label}"' for label in ("target", "vendor") if label in LABELS[name]
+        ]
     return f"{name}{{{', '.join([*chosen, *matchers])}}}{over}"
 
 
@@ -67,6 +76,64 @@ def max_by(name: str, *by: str, matching: str = "", over: str = "", of: str = "{
     _check(name, by)
     chosen = series(name, *filter(None, [matching]), over=over)
     return f"max by ({', '.join(by)}) ({of.format(chosen)})"
+
+
+def allowance(name: str, **options: str) -> str:
+    """`docusage_allowance_<name>`, one value for each allowance."""
+    return max_by(f"docusage_allowance_{name}", *ALLOWANCE, **options)
+
+
+def with_names(expression: str, over: str = "") -> str:
+    """An allowance's value with the labels `account_name`, `allowance_name` and `unit`.
+
+    Identifiers stand in for names that are unknown.
+    """
+    info = max_by("docusage_allowance_info", *ALLOWANCE, *NAMES, over=over)
+    for name in ("account", "allowance"):
+        info = or_identifier(info, f"{name}_name", name)
+    return f"({expression}) * on ({', '.join(ALLOWANCE)}) group_left ({', '.join(NAMES)}) {info}"
+
+
+def or_identifier(expression: str, name: str, identifier: str) -> str:
+    """The label `name`, set to the label `identifier` where it is empty."""
+    joined = f'label_join({expression}, "{name}", "|", "{name}", "{identifier}")'
+    named = f'label_replace({joined}, "{name}", "$1", "{name}", "([^|]+)[|].*")'
+    return f'label_replace({named}, "{name}", "$1", "{name}", "[|](.*)")'
+
+
+def end_of_day(name: str, *by: str, days: int = 0, matching: str = "") -> str:
+    """A metric at the end of the day that begins at each point, or of one so many days later.
+
+    The last second of the day, where a backfill has its sample; otherwise the last value in steps
+    of five minutes, which costs little and holds for a day that is not over.
+    """
+    seconds = 86400 * (days + 1) - 1
+    last = f"[23h59m:5m] offset {60 - seconds - 1}s"
+    return (
+        f"({max_by(name, *by, matching=matching, over=f' offset {-seconds}s')}"
+        f" or {max_by(name, *by, matching=matching, over=last, of='last_over_time({})')})"
+    )
+
+
+def or_zero(expression: str) -> str:
+    """A count, 0 where it is empty; nothing where no target is there to be counted."""
+    return f"{expression} or 0 * count({series('docusage_target_up')})"
+
+
+def top(expression: str, by: str, ranking: str) -> str:
+    """The series with the highest ranking at the end of the dashboard's time.
+
+    Args:
+        expression: the series to show.
+        by: labels that identify one, separated by commas.
+        ranking: an instant vector with these labels, whose selectors end in `@ end()`.
+    """
+    return f"({expression}) and on ({by}) topk({TOP}, {ranking})"
+
+
+def others(expression: str, by: str, ranking: str) -> str:
+    """The sum of the series that `top` leaves out."""
+    return f"sum(({expression}) unless on ({by}) topk({TOP}, {ranking}))"
 
 
 def label_set(expression: str, label: str, value: str) -> str:

@@ -4,47 +4,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.generator.boards import Row, dashboard, target_variable, variable
+from grafana.generator.boards import Row, dashboard, only_vendor, target_variable, variable
+from grafana.generator.common import how_to_read
 from grafana.generator.panels import (
     DATASOURCE,
     FULL,
     LEFT,
-    bargauge,
     override,
     query,
     table,
+    thresholds,
     timeseries,
 )
-from grafana.generator.queries import PLAN, max_by, series
+from grafana.generator.queries import (
+    PLAN,
+    end_of_day,
+    max_by,
+    or_identifier,
+    others,
+    series,
+    top,
+)
 
 if TYPE_CHECKING:
     from grafana.generator.panels import Json
 
 _DAY: Final = 86400
 _PLAN: Final = 'plan_id=~"$plan"'
+_KEYS: Final = ", ".join(PLAN)
 _LEGEND: Final = "{{plan_name}} ({{group_id}})"
+_NONE: Final = "No Xtracta plan is polled."
+_HOW_TO_READ: Final = """\
+- **Per used** divides the price by the documents used so far: a plan that is hardly used makes
+  expensive documents. Prices are never converted.
+- **Burn-down** (collapsed) has a chart for each chosen plan: below the dashed line, the plan
+  runs out before it ends if it goes on like this.
+- The day of a renewal is left out of **Documents per day**. Renewals can be shown as
+  annotations at the top."""
 
 
 def board() -> Json:
-    """The whole of it."""
+    """The whole dashboard."""
     return dashboard(
         "Xtracta",
         "How full each plan is, whether it lasts until it ends, and what a document costs.",
         [
-            Row(6, [_fill(), _packs(), _ends()]),
-            Row(10, [_burn_down()]),
-            Row(8, [_per_day()]),
-            Row(6, [_plans()]),
+            Row(11, [_plans()]),
+            Row(8, [_packs() | {"w": 12}, _resources() | {"w": 12}]),
+            Row(10, [_per_day()]),
+            Row(10, [_burn_down()], collapsed="Burn-down of each plan"),
+            Row(7, [how_to_read(_HOW_TO_READ)], collapsed="How to read this"),
         ],
         since="now-60d",
         variables=[
+            only_vendor("xtracta"),
             target_variable('vendor="xtracta"'),
             variable(
                 "plan",
                 "Plan",
-                "query_result(max by (plan_id, plan_name)"
-                ' (xtracta_plan_info{job=~"$job", target=~"$target"}))',
+                "query_result(max by (plan_id, plan_name) (last_over_time("
+                'xtracta_plan_info{job=~"$job", target=~"$target"}[$__range])))',
                 regex='/plan_id="(?<value>[^"]+)".*plan_name="(?<text>[^"]*)"/',
+                allValue=".*",
             ),
         ],
         annotations={"list": [_renewals()]},
@@ -52,14 +73,15 @@ def board() -> Json:
 
 
 def _figure(name: str, over: str = "") -> str:
-    of = "last_over_time({})" if over else "{}"
-    return max_by(f"xtracta_{name}", *PLAN, matching=_PLAN, over=over, of=of)
+    return max_by(f"xtracta_{name}", *PLAN, matching=_PLAN, over=over)
 
 
-def _named(expression: str) -> str:
-    """With the plan's name as a label."""
-    info = max_by("xtracta_plan_info", *PLAN, "plan_name", matching=_PLAN)
-    return f"({expression}) * on ({', '.join(PLAN)}) group_left (plan_name) {info}"
+def _named(expression: str, over: str = "") -> str:
+    """With the plan's name as a label, or its identifier where the name is unknown."""
+    chosen = f"{over}" if over.startswith(" @") else ""
+    info = max_by("xtracta_plan_info", *PLAN, "plan_name", matching=_PLAN, over=chosen)
+    named = or_identifier(info, "plan_name", "plan_id")
+    return f"({expression}) * on ({_KEYS}) group_left (plan_name) {named}"
 
 
 def _renewals() -> Json:
@@ -67,7 +89,7 @@ def _renewals() -> Json:
     return {
         "name": "Renewals",
         "datasource": DATASOURCE,
-        "enable": True,
+        "enable": False,
         "hide": False,
         "iconColor": "purple",
         "expr": f"max by (target, group_id, plan_id) (changes({start})) > 0",
@@ -77,17 +99,68 @@ def _renewals() -> Json:
     }
 
 
-def _fill() -> Json:
-    part = f"{_figure('documents_used')} / ({_figure('documents_allowed')} > 0)"
-    return bargauge(
-        "How full is each plan?",
-        "Documents used as a part of those allowed, the fullest first.",
-        query(f"sort_desc({_named(part)})", _LEGEND, instant=True),
-        steps=FULL,
-        unit="percentunit",
-        decimals=0,
-        min=0,
-        max=1,
+_DATE: Final[Json] = {"unit": "time:YYYY-MM-DD", "custom__width": 95}
+_GAUGE: Final[Json] = {
+    "unit": "percentunit",
+    "min": 0,
+    "max": 1,
+    "decimals": 0,
+    "custom__cellOptions": {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"},
+    "custom__width": 120,
+}
+
+
+def _plans() -> Json:
+    by = (*PLAN, "plan_name")
+    allowed, used = (_figure(f"documents_{name}") for name in ("allowed", "used"))
+    keys = ("target", "account", "allowance")
+    runs_out = max_by("docusage_allowance_exhaustion_timestamp_seconds", *keys)
+    of_plan = (
+        f'label_replace(label_replace({runs_out}, "group_id", "$1", "account", "(.+)"),'
+        ' "plan_id", "$1", "allowance", "(.+)")'
+    )
+    price = f"max by ({_KEYS}) ({series('xtracta_plan_price', _PLAN)})"
+    currency = max_by("xtracta_plan_price", *PLAN, "currency", matching=_PLAN)
+    expressions = [
+        f"{used} / ({allowed} > 0)",
+        f"max by ({_KEYS}) ({of_plan}) * 1000 and on ({_KEYS}) {allowed}",
+        f"{_figure('plan_expiry_timestamp_seconds')} * 1000",
+        _figure("documents_available"),
+        price,
+        f"{price} / ({allowed} > 0)",
+        f"{price} / ({used} > 0)",
+    ]
+
+    def row(expression: str) -> str:
+        named = f"max by ({', '.join(by)}) ({_named(expression)})"
+        known = f"{named} * on ({_KEYS}) group_left (currency) ({currency} * 0 + 1)"
+        return (
+            f"max by ({', '.join((*by, 'currency'))})"
+            f" ({known} or {named} unless on ({_KEYS}) {currency})"
+        )
+
+    money = {"decimals": 3, "custom__width": 95}
+    return table(
+        "Plans",
+        "Every plan: its fill, when it runs out at the current rate and when it ends, and what a"
+        " document costs.",
+        *(query(row(expression), table=True) for expression in expressions),
+        columns={
+            "plan_name": {"name": "Plan", "custom__minWidth": 120},
+            "target": {"name": "Target"},
+            "group_id": {"name": "Group", "unit": "string", "custom__width": 80},
+            "Value #A": {"name": "Used", "thresholds": thresholds(FULL), **_GAUGE},
+            "Value #B": {"name": "Runs out", **_DATE},
+            "Value #C": {"name": "Ends", **_DATE},
+            "Value #D": {"name": "Left", "decimals": 0, "custom__width": 80},
+            "Value #E": {"name": "Price", "decimals": 2, "custom__width": 90},
+            "currency": {"name": "Currency", "custom__width": 80},
+            "Value #F": {"name": "Per allowed", **money},
+            "Value #G": {"name": "Per used", **money},
+        },
+        sort="Runs out",
+        unit="locale",
+        noValue=_NONE,
     )
 
 
@@ -96,34 +169,44 @@ def _packs() -> Json:
     left, allowed = (
         max_by(f"xtracta_pack_documents_{name}", *by) for name in ("available", "allowed")
     )
-    return bargauge(
-        "What is left in booster packs?",
-        "Documents left as a part of those bought, the least first.",
-        query(
-            f"sort(({left}) / ({allowed} > 0))",
-            "{{pack_id}} ({{group_id}})",
-            instant=True,
-        ),
-        steps=LEFT,
-        unit="percentunit",
+    expressions = [f"{left} / ({allowed} > 0)", left, allowed]
+    return table(
+        "Packs",
+        "Documents left in booster packs, the least first.",
+        *(query(expression, table=True) for expression in expressions),
+        columns={
+            "pack_id": {"name": "Pack", "unit": "string"},
+            "target": {"name": "Target"},
+            "group_id": {"name": "Group", "unit": "string", "custom__width": 80},
+            "Value #A": {"name": "Left", "thresholds": thresholds(LEFT), **_GAUGE},
+            "Value #B": {"name": "Documents", "custom__width": 100},
+            "Value #C": {"name": "of", "custom__width": 80},
+        },
+        sort="Left",
+        unit="locale",
         decimals=0,
-        min=0,
-        max=1,
-        noValue="no packs",
+        noValue="No booster pack is in force.",
     )
 
 
-def _ends() -> Json:
-    ends = f"{_figure('plan_expiry_timestamp_seconds')} - time()"
-    return bargauge(
-        "How many days until each plan ends?",
-        "The next to end first. Red is within two days, orange within a week; below zero the plan"
-        " has ended and was not renewed.",
-        query(f"sort(({_named(ends)}) / {_DAY})", _LEGEND, instant=True),
-        steps=[(None, "red"), (2, "orange"), (7, "green")],
-        unit="d",
-        decimals=1,
-        min=0,
+def _resources() -> Json:
+    by = ("target", "vendor", "account", "allowance")
+    info = max_by("docusage_allowance_info", *by, "unit", matching='unit!="documents"')
+    ratio = max_by("docusage_allowance_available_ratio", *by)
+    return table(
+        "Other resources",
+        "Allowances that count something other than documents, such as pages.",
+        query(f"{ratio} * on ({', '.join(by)}) group_left (unit) {info}", table=True),
+        columns={
+            "target": {"name": "Target"},
+            "account": {"name": "Group", "unit": "string", "custom__width": 80},
+            "allowance": {"name": "Allowance", "unit": "string"},
+            "unit": {"name": "Unit"},
+            "Value": {"name": "Left", "thresholds": thresholds(LEFT), **_GAUGE},
+        },
+        sort="Left",
+        unit="locale",
+        noValue="Plans count documents only.",
     )
 
 
@@ -133,11 +216,11 @@ def _burn_down() -> Json:
         f"{_figure('documents_allowed')} * clamp_min(({expiry} - time()) / ({expiry} - {start}), 0)"
     )
     panel = timeseries(
-        "Will ${plan:text} last until it ends?",
+        "Plan ${plan:text}",
         "Documents left, and as a dashed line what would be left of an even use that ends with the"
-        " plan: below the line the plan runs out early. Vertical lines are renewals.",
-        query(_named(_figure("documents_available")), "left"),
-        query(_named(even), "even use"),
+        " plan: below the line the plan runs out early.",
+        query(_figure("documents_available"), "left"),
+        query(even, "even use"),
         overrides=(
             override(
                 "even use",
@@ -151,59 +234,24 @@ def _burn_down() -> Json:
         unit="locale",
         decimals=0,
         min=0,
+        noValue=_NONE,
     )
     return panel | {"repeat": "plan", "repeatDirection": "h", "maxPerRow": 3}
 
 
 def _per_day() -> Json:
-    of_day = (
-        f"({_figure('documents_used', '[1d] offset -1d')}) - ({_figure('documents_used', '[1d]')})"
-    )
+    used = _figure("documents_used")
+    day = f"{end_of_day('xtracta_documents_used', *PLAN, matching=_PLAN)} - {used} >= 0"
+    ranking = f"{_figure('documents_used', ' @ end()')}"
     return timeseries(
-        "How many documents were used each day?",
-        "Documents per plan and day (UTC); the last bar is today so far, and the day of a renewal"
-        " is left out.",
-        query(f"({_named(of_day)}) >= 0", _LEGEND, step="1d"),
+        "Documents per day",
+        "Documents of the ten plans with most, and of all others, per day (UTC); the last bar is"
+        " today so far, and the day of a renewal is left out.",
+        query(_named(top(day, _KEYS, ranking), " @ end()"), _LEGEND, step="1d"),
+        query(others(day, _KEYS, ranking), "others", step="1d"),
         stacked=True,
+        ranked=True,
         unit="locale",
         decimals=0,
+        noValue=_NONE,
     )
-
-
-def _plans() -> Json:
-    by = (*PLAN, "currency")
-    price = max_by("xtracta_plan_price", *by, matching=_PLAN)
-    keys = f"on ({', '.join(PLAN)}) group_left ()"
-    allowed, used = (_figure(f"documents_{name}") for name in ("allowed", "used"))
-    questions = [
-        price,
-        f"({price}) / {keys} ({allowed} > 0)",
-        f"({price}) / {keys} ({used} > 0)",
-        f"({price}) * 0 + {keys} ({_figure('documents_available')})",
-        f"({price}) * 0 + {keys} ({_figure('plan_expiry_timestamp_seconds')} - time())",
-    ]
-    money = {"decimals": 3}
-    return table(
-        "What does a document cost?",
-        "The price of each plan for its whole period, for each document that it allows, and for"
-        " each that was used so far: an unused plan makes dear documents. Never converted.",
-        *(query(_with_name(question, by), table=True) for question in questions),
-        columns={
-            "target": {"name": "Target"},
-            "group_id": {"name": "Group", "unit": "string"},
-            "plan_name": {"name": "Plan"},
-            "currency": {"name": "Currency"},
-            "Value #A": {"name": "Price", "decimals": 2},
-            "Value #B": {"name": "per allowed", **money},
-            "Value #C": {"name": "per used", **money},
-            "Value #D": {"name": "Documents left", "decimals": 0},
-            "Value #E": {"name": "Ends in", "unit": "s", "decimals": 1},
-        },
-        sort="Plan",
-        unit="locale",
-    )
-
-
-def _with_name(expression: str, by: tuple[str, ...]) -> str:
-    """As `_named`, with the same labels for every question of a table."""
-    return f"max by ({', '.join((*by, 'plan_name'))}) ({_named(expression)})"

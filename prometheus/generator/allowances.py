@@ -155,7 +155,8 @@ ALERTS: Final = (
         alert="DocusageAllowanceLow",
         comment="""
             One rule for warning and critical: the threshold's own label has the severity. Silent
-            where what is left lasts until the period ends, by the present estimate and the week's.
+            where what is left lasts until the period ends, by the present estimate and the week's,
+            or by the projected use.
         """,
         expr=f"""\
 (
@@ -168,9 +169,8 @@ unless ignoring (severity) (
   and
   {_RUNS_OUT_WEEK} >= {_ENDS}
 )
-unless ignoring (severity) (
-  {_ENDS} unless {_RUNS_OUT}
-)""",
+unless ignoring (severity)
+{_PROJECTED} <= 1""",
         duration="10m",
         severity=None,
         summary="An allowance is low and does not last.",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from grafana.generator.catalogue import panel_id
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -125,7 +127,8 @@ def _alert(rule: Alert, links: Links) -> dict[str, Any]:
             "summary": rule.summary,
             "description": rule.text.for_prometheus(),
             "runbook_url": runbook_url(rule, links),
-            "dashboard_url": f"{links.grafana}/d/{rule.board}?var-job={{{{ $labels.job }}}}"
+            "dashboard_url": f"{links.grafana}/d/{rule.board}"
+            f"?viewPanel={panel_id(rule.board, rule.panel)}&var-job={{{{ $labels.job }}}}"
             + ("&var-target={{ $labels.target }}" if rule.text.of_target else ""),
         },
     }

@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 PROMETHEUS = Path(__file__).parent.parent.parent / "prometheus"
-USAGE = {date(2026, 3, 2): 300}  # of the 1000 credits of each month
+# The period must end later than now, as Prometheus sees it: the simulated vendor is in this month.
+TODAY = datetime.now(UTC).date().replace(day=2)
+NOON = datetime(TODAY.year, TODAY.month, 2, 12, tzinfo=UTC)
+NEXT_MONTH = NOON + timedelta(days=31)
+USAGE = {TODAY: 300}  # of the 1000 credits of each month
 CONFIG = """
 poll: {{interval: 1s, timeout: 1s, stale_after: 30s}}
 targets:
@@ -45,7 +49,7 @@ ANNOTATIONS = {
     "summary": "An allowance is low and does not last.",
     "runbook_url": "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
     "#docusageallowancelow",
-    "dashboard_url": "http://localhost:3000/d/docusage-overview?var-job=docusage&var-target=acme",
+    "dashboard_url": "http://localhost:3000/d/docusage-overview?viewPanel=7&var-job=docusage&var-target=acme",
 }
 DESCRIPTION = "Acme, monthly credits (target acme): 150 of 1,000 credits are left (15%)."
 
@@ -117,10 +121,22 @@ def configured(folder: Path, exporters: list[int], alertmanager: int, webhook: s
     (folder / "alertmanager.yml").write_text(text)
 
 
+def exporter(folder: Path, port: int) -> AbstractAsyncContextManager[None]:
+    """An exporter of the configuration in `folder`."""
+    return running(
+        folder / f"exporter-{port}.log",
+        *(sys.executable, "-m", "exporter"),
+        f"--config.file={folder}/config.yaml",
+        f"--web.listen-address=127.0.0.1:{port}",
+    )
+
+
 @asynccontextmanager
-async def everything(folder: Path, vendors: Vendors, webhook: Webhook) -> AsyncIterator[str]:
-    """Two replicas of the exporter, Prometheus and Alertmanager; gives Prometheus' URL."""
-    prometheus, alertmanager, *exporters = (free_port() for _ in range(4))
+async def monitoring(
+    folder: Path, vendors: Vendors, webhook: Webhook, exporters: list[int]
+) -> AsyncIterator[str]:
+    """The vendors, Prometheus and Alertmanager; gives the URL of Prometheus."""
+    prometheus, alertmanager = free_port(), free_port()
     at = "127.0.0.1:"
     async with AsyncExitStack() as stack:
         config = CONFIG.format(vendors=await stack.enter_async_context(vendors.serve()))
@@ -128,15 +144,6 @@ async def everything(folder: Path, vendors: Vendors, webhook: Webhook) -> AsyncI
         configured(
             folder, exporters, alertmanager, await stack.enter_async_context(webhook.serve())
         )
-        for port in exporters:
-            await stack.enter_async_context(
-                running(
-                    folder / f"exporter-{port}.log",
-                    *(sys.executable, "-m", "exporter"),
-                    f"--config.file={folder}/config.yaml",
-                    f"--web.listen-address={at}{port}",
-                )
-            )
         await stack.enter_async_context(
             running(
                 folder / "alertmanager.log",
@@ -154,6 +161,7 @@ async def everything(folder: Path, vendors: Vendors, webhook: Webhook) -> AsyncI
                 f"--config.file={folder}/prometheus.yml",
                 f"--storage.tsdb.path={folder}/prometheus",
                 f"--web.listen-address={at}{prometheus}",
+                "--web.enable-lifecycle",
             )
         )
         while not is_listening(prometheus):  # noqa: ASYNC110  as above
@@ -161,12 +169,30 @@ async def everything(folder: Path, vendors: Vendors, webhook: Webhook) -> AsyncI
         yield f"http://{at}{prometheus}"
 
 
+@asynccontextmanager
+async def everything(folder: Path, vendors: Vendors, webhook: Webhook) -> AsyncIterator[str]:
+    """Two replicas of the exporter, Prometheus and Alertmanager; gives Prometheus' URL."""
+    exporters = [free_port(), free_port()]
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(monitoring(folder, vendors, webhook, exporters))
+        for port in exporters:
+            await stack.enter_async_context(exporter(folder, port))
+        yield url
+
+
+async def answers(http: httpx.AsyncClient, query: str) -> list[str]:
+    """The values of an instant query."""
+    answer = await http.get("/api/v1/query", params={"query": query})
+    found = answer.json()["data"]["result"] if answer.is_success else []
+    return [series["value"][1] for series in found]
+
+
 @pytest.mark.e2e
 def test_an_allowance_that_falls_is_alerted_once_and_its_renewal_ends_the_alert(
     tmp_path: Path,
 ) -> None:
     usage = dict(USAGE)
-    moment = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    moment = NOON
     organization = Organization("mEFayXdO", "Acme", "a-key", usage)
     vendors = Vendors(Accounts((organization,), (), lambda: moment))
     webhook = Webhook()
@@ -178,24 +204,20 @@ def test_an_allowance_that_falls_is_alerted_once_and_its_renewal_ends_the_alert(
             httpx.AsyncClient(base_url=prometheus, trust_env=False) as http,
         ):
 
-            async def asked(query: str) -> list[str]:
-                answer = await http.get("/api/v1/query", params={"query": query})
-                found = answer.json()["data"]["result"] if answer.is_success else []
-                return [series["value"][1] for series in found]
-
             async def both_replicas_say(ratio: str) -> bool:
-                return await asked(f"docusage_allowance_available_ratio == {ratio}") == [ratio] * 2
+                found = await answers(http, f"docusage_allowance_available_ratio == {ratio}")
+                return found == [ratio] * 2
 
             async def is_known(status: str) -> bool:
                 return bool(webhook.low(status))
 
             await until(lambda: both_replicas_say("0.7"))
             assert webhook.low("firing") == []
-            usage[date(2026, 3, 2)] = 850
+            usage[TODAY] = 850
             await until(lambda: is_known("firing"))
             await until(lambda: both_replicas_say("0.15"))
-            assert await asked('ALERTS{alertname="DocusageAllowanceLow"}') == ["1"]
-            moment = datetime(2026, 4, 1, 12, tzinfo=UTC)
+            assert await answers(http, 'ALERTS{alertname="DocusageAllowanceLow"}') == ["1"]
+            moment = NEXT_MONTH
             await until(lambda: is_known("resolved"))
             await until(lambda: both_replicas_say("1"))
             (resolved,) = webhook.low("resolved")
@@ -206,3 +228,43 @@ def test_an_allowance_that_falls_is_alerted_once_and_its_renewal_ends_the_alert(
                 assert alert["annotations"] == ANNOTATIONS
 
     asyncio.run(asyncio.wait_for(main(), 40))
+
+
+@pytest.mark.e2e
+def test_an_exporter_that_is_replaced_by_another_address_resolves_nothing(tmp_path: Path) -> None:
+    moment = NOON
+    organization = Organization("mEFayXdO", "Acme", "a-key", {TODAY: 850})
+    vendors = Vendors(Accounts((organization,), (), lambda: moment))
+    webhook = Webhook()
+    old, new = free_port(), free_port()
+    low = 'ALERTS{alertname="DocusageAllowanceLow", alertstate="firing"}'
+
+    async def main() -> None:
+        async with (
+            monitoring(tmp_path, vendors, webhook, [old, old]) as prometheus,
+            httpx.AsyncClient(base_url=prometheus, trust_env=False) as http,
+        ):
+
+            async def has(query: str, *wanted: str) -> bool:
+                return await answers(http, query) == list(wanted)
+
+            async def is_known() -> bool:
+                return bool(webhook.low("firing"))
+
+            async with exporter(tmp_path, old):
+                await until(is_known)
+            path = tmp_path / "prometheus.yml"
+            path.write_text(path.read_text().replace(f":{old}", f":{new}"))
+            assert (await http.post("/-/reload")).is_success
+            # As when a pod is deleted: the address is unknown before its successor's answers.
+            await until(lambda: has("up", "0"))
+            await until(lambda: has("count(docusage_target_up)"))
+            assert await has(low, "1")
+            async with exporter(tmp_path, new):
+                await until(lambda: has("docusage_target_up", "1"))
+                for _ in range(5):
+                    assert await has(low, "1")
+                    await asyncio.sleep(1)
+            assert webhook.low("resolved") == []
+
+    asyncio.run(asyncio.wait_for(main(), 60))

@@ -15,7 +15,7 @@ Json: TypeAlias = dict[str, Any]
 GRAFANA: Final = Path(__file__).parent.parent.parent / "grafana"
 FILES: Final = sorted((GRAFANA / "dashboards").glob("*.json"))
 RATE_INTERVAL: Final = "4m13s"  # stands for $__rate_interval, as nobody writes it by hand
-_BUILT_IN: Final = {"__rate_interval": RATE_INTERVAL, "__interval": "7m"}
+_BUILT_IN: Final = {"__rate_interval": RATE_INTERVAL, "__interval": "7m", "__range": "3d"}
 
 
 def boards() -> list[Json]:
@@ -32,7 +32,8 @@ def panels(board: Json) -> Iterator[Json]:
 
 
 def every_panel() -> list[tuple[Json, Json]]:
-    return [(board, panel) for board in boards() for panel in panels(board)]
+    """Every panel with queries, beside its dashboard."""
+    return [(board, panel) for board in boards() for panel in panels(board) if "targets" in panel]
 
 
 def expanded(expression: str, board: Json, built_in: dict[str, str] = _BUILT_IN) -> str:

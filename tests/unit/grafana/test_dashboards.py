@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 BUILT_IN_PANELS = {"stat", "bargauge", "timeseries", "table", "state-timeline"}
+LONGEST_TITLE = {4: 13, 5: 17, 6: 20}  # by columns, at 1000 pixels with its info icon
 KINDS = {metric.name: metric.kind for metric in METRICS}
-MADE_LABELS = {"week"}  # by a query itself, with label_replace
+MADE_LABELS = {"week", "account_name", "allowance_name", "plan_name"}  # with label_replace
 
 
 def named(value: Any) -> str:  # noqa: ANN401  whatever pytest parametrizes with
@@ -83,14 +84,18 @@ def test_the_data_source_and_the_job_are_chosen_first(board: Json) -> None:
         "datasource",
     )
     assert (job["name"], job["multi"], job["allValue"]) == ("job", True, ".+")
-    assert "target" in {variable["name"] for variable in others}
-    for variable in (job, *others):
+    assert {"target", "vendor"} <= {variable["name"] for variable in others}
+    asked = [variable for variable in (job, *others) if variable["type"] == "query"]
+    # Everything at once is one short pattern, not a list of all names.
+    assert {variable["allValue"] for variable in asked} <= {".+", ".*"}
+    for variable in asked:
         assert (variable["datasource"], variable["refresh"]) == (SOURCE, 2)
 
 
 @each_board
 def test_variables_ask_for_labels_that_are_there(board: Json) -> None:
-    for variable in board["templating"]["list"][1:]:
+    variables = board["templating"]["list"][1:]
+    for variable in (one for one in variables if one["type"] == "query"):
         asked = variable["query"]["query"]
         match = re.fullmatch(r"(label_values|query_result)\((.*?)(?:, (\w+))?\)", asked)
         assert match, asked
@@ -129,13 +134,43 @@ def test_renewals_are_asked_for_like_everything_else(board: Json) -> None:
 
 
 @each_panel
-def test_a_panel_asks_a_question_and_explains_the_answer(board: Json, panel: Json) -> None:
+def test_a_panel_has_a_short_title_an_explanation_and_words_for_no_data(
+    board: Json, panel: Json
+) -> None:
     del board
     assert panel["type"] in BUILT_IN_PANELS
-    assert panel["title"].endswith("?")
+    assert len(panel["title"]) <= LONGEST_TITLE.get(panel["gridPos"]["w"], 25)
+    assert not panel["title"].endswith("?")
     assert panel["description"].endswith(".")
     assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["fieldConfig"]["defaults"]["noValue"]
     assert panel["type"] != "stat" or panel["gridPos"]["h"] >= 4
+
+
+@each_panel
+def test_what_is_unknown_is_never_green(board: Json, panel: Json) -> None:
+    del board
+    if panel["type"] in {"stat", "bargauge", "state-timeline"}:
+        first = panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]
+        assert first["value"] is None
+        assert first["color"] in {"text", "blue", "red"}
+
+
+@each_panel
+def test_a_chart_or_a_list_of_bars_has_a_bounded_number_of_series(board: Json, panel: Json) -> None:
+    bounded = re.compile(r"(topk|bottomk)\(10, |^min|min_over_time|kind|\$plan|instance")
+    if panel["type"] in {"bargauge", "timeseries", "state-timeline"}:
+        for target in panel["targets"]:
+            assert bounded.search(target["expr"]), (board["uid"], panel["title"])
+
+
+@each_board
+def test_a_dashboard_ends_with_how_to_read_it(board: Json) -> None:
+    last = board["panels"][-1]
+    assert (last["title"], last["collapsed"]) == ("How to read this", True)
+    (text,) = last["panels"]
+    assert text["type"] == "text"
+    assert text["options"]["content"].startswith("- **")
 
 
 @each_panel
@@ -150,7 +185,9 @@ def test_a_panel_asks_the_chosen_data_source(board: Json, panel: Json) -> None:
 @each_panel
 def test_a_panel_selects_what_the_exporter_exposes(board: Json, panel: Json) -> None:
     for selector in found(board, panel):
-        chosen = {"job", "target"} & (LABELS[selector.metric] | {"job"})
+        chosen = {"job", "target", "vendor"} & (LABELS[selector.metric] | {"job"})
+        if selector.metric == "ALERTS":
+            chosen = {"job"}
         assert chosen <= selector.labels <= LABELS[selector.metric] | {"job"}
 
 

@@ -137,7 +137,7 @@ def test_an_alert_has_its_severity_its_text_and_its_links(alert: dict[str, Any])
     assert "{{" in notes["description"]
     assert notes["runbook_url"] == RUNBOOK + alert["alert"].lower()
     uids = "|".join(path.stem for path in FILES)
-    assert re.match(rf"{GRAFANA}({uids})\?var-job=", notes["dashboard_url"])
+    assert re.match(rf"{GRAFANA}({uids})\?viewPanel=\d+&var-job=", notes["dashboard_url"])
 
 
 def sections() -> dict[str, str]:
