@@ -17,7 +17,7 @@ JOBS: dict[str, Any] = WORKFLOW["jobs"]
 
 def made(*targets: str) -> str:
     """What .ci/run would do."""
-    # As on a machine of its own, though these tests may be started by `make test-others VERSIONS=…`.
+    # `make test-others VERSIONS=3.14` may have started this test: neither setting is its own.
     environ = os.environ | {"MAKEFLAGS": "n", "VERSIONS": ""}
     done = subprocess.run(  # noqa: S603  our own program
         [ROOT / ".ci" / "run", *targets],
