@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
+from exporter.cli.main import run
+
 
 def main() -> int:
-    """Run the command that is asked for; its exit status."""
-    gc.disable()  # what modules are made of is no garbage: looking for some takes 10 ms
-    from exporter.cli.main import run  # noqa: PLC0415  as said
-
-    gc.freeze()  # nor will it be
-    gc.enable()
+    """Run the command that the arguments name, and return its exit status."""
     return run(sys.argv[1:], os.environ)
 
 

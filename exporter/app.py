@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from exporter.config.loader import KeyCheck
     from exporter.config.models import Config, Target
     from exporter.files import FileWatcher
     from exporter.model import PollOutcome
@@ -51,18 +52,37 @@ VERSION: Final = version("docusage-exporter")
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
-def load_config(path: Path, environ: Mapping[str, str], shard: Shard = UNSHARDED) -> Config:
-    """The configuration at `path` with the shard's targets; its warnings are logged.
+def load_config(
+    path: Path,
+    environ: Mapping[str, str],
+    shard: Shard = UNSHARDED,
+    *,
+    keys: KeyCheck = "optional",
+    is_pipe_allowed: bool = False,
+) -> Config:
+    """The configuration at `path` with the shard's targets; their warnings are logged.
+
+    Args:
+        path: the file.
+        environ: the environment variables that may hold keys.
+        shard: the share of the targets to poll.
+        keys: what a target without a usable key is.
+        is_pipe_allowed: whether the file may be a pipe.
 
     Raises:
-        ConfigError: with everything that is wrong.
+        ConfigError: with every problem.
     """
     if VENDORS.errors:
         raise ConfigError(path, [Problem(0, "", error) for error in VENDORS.errors])
-    config = load(path, {name: vendor.settings for name, vendor in VENDORS.items()}, environ)
-    for problem in config.warnings:
-        _log.warning(problem.describe(path))
-    return replace(config, targets=shard.share(config.targets))
+    vendors = {name: vendor.settings for name, vendor in VENDORS.items()}
+    config = load(path, vendors, environ, keys=keys, is_pipe_allowed=is_pipe_allowed)
+    targets = shard.share(config.targets)
+    names = {target.name for target in targets}
+    for target, problem in config.warnings:
+        if target in names:
+            extra = {"target": target, "detail": problem.describe(path)}
+            _log.warning("problem in the configuration", extra=extra)
+    return replace(config, targets=targets)
 
 
 def create_poller(target: Target, client: HttpClient) -> PollTarget:

@@ -1,4 +1,4 @@
-"""Regular files: reading them without blocking on pipes, fingerprints, and change detection."""
+"""Reading files without blocking on pipes, fingerprints, and change detection."""
 
 from __future__ import annotations
 
@@ -15,47 +15,52 @@ if TYPE_CHECKING:
 WATCH_INTERVAL: Final = 5.0  # seconds
 
 
-def read_regular_file(path: Path, most: int = -1) -> bytes:
-    """The first bytes of the file at `path`, at most so many; without a number, all.
+def read_regular_file(path: Path, size: int = -1) -> bytes:
+    """The first `size` bytes of a file; all by default.
 
     Raises:
-        OSError: it cannot be read, or is no regular file.
+        OSError: it cannot be read, or is not a regular file.
     """
     with open(path, "rb", opener=open_nonblocking) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "Not a regular file")
-        return file.read(most)
+        return file.read(size)
 
 
 def open_nonblocking(path: str, flags: int) -> int:
-    """Opens a pipe that nobody writes to as empty, instead of waiting for a writer."""
+    """An opener that does not wait for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def fingerprint(path: Path) -> object:
-    """Changes when the file is written, replaced, appears, or becomes readable; costs a stat."""
+    """A value that changes when the file appears, or is written or replaced; costs a stat."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 class FileWatcher:
-    """A file, what it held at the last look, and how many seconds pass until the next."""
+    """Detects that the content of a file has changed.
 
-    def __init__(self, path: Path, every: float = WATCH_INTERVAL) -> None:
+    Args:
+        path: the file.
+        interval: seconds between two checks.
+    """
+
+    def __init__(self, path: Path, interval: float = WATCH_INTERVAL) -> None:
         self._path = path
-        self._every = every
+        self._interval = interval
         self._last = _digest(path)
 
     async def wait_for_change(self) -> None:
-        """Wait until it holds something else than at the last look, or is gone."""
+        """Wait until `has_changed`."""
         while not await asyncio.to_thread(self.has_changed):  # noqa: ASYNC110  a file sets no event
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self._interval)
 
     def has_changed(self) -> bool:
-        """Whether it holds something else than at the last look, or is gone."""
+        """Whether the content is not that of the last check; a missing file has none."""
         last, self._last = self._last, _digest(self._path)
         return self._last != last
 

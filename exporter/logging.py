@@ -1,4 +1,4 @@
-"""Log lines in logfmt or JSON: time, level, message, and the fields a record was given."""
+"""Log lines in logfmt or JSON: time, level, message, and the fields in `extra`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TextIO
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 _EXCEPTION_INTERVAL: Final = 60.0  # seconds
-_BARE: Final = re.compile(r"[^\s\"=\\\x00-\x20\x7f]+")
+_UNQUOTED: Final = re.compile(r"[^\s\"=\\\x00-\x20\x7f]+")
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
-    """What a line says, in order: `extra` names the fields after `msg`."""
-    moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-    known: dict[str, object] = {
-        "ts": moment.replace("+00:00", "Z"),
-        "level": record.levelname.lower(),
+    """The fields of a line, in order; those in `extra` come last."""
+    time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    extra = {
+        name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES
+    }
+    line: dict[str, object] = {
+        "ts": time.replace("+00:00", "Z"),
+        "level": _LEVEL_NAMES.get(record.levelname, record.levelname.lower()),
         "msg": record.getMessage(),
         **extra,
     }
     if record.exc_info and record.exc_info[1]:
-        known["exception"] = describe_exception(record.exc_info[1])
-    return known
+        line["exception"] = describe_exception(record.exc_info[1])
+    return line
 
 
 def describe_exception(error: BaseException) -> str:
@@ -72,39 +78,44 @@ class ExceptionRateLimit(logging.Filter):
 
 
 class Logfmt(logging.Formatter):
-    """`key=value` pairs; a value with blanks or quotes is written as a JSON string."""
+    """`key=value` pairs; values with spaces or quotes are JSON strings."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The record as a line."""
         return " ".join(f"{key}={_logfmt_value(value)}" for key, value in fields(record).items())
 
 
 def _logfmt_value(value: object) -> str:
     text = str(value)
-    return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if _UNQUOTED.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 class Json(logging.Formatter):
-    """One JSON object a line."""
+    """A JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The record as a line."""
         return json.dumps(fields(record), ensure_ascii=False, default=str)
 
 
+_LEVEL_NAMES: Final = {"WARNING": "warn"}  # as the official exporters have it
 FORMATS: Final[Mapping[str, type[logging.Formatter]]] = {"logfmt": Logfmt, "json": Json}
-LEVELS: Final = ("debug", "info", "warning", "error")
+LEVELS: Final = ("debug", "info", "warn", "error")
 
 
-def set_up(level: str, form: Literal["logfmt", "json"], stream: TextIO | None = None) -> None:
+def set_up(
+    level: Literal["debug", "info", "warn", "error"],
+    log_format: Literal["logfmt", "json"],
+    stream: TextIO | None = None,
+) -> None:
     """Write the exporter's own records of `level` and above to `stream` (standard error)."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(FORMATS[form]())
+    handler.setFormatter(FORMATS[log_format]())
     handler.addFilter(ExceptionRateLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(level.upper())
-    # These quote headers and addresses at info and debug, and a vendor may have put a key there.
+    # At info and debug these quote headers and addresses, which may contain a key.
     for name in ("httpx", "httpcore", "hpack", "asyncio"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""API keys: where they come from, and a type that no log, error, page or repr can show."""
+"""API keys: where they come from, and a type that logs, errors, pages and reprs cannot show."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from exporter.files import fingerprint, open_nonblocking
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 REDACTED: Final = "<secret>"
 _MAX_BYTES: Final = 4096
-_TELLING: Final = 8  # a text that shares a run of this many characters with a key is not shown
+_MIN_LEAK_LENGTH: Final = 8  # this many consecutive characters of a key are never shown
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
-_NOISE: Final = re.compile(r"[^a-z0-9]+")
+_NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
+_MISTAKES: Final = (
+    (r"[\"'].*|.*[\"']", "has quotes around the key; remove them"),
+    (r"\$[({A-Za-z_].*|\{\{.*|%[A-Za-z_]+%", "has a variable that was not expanded, not a key"),
+    (r"[A-Za-z_][A-Za-z0-9_]*=[^=].*", "has NAME=value; only the key is expected"),
+    (r"<.*>", "has a placeholder, not a key"),
+)
 
 
 class Secret:
-    """A key that shows itself only through `reveal()`."""
+    """A key that only `reveal()` shows."""
 
     __slots__ = ("_value",)
 
@@ -32,18 +38,18 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The key itself, for the one request that needs it."""
+        """The key itself, for the request that needs it."""
         return self._value
 
     def redact(self, text: str) -> str:
-        """`text`, or a placeholder if it holds a telling part of the key in any usual form."""
-        is_telling = any(
-            look[at : at + length] in pieces
-            for look in (text.lower(), _bare(text))
-            for length, pieces in _telling_pieces(self._value).items()
-            for at in range(len(look) - length + 1)
+        """`text`, or a placeholder if it contains a part of the key in any common encoding."""
+        is_leak = any(
+            form[at : at + length] in fragments
+            for form in (text.lower(), _alphanumeric(text))
+            for length, fragments in _fragments(self._value).items()
+            for at in range(len(form) - length + 1)
         )
-        return REDACTED if is_telling else text
+        return REDACTED if is_leak else text
 
     def __repr__(self) -> str:
         return REDACTED
@@ -55,63 +61,54 @@ class Secret:
         return hash(self._value)
 
 
-def _windows(text: str) -> Iterator[str]:
-    """Every telling run of `text`; all of it where it is no longer than one."""
-    if text:
-        yield from (text[at : at + _TELLING] for at in range(max(1, len(text) - _TELLING + 1)))
-
-
-def _bare(text: str) -> str:
-    """Letters and digits alone, so that a key with blanks or hyphens put in is still found."""
-    return _NOISE.sub("", text.lower())
+def _alphanumeric(text: str) -> str:
+    """Letters and digits alone, which finds a key with separators put in."""
+    return _NOT_ALPHANUMERIC.sub("", text.lower())
 
 
 @lru_cache(maxsize=4)  # those of every key would be 8 KB a target; a list needs those of one
-def _telling_pieces(key: str) -> Mapping[int, set[str]]:
-    """The pieces that tell of a key, by their length."""
-    pieces: dict[int, set[str]] = {}
-    for run in _runs(key):
-        pieces.setdefault(len(run), set()).add(run)
-    return pieces
-
-
-def _runs(key: str) -> Iterator[str]:
-    if len(key) < _TELLING:  # its other forms would be found in many a text
-        yield _bare(key) or key
-        return
+def _fragments(key: str) -> Mapping[int, set[str]]:
+    """The fragments that identify a key, by length."""
+    if len(key) < _MIN_LEAK_LENGTH:  # its encodings would be found in many texts
+        whole = _alphanumeric(key) or key
+        return {len(whole): {whole}}
     raw = key.encode()
     # Base64 of a key inside a longer text starts at one of three phases.
     phases = [base64.b64encode(b"\0" * pad + raw).decode()[2 * pad :] for pad in range(3)]
+    fragments: dict[int, set[str]] = {}
     for form in (key, key[::-1], quote(key, safe=""), raw.hex(), *phases):
-        yield from _windows(form.lower())
-        yield from _windows(_bare(form))
+        for text in filter(None, (form.lower(), _alphanumeric(form))):
+            for at in range(max(1, len(text) - _MIN_LEAK_LENGTH + 1)):
+                fragment = text[at : at + _MIN_LEAK_LENGTH]
+                fragments.setdefault(len(fragment), set()).add(fragment)
+    return fragments
 
 
 class KeySource(Protocol):
-    """Where a target's key is kept."""
+    """The source of a target's key."""
 
     def read(self) -> Secret:
-        """The key as it is now.
+        """The current key.
 
         Raises:
-            PollError: secret, when there is no usable key.
+            PollError: secret, if there is no usable key.
         """
         ...
 
     def fingerprint(self) -> object:
-        """Something that changes when the key may have changed; costs no more than a stat."""
+        """A value that changes when the key may have changed; costs at most a stat."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StaticKey:
-    """A key from the configuration, or from the environment variable that is named."""
+    """A key from the configuration, or from the environment variable `variable`."""
 
     secret: Secret
     variable: str | None = None
 
     def read(self) -> Secret:
-        """The key as it was given."""
+        """The key."""
         return self.secret
 
     def fingerprint(self) -> object:
@@ -120,8 +117,24 @@ class StaticKey:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingKey:
+    """An environment variable without a usable key, and the reason."""
+
+    variable: str
+    detail: str
+
+    def read(self) -> Secret:
+        """Fails."""
+        raise PollError(FailureReason.SECRET, self.detail)
+
+    def fingerprint(self) -> object:
+        """Never changes."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFile:
-    """A key in a file, read again for each poll: a rotated key needs no restart."""
+    """A key in a file that is read for each poll, so that a rotated key needs no restart."""
 
     path: Path
 
@@ -139,11 +152,11 @@ class KeyFile:
         return validate_key(raw.decode("latin-1"), "the key file")
 
     def fingerprint(self) -> object:
-        """That of the file."""
+        """The fingerprint of the file."""
         return fingerprint(self.path)
 
-    def is_readable_by_all(self) -> bool:
-        """Whether any user of the machine can read the key."""
+    def is_world_readable(self) -> bool:
+        """Whether every user of the machine can read the key."""
         try:
             return bool(self.path.stat().st_mode & 0o004)
         except OSError:
@@ -154,14 +167,16 @@ def validate_key(text: str, origin: str) -> Secret:
     """The key in `text`, without the line end that editors add.
 
     Raises:
-        PollError: secret, when it is empty or cannot stand in an HTTP header.
+        PollError: secret, if it is empty, cannot stand in an HTTP header, or cannot be a key.
     """
     key = text.removesuffix("\n").removesuffix("\r")
     if not key.strip():
         raise PollError(FailureReason.SECRET, f"{origin} is empty")
+    for pattern, message in _MISTAKES:
+        if re.fullmatch(pattern, key):
+            raise PollError(FailureReason.SECRET, f"{origin} {message}")
     if not _KEY.fullmatch(key):
         raise PollError(
-            FailureReason.SECRET,
-            f"{origin} has a blank, a control or a non-ASCII character in its key",
+            FailureReason.SECRET, f"{origin} has a space, control or non-ASCII character in the key"
         )
     return Secret(key)

@@ -27,7 +27,7 @@ LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> CliRunner:
+def run_cli(capsys: pytest.CaptureFixture[str]) -> CliRunner:
     return CliRunner(capsys)
 
 

@@ -1,4 +1,4 @@
-"""Asks a running exporter whether it is healthy: for images that have no shell and no curl."""
+"""`healthcheck`: checks that a running exporter is healthy, for images without shell and curl."""
 
 from __future__ import annotations
 
@@ -6,20 +6,42 @@ import http.client
 import ssl
 from contextlib import closing
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from exporter.server.sockets import AddressError
+from exporter.cli.flags import Parser
+from exporter.cli.output import write
+from exporter.server.sockets import DEFAULT_ADDRESS, AddressError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TIMEOUT: Final = 5.0  # seconds to connect, and for each read
 _LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not bound to
 
 
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the command; its exit status is 0 if the exporter is healthy."""
+    parser = Parser("healthcheck", "Check that a running exporter is healthy.", environ)
+    parser.web_flags(DEFAULT_ADDRESS)
+    parser.add_argument(
+        "url", nargs="?", default="", metavar="URL", help="the exporter's URL or HOST:PORT"
+    )
+    flags = parser.parse(arguments)
+    prefix = parser.route_prefix(flags)
+    url = flags["url"] or flags["web.listen-address"][0]
+    if "://" not in url:
+        url = local_url(url, prefix)
+    problem = find_problem(url)
+    write(f"{url}: {problem or 'healthy'}")
+    return 1 if problem else 0
+
+
 def local_url(address: str, prefix: str) -> str:
-    """Where an exporter of this listen address and path prefix says whether it is healthy.
+    """The URL of the health endpoint of an exporter with this listen address and path prefix.
 
     Raises:
-        AddressError: if this is no address.
+        AddressError: the address is invalid.
     """
     try:
         parts = urlsplit(f"//{address}")
@@ -27,44 +49,44 @@ def local_url(address: str, prefix: str) -> str:
     except ValueError:
         host, port = "", None
     if port is None:
-        raise AddressError(f"{address!r} is no address to ask at")
+        raise AddressError(f'invalid address "{address}"; expected HOST:PORT')
     host = _LOOPBACK.get(host, host)
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{prefix}/-/healthy"
+    netloc = f"[{host}]" if ":" in host else host
+    return f"http://{netloc}:{port}{prefix}/-/healthy"
 
 
-def problem(url: str, timeout: float = TIMEOUT) -> str | None:
+def find_problem(url: str, timeout: float = TIMEOUT) -> str | None:
     """What is wrong with the exporter at `url`, or None.
 
-    An `http:` address that speaks TLS is asked that way, so that nobody has to say. Certificates
-    are not checked: the question is whether the exporter answers, and nothing secret is sent. One
-    that wants a password or a client's certificate first has answered.
+    If an `http:` URL turns out to speak TLS, TLS is used. Certificates are not verified: only
+    whether the exporter responds matters, and nothing secret is sent. An exporter that requires a
+    password or a client certificate has responded.
     """
     try:
-        return _found(urlsplit(url), timeout)
-    except ValueError:  # also a port, or a host's name, that is none: found out when it is used
-        return "that is no URL to ask"
+        return _request(urlsplit(url), timeout)
+    except ValueError:  # also an invalid port or host name, which is detected when it is used
+        return "invalid URL"
 
 
-def _found(parts: SplitResult, timeout: float) -> str | None:
+def _request(parts: SplitResult, timeout: float) -> str | None:
     try:
         status = _status(parts, timeout, tls=parts.scheme == "https")
     except TimeoutError:
-        return f"no answer within {timeout:g} seconds"
+        return f"no response within {timeout:g} seconds"
     except ssl.SSLError as error:
-        # An alert comes from somebody who speaks TLS: TLS 1.2 wants the certificate at once.
-        return None if "_ALERT_" in error.reason else f"no answer: {error.reason}"
+        # An alert comes from a TLS peer: with TLS 1.2 it requires the certificate at once.
+        return None if "_ALERT_" in error.reason else f"no response: {error.reason}"
     except (OSError, http.client.HTTPException) as error:
         if parts.scheme == "http" and not isinstance(error, ConnectionRefusedError):
-            return _found(parts._replace(scheme="https"), timeout)
-        return f"no answer: {error}"
+            return _request(parts._replace(scheme="https"), timeout)
+        return f"no response: {error}"
     return None if status in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED} else f"HTTP status {status}"
 
 
 def _status(parts: SplitResult, timeout: float, *, tls: bool) -> int:
     host, port = parts.hostname or "", parts.port
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=timeout, context=_trusting())
+        http.client.HTTPSConnection(host, port, timeout=timeout, context=_unverified_context())
         if tls
         else http.client.HTTPConnection(host, port, timeout=timeout)
     )
@@ -75,12 +97,12 @@ def _status(parts: SplitResult, timeout: float, *, tls: bool) -> int:
             return connection.getresponse().status
         except (ssl.SSLError, ConnectionError):
             if tls:
-                # Where a client's certificate is wanted, TLS 1.3 says so after the handshake.
+                # With TLS 1.3 a missing client certificate is reported after the handshake.
                 return HTTPStatus.UNAUTHORIZED
             raise
 
 
-def _trusting() -> ssl.SSLContext:
+def _unverified_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

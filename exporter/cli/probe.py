@@ -1,167 +1,128 @@
-"""Poll once, for real, and say what is left."""
+"""`probe`: polls the targets once and prints what is left of their allowances."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from exporter.app import USER_AGENT, create_poller, load_config
+from exporter.cli.flags import Parser
+from exporter.cli.output import write
+from exporter.cli.table import failure_lines, format_table
+from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.model import PollOutcome
 from exporter.polling.poll import Limits, poll_once
-from exporter.state.presentation import (
-    format_account,
-    format_allowance_name,
-    format_date,
-    format_number,
-    format_state,
-    severity,
-    to_json,
-)
+from exporter.state.presentation import to_json
 from exporter.state.store import StateStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.polling.poll import PollTarget
     from exporter.state.store import TargetSnapshot
 
-FORMATS: Final = ("table", "json", "prometheus")
-_HEADINGS: Final = (
-    "TARGET",
-    "ACCOUNT",
-    "ALLOWANCE",
-    "LEFT",
-    "OF",
-    "%",
-    "PER DAY",
-    "RUNS OUT",
-    "ENDS",
-)
-_NUMBERS: Final = frozenset({"LEFT", "OF", "%", "PER DAY"})
-_LEFT: Final = frozenset({"LEFT", "%"})
-_STYLES: Final = {"heading": "1", "critical": "1;31", "warning": "33", "fine": "32"}
-_CONTINUOUS: Final = frozenset(
+_FORMATS: Final = ("table", "json", "prometheus")
+_METRICS_OF_MANY_POLLS: Final = frozenset(
     {NEXT_POLL, *(metric for metric in METRICS if metric.kind == "counter")}
 )
 
 
-async def probe(sources: Sequence[PollTarget], limits: Limits) -> list[TargetSnapshot]:
-    """Poll every source once, at the same time within the limits."""
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the command; its exit status is 0 if every poll succeeded."""
+    parser = Parser("probe", "Poll once and print what is left of each allowance.", environ)
+    parser.config_flag()
+    parser.flag("format", "table", "output format", choices=_FORMATS, metavar=None)
+    description = "write metrics to this file for the textfile collector, and print only failures"
+    parser.flag("textfile", "", description, metavar="FILE")
+    parser.target_arguments()
+    flags = parser.parse(arguments)
+    config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
+    names = flags.get("targets") or [target.name for target in config.targets]
+    if unknown := set(names) - {target.name for target in config.targets}:
+        parser.error(f"unknown target: {', '.join(sorted(unknown))}")
+    client = HttpClient(USER_AGENT)
+    targets = [create_poller(target, client) for target in config.targets if target.name in names]
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    snapshots = asyncio.run(probe(targets, limits))
+    _print(snapshots, flags, environ)
+    return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
+
+
+async def probe(targets: Sequence[PollTarget], limits: Limits) -> list[TargetSnapshot]:
+    """Poll every target once, concurrently within the limits."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
     store = StateStore()
-    store.set_targets(source.target for source in sources)
+    store.set_targets(each.target for each in targets)
 
-    async def poll(source: PollTarget) -> None:
+    async def poll(target: PollTarget) -> None:
         with await limits.slot():
-            attempt = await poll_once(source, limits, time.time)
+            attempt = await poll_once(target, limits, time.time)
         now = time.time()
-        store.record(source.target.name, PollOutcome(*attempt, at=now, next_at=now))
+        store.record(target.target.name, PollOutcome(*attempt, at=now, next_at=now))
 
     async with asyncio.TaskGroup() as group:
-        for source in sources:
-            group.create_task(poll(source))
+        for target in targets:
+            group.create_task(poll(target))
     return list(store.snapshots())
 
 
-def written(
-    snapshots: Sequence[TargetSnapshot],
-    form: Literal["table", "json", "prometheus"],
-    *,
-    is_coloured: bool = False,
+def _print(
+    snapshots: Sequence[TargetSnapshot], flags: Mapping[str, Any], environ: Mapping[str, str]
+) -> None:
+    if flags["textfile"]:
+        path = Path(flags["textfile"])
+        if path.suffix != ".prom":
+            print(f"node_exporter ignores {path}: its name must end in .prom", file=sys.stderr)
+        write_textfile(path, prometheus_text(snapshots))
+        for line in failure_lines(snapshots):
+            print(line, file=sys.stderr)
+    elif flags["format"] == "table":
+        write(format_table(snapshots, time.time(), is_coloured=_is_coloured(environ)))
+    else:
+        write(format_metrics(snapshots, flags["format"]), is_utf8=True)
+
+
+def _is_coloured(environ: Mapping[str, str]) -> bool:
+    """Whether standard output is a terminal on which colours are wanted (https://no-color.org)."""
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def format_metrics(
+    snapshots: Sequence[TargetSnapshot], output_format: Literal["json", "prometheus"]
 ) -> str:
-    """What the probe found, in one of its formats; colours are the table's."""
-    if form == "json":
-        listed = [to_json(snapshot) for snapshot in snapshots]
-        return json.dumps({"targets": listed}, indent=2, ensure_ascii=False)
-    if form == "prometheus":
+    """The results for programs."""
+    if output_format == "prometheus":
         return prometheus_text(snapshots).rstrip("\n")
-    return table(snapshots, time.time(), is_coloured=is_coloured)
+    targets = [to_json(snapshot) for snapshot in snapshots]
+    return json.dumps({"targets": targets}, indent=2, ensure_ascii=False)
 
 
 def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:
-    """The metrics that make sense for a single poll: no next poll, no counters."""
-    lines = [
-        sample_lines(
-            (each for each in target_samples(snapshot) if each.metric not in _CONTINUOUS),
-            snapshot.target.name,
-        )
-        for snapshot in snapshots
-    ]
+    """The metrics of a single poll: without counters and without the time of the next poll."""
+    lines = []
+    for snapshot in snapshots:
+        samples = target_samples(snapshot)
+        kept = (sample for sample in samples if sample.metric not in _METRICS_OF_MANY_POLLS)
+        lines.append(sample_lines(kept, snapshot.target.name))
     return render(lines, Format.TEXT).decode()
 
 
 def write_textfile(path: Path, text: str) -> None:
-    """Put `text` in the place of a file at once: no reader sees half of it.
+    """Replace a file atomically, readable by every user whatever the umask.
 
     Raises:
-        OSError: it cannot be written; what was there stays.
+        OSError: it cannot be written; the old file stays.
     """
     with TemporaryDirectory(dir=path.parent, prefix=".probe-") as folder:
         new = Path(folder) / path.name
         new.write_text(text, encoding="utf-8")
+        new.chmod(0o644)
         new.replace(path)
-
-
-def table(snapshots: Sequence[TargetSnapshot], now: float, *, is_coloured: bool = False) -> str:
-    """A line for each allowance, and one for each target that failed or has none."""
-    rows = [
-        _Row(_HEADINGS, "heading"),
-        *(row for snapshot in snapshots for row in _rows(snapshot, now)),
-    ]
-    columns = range(len(_HEADINGS) - 1)
-    widths = [*(max(len(row.cells[column]) for row in rows) for column in columns), 0]
-    styles = _STYLES if is_coloured else {}
-    return "\n".join([*(_line(row, widths, styles) for row in rows), *_remarks(snapshots)])
-
-
-class _Row(NamedTuple):
-    cells: tuple[str, ...]
-    style: str
-
-
-def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
-    for allowance in snapshot.allowances:
-        cells = (
-            snapshot.target.name,
-            format_account(allowance),
-            format_allowance_name(allowance),
-            format_number(allowance.available),
-            f"{format_number(allowance.allowed)} {allowance.unit}",
-            f"{100 * allowance.ratio:.0f}",
-            "-" if allowance.burn_per_day is None else format_number(allowance.burn_per_day),
-            format_date(allowance.exhaustion, now),
-            format_date(allowance.end, now),
-        )
-        yield _Row(cells, severity(allowance, snapshot.target.alerts))
-
-
-def _line(row: _Row, widths: Iterable[int], styles: Mapping[str, str]) -> str:
-    """A row, its cells aligned; of an allowance's, what is left is coloured."""
-    parts = []
-    for cell, width, heading in zip(row.cells, widths, _HEADINGS, strict=True):
-        text = cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
-        if row.style in styles and (row.style == "heading" or heading in _LEFT):
-            text = f"\x1b[{styles[row.style]}m{text}\x1b[0m"
-        parts.append(text)
-    return "  ".join(parts)
-
-
-def _remarks(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
-    yield from failures(snapshots)
-    for snapshot in snapshots:
-        if not snapshot.state.failure and not snapshot.allowances:
-            figures = len(snapshot.result.samples) if snapshot.result else 0
-            yield f"{snapshot.target.name}: up, {figures} figures, no allowance configured"
-
-
-def failures(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
-    """A line for each target that failed."""
-    for snapshot in snapshots:
-        if snapshot.state.failure:
-            yield f"{snapshot.target.name}: {format_state(snapshot)}"

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words that never quote a value of it."""
+"""Configuration errors: every problem with its line; no message quotes a value."""
 
 from __future__ import annotations
 
@@ -20,42 +20,43 @@ if TYPE_CHECKING:
 Steps: TypeAlias = tuple[str | int, ...]  # from the top of the file: keys and list indices
 
 UNKNOWN_KEY: Final = "extra_forbidden"
-_OWN_WORDS: Final = "wrong"
-_FALLBACK: Final = "is not valid here"
-_NOT_A_PROBLEM: Final = "default_factory_not_called"  # follows from another one
-_WORDS: Final = {
-    "missing": "is missing",
-    "string_type": "must be text; put it in quotes",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a number, and not too large a one",
-    "greater_than": "must be above {gt:g}",
+MISSING: Final = "missing"
+_CONFIG_ERROR: Final = "config_error"
+_FALLBACK: Final = "invalid value"
+_FOLLOWS_FROM_ANOTHER: Final = "default_factory_not_called"
+_MESSAGES: Final = {
+    MISSING: "required key is missing",
+    "string_type": "expected a string; put the value in quotes",
+    "bool_type": "expected true or false",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "number out of range",
+    "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
-    "less_than": "must be below {lt:g}",
+    "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
-    "string_too_short": "must have {min_length} or more characters",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "has a form that is not allowed here",
-    "literal_error": "must be {expected}",
-    "tuple_type": "must be a list",
-    "too_short": "must have {min_length} or more entries",
-    "too_long": "must have at most {max_length} entries",
-    "dict_type": "must be a mapping of keys to values",
-    "model_type": "must be a mapping of keys to values",
+    "string_too_short": "expected {min_length} or more characters",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_pattern_mismatch": "invalid format",
+    "literal_error": "expected {expected}",
+    "tuple_type": "expected a list",
+    "too_short": "expected {min_length} or more entries",
+    "too_long": "expected at most {max_length} entries",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
 }
-# A key of ours has no digit; one that has may be a secret that slid out of its place.
-_SHOWN_KEY: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
+# The exporter's keys have no digits; a key that has one may be a misplaced secret.
+_QUOTABLE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong, or odd.
+    """One error or warning.
 
     Args:
-        line: counted from 1; 0 if the file as a whole is meant.
-        path: such as `targets[0].region`; empty if the document as a whole is meant.
-        message: a sentence without a subject; it never quotes a value.
+        line: counted from 1; 0 for the file as a whole.
+        path: such as `targets[0].region`; empty for the document as a whole.
+        message: what is wrong; never quotes a value.
     """
 
     line: int
@@ -69,7 +70,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used: `str()` has one line for each problem.
+    """An invalid configuration: `str()` has one line for each problem.
 
     Args:
         file: the configuration file.
@@ -82,8 +83,8 @@ class ConfigError(Exception):
 
 
 def config_error(message: str) -> PydanticCustomError:
-    """What a validator raises: `message` is shown to the user, so it must not quote the value."""
-    return PydanticCustomError(_OWN_WORDS, "{message}", {"message": message})
+    """The error for a validator to raise; `message` is shown, so it must not quote the value."""
+    return PydanticCustomError(_CONFIG_ERROR, "{message}", {"message": message})
 
 
 def format_path(steps: Iterable[str | int]) -> str:
@@ -93,25 +94,25 @@ def format_path(steps: Iterable[str | int]) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += "." * bool(text) + (step if _SHOWN_KEY.fullmatch(step) else "…")
+            text += "." * bool(text) + (step if _QUOTABLE_KEY.fullmatch(step) else "…")
     return text
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """The word that was meant, or all there are."""
-    names = sorted(known)
-    close = difflib.get_close_matches(word[:64], names, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(names)}"
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """The valid name that was probably meant, or all valid names."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name[:64], names, n=1)
+    return f'did you mean "{close[0]}"?' if close else f"expected one of {', '.join(names)}"
 
 
-def is_typo_of(word: str, step: str | int) -> bool:
-    """Whether a key is likely a misspelt `word`."""
-    return bool(difflib.get_close_matches(str(step)[:64], [word]))
+def is_typo_of(name: str, step: str | int) -> bool:
+    """Whether a key is probably a misspelt `name`."""
+    return bool(difflib.get_close_matches(str(step)[:64], [name]))
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What pydantic found, where, and in our words.
+class ModelError:
+    """An error that pydantic found, with our message.
 
     Args:
         steps: fields and indices from the model down.
@@ -124,67 +125,79 @@ class Finding:
     message: str
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[Finding]:
-    """The errors of `model`, in pydantic's order; what all branches of a union say is one."""
-    found: dict[Steps, Finding] = {}
+def model_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[ModelError]:
+    """The errors of `model`, in pydantic's order; those of a union's branches become one."""
+    found: dict[Steps, ModelError] = {}
     unions: set[Steps] = set()
-    # Neither a value nor pydantic's own words enter the text: `input` serves by its type alone.
+    # Neither a value nor pydantic's own text enters a message: of `input` only the type is used.
     for detail in error.errors(include_url=False):
-        if detail["type"] == _NOT_A_PROBLEM:
+        if detail["type"] == _FOLLOWS_FROM_ANOTHER:
             continue
-        finding = Finding(_fields(detail, model), detail["type"], _message(detail, model))
-        if finding.steps in found:
-            message = f"{found[finding.steps].message}, or {finding.message}"
-            finding = replace(finding, message=message)
-        elif detail["loc"][-1:] != finding.steps[-1:]:
-            unions.add(finding.steps)
-        found[finding.steps] = finding
-    for steps, finding in found.items():
-        # What is wrong deeper down explains why no branch fits, or too few entries do.
-        if not (steps in unions or finding.kind == "too_short") or not any(
-            _is_below(other, steps) for other in found
+        each = ModelError(_field_steps(detail, model), detail["type"], _message(detail, model))
+        if each.steps in found:
+            each = replace(each, message=f"{found[each.steps].message}, or {each.message}")
+        elif detail["loc"][-1:] != each.steps[-1:]:
+            unions.add(each.steps)
+        found[each.steps] = each
+    for steps, each in found.items():
+        # An error deeper down explains why no branch of a union fits, or entries are missing.
+        if not (steps in unions or each.kind == "too_short") or not any(
+            len(other) > len(steps) and other[: len(steps)] == steps for other in found
         ):
-            yield finding
+            yield each
 
 
-def _is_below(steps: Steps, above: Steps) -> bool:
-    return len(steps) > len(above) and steps[: len(above)] == above
-
-
-def _fields(detail: ErrorDetails, model: type[BaseModel]) -> Steps:
+def _field_steps(detail: ErrorDetails, model: type[BaseModel]) -> Steps:
     """The error's location without the names that pydantic gives the branches of a union."""
     steps: Steps = ()
     for step in detail["loc"]:
-        if isinstance(step, int) or step in _known_keys(model, steps):
+        if isinstance(step, int) or step in _keys(_models_at(model, steps)):
             steps = (*steps, step)
     return (*steps, detail["loc"][-1]) if detail["type"] == UNKNOWN_KEY else steps
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind = detail["type"]
-    if kind == _OWN_WORDS:
+    if kind == _CONFIG_ERROR:
         return detail["msg"]
     if kind == UNKNOWN_KEY:
         *parents, key = detail["loc"]
-        return f"unknown key; {suggestion(str(key), _known_keys(model, parents))}"
+        return f"unknown key; {_key_suggestion(str(key), _models_at(model, parents))}"
     if kind == "string_type" and isinstance(detail["input"], (dict, tuple)):
-        return "must be text"
-    return _WORDS.get(kind, _FALLBACK).format_map(detail.get("ctx", {}))
+        return "expected a string"
+    return _MESSAGES.get(kind, _FALLBACK).format_map(detail.get("ctx", {}))
 
 
-def _known_keys(model: type[BaseModel], parents: Iterable[str | int]) -> Iterator[str]:
-    """The keys of the model that stands at `parents` below `model`."""
-    models = [model]
-    for step in parents:
-        fields = [each.model_fields[step] for each in models if step in each.model_fields]
-        # A step that is no field is an index, or the name pydantic gives a branch of a union.
-        if fields:
-            models = [inner for field in fields for inner in _models(field.annotation)]
+def _key_suggestion(key: str, models: list[type[BaseModel]]) -> str:
+    """The section to which the key belongs, or a similar key."""
+    sections = sorted(
+        f'"{name}"'
+        for each in models
+        for name, field in each.model_fields.items()
+        if key in _keys(_models_in(field.annotation))
+    )
+    if sections:
+        return f"it belongs under {' or '.join(sections)}"
+    return suggestion(key, _keys(models))
+
+
+def _keys(models: Iterable[type[BaseModel]]) -> Iterator[str]:
     return (key for each in models for key in each.model_fields)
 
 
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
+def _models_at(model: type[BaseModel], steps: Iterable[str | int]) -> list[type[BaseModel]]:
+    """The models that may stand at `steps` below `model`."""
+    models = [model]
+    for step in steps:
+        fields = [each.model_fields[step] for each in models if step in each.model_fields]
+        # A step that is no field is an index, or the name pydantic gives a branch of a union.
+        if fields:
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+    return models
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from _models_in(argument)

@@ -1,75 +1,114 @@
-"""From a configuration file to a `Config`, or to every problem in it at once."""
+"""Loads a configuration file, or reports every problem in it at once."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import Field, ValidationError
 
 from exporter.config.errors import (
+    MISSING,
     UNKNOWN_KEY,
     ConfigError,
     Problem,
     Steps,
-    explain,
     format_path,
     is_typo_of,
+    model_errors,
     suggestion,
 )
-from exporter.config.models import Config, Defaults, Model, PollSettings, Target
+from exporter.config.models import (
+    KEY_FIELDS,
+    Config,
+    Defaults,
+    Model,
+    PollSettings,
+    Target,
+    TargetWarning,
+)
 from exporter.config.types import ValidationContext
-from exporter.config.yaml_parser import MAX_BYTES, Node, Plain, YamlError, read_yaml
+from exporter.config.yaml_parser import MAX_BYTES, Document, Plain, YamlError, read_yaml
 from exporter.files import read_regular_file
+from exporter.model import PollError
 from exporter.secrets import KeyFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+
+KeyCheck: TypeAlias = Literal["required", "optional", "ignored"]
+"""Whether a target without a usable key is a problem, a warning, or of no interest."""
 
 _M = TypeVar("_M", bound=Model)
+# A key in place of the name of its file or variable must not be quoted.
+_QUOTABLE: Final = re.compile(r"[A-Z_][A-Z_0-9]*|.*/.*")
 
 
 class _File(Defaults):
     targets: tuple[dict[str, Any], ...] = Field(min_length=1)
 
 
-def load(path: Path, vendors: Mapping[str, type[Target]], environ: Mapping[str, str]) -> Config:
-    """The configuration in the file at `path`; relative paths in it start at its folder.
+def load(
+    path: Path,
+    vendors: Mapping[str, type[Target]],
+    environ: Mapping[str, str],
+    *,
+    keys: KeyCheck = "optional",
+    is_pipe_allowed: bool = False,
+) -> Config:
+    """The configuration in the file at `path`.
+
+    Args:
+        path: the file; relative paths in it start at its folder.
+        vendors: the settings of each vendor's targets.
+        environ: the environment variables that may hold keys.
+        keys: what a target without a usable key is.
+        is_pipe_allowed: whether it may be a pipe: it is read to its end, and relative paths start
+            at the working directory.
 
     Raises:
-        ConfigError: with everything that is wrong.
+        ConfigError: with every problem.
     """
     try:
-        root, problems = read_yaml(read_regular_file(path, MAX_BYTES + 1))
+        is_pipe = is_pipe_allowed and (path.is_fifo() or path.is_char_device())
+        document = read_yaml(
+            _read_pipe(path) if is_pipe else read_regular_file(path, MAX_BYTES + 1)
+        )
     except YamlError as error:
         raise ConfigError(path, [error.problem]) from None
     except OSError as error:
         raise ConfigError(path, [Problem(0, "", f"cannot be read: {error.strerror}")]) from None
-    odd = frozenset((problem.line, problem.path) for problem in problems)
-    loading = _Loading(root, vendors, ValidationContext(path.parent, environ), odd)
+    context = ValidationContext(Path() if is_pipe else path.parent, environ)
+    loading = _Loading(document, vendors, context, keys)
     config = loading.config()
     if config is None:
-        raise ConfigError(path, [*problems, *loading.problems])
+        raise ConfigError(path, [*document.problems, *loading.problems])
     return config
+
+
+def _read_pipe(path: Path) -> bytes:
+    with path.open("rb") as pipe:
+        return pipe.read(MAX_BYTES + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Loading:
-    """One attempt to make a configuration of a document; `odd` places were reported before."""
+    """Validates a document."""
 
-    root: Node
+    document: Document
     vendors: Mapping[str, type[Target]]
     context: ValidationContext
-    odd: frozenset[tuple[int, str]]
+    keys: KeyCheck
     problems: list[Problem] = field(default_factory=list)
 
     def config(self) -> Config | None:
-        """The configuration, if there are no problems."""
-        data = self.root.plain()
-        file = self._valid(_File, data, ())
-        # Where the defaults are wrong, the targets are looked at with built-in ones.
-        defaults = _defaults(file or _File(targets=({},)))
+        """The configuration, if it has no problems."""
+        data = self.document.data
+        file = self._validate(_File, data, ())
+        # If the defaults are invalid, the targets are validated with built-in ones.
+        defaults = _target_defaults(file or _File(targets=({},)))
         raw = data.get("targets") if isinstance(data, dict) else None
         numbered = [
             (index, target)
@@ -77,11 +116,14 @@ class _Loading:
             if isinstance(target, dict)
         ]
         self._check_unique_names(numbered)
-        targets = [self._target(index, target, defaults) for index, target in numbered]
-        if file is None or self.odd or self.problems:
+        targets, warnings = list[Target](), list[TargetWarning]()
+        for index, data_of_target in numbered:
+            if target := self._target(index, data_of_target, defaults):
+                targets.append(target)
+                warnings += self._check_key(index, target, data_of_target)
+        if file is None or self.document.problems or self.problems:
             return None
-        valid = tuple(target for target in targets if target is not None)
-        return Config(file.poll, file.http, file.alerts, valid, tuple(self._warnings(valid)))
+        return Config(file.poll, file.http, file.alerts, tuple(targets), tuple(warnings))
 
     def _target(
         self, index: int, raw: dict[str, Plain], defaults: Mapping[str, Model]
@@ -90,21 +132,20 @@ class _Loading:
         vendor = raw.get("vendor")
         model = self.vendors.get(vendor) if isinstance(vendor, str) else None
         if isinstance(vendor, str) and model is None:
-            hint = suggestion(vendor, self.vendors)
-            self._report((*steps, "vendor"), f"unknown vendor; {hint}")
-        return self._valid(model or Target, _with_defaults(raw, defaults), steps)
+            self._report((*steps, "vendor"), f"unknown vendor; {suggestion(vendor, self.vendors)}")
+        return self._validate(model or Target, _with_defaults(raw, defaults), steps)
 
-    def _valid(self, model: type[_M], data: object, steps: Steps) -> _M | None:
+    def _validate(self, model: type[_M], data: object, steps: Steps) -> _M | None:
         """The model of `data`, which stands at `steps`; or None, and its errors are reported."""
         try:
             return model.model_validate(data, context=self.context)
-        except ValidationError as error:
-            for finding in explain(error, model):
-                # The keys of a target whose vendor is unknown are unknown, too.
-                is_vendor_s = model is Target and finding.kind == UNKNOWN_KEY
-                if not is_vendor_s or is_typo_of("vendor", finding.steps[-1]):
-                    inner = (*steps, *finding.steps)
-                    self._report(inner, finding.message, missing=finding.kind == "missing")
+        except ValidationError as validation_error:
+            for error in model_errors(validation_error, model):
+                # Of an unknown vendor the keys are not known either.
+                is_vendor_key = model is Target and error.kind == UNKNOWN_KEY
+                if not is_vendor_key or is_typo_of("vendor", error.steps[-1]):
+                    inner = (*steps, *error.steps)
+                    self._report(inner, error.message, is_missing=error.kind == MISSING)
             return None
 
     def _check_unique_names(self, numbered: Iterable[tuple[int, dict[str, Plain]]]) -> None:
@@ -112,38 +153,54 @@ class _Loading:
         for index, target in numbered:
             name = target.get("name")
             if isinstance(name, str) and first.setdefault(name, index) != index:
-                self._report(
-                    ("targets", index, "name"), f"is the name of targets[{first[name]}] already"
-                )
+                message = f"duplicate name; targets[{first[name]}] has it too"
+                self._report(("targets", index, "name"), message)
 
-    def _report(self, steps: Steps, message: str, *, missing: bool = False) -> None:
-        line, found = self.root.locate(steps)
-        path = format_path((*found, steps[-1]) if missing else found)
-        # What the reader found odd in a place explains what is wrong with the value there.
-        if (line, path) not in self.odd:
+    def _check_key(
+        self, index: int, target: Target, raw: dict[str, Plain]
+    ) -> Iterator[TargetWarning]:
+        """The warnings about a target's key; reports its problem where a key is required."""
+        if self.keys == "ignored":
+            return
+        (name,) = (name for name in KEY_FIELDS if raw.get(name) is not None)
+        line, steps = self.document.locate(("targets", index, name))
+        path = format_path(steps)
+        try:
+            target.key.read()
+        except PollError as error:
+            given = str(raw[name])
+            shown = f" ({given})" if _QUOTABLE.fullmatch(given) else ""
+            problem = Problem(line, path, f"{error.detail}{shown}")
+            if self.keys == "required":
+                self.problems.append(problem)
+            else:
+                yield TargetWarning(target.name, problem)
+            return
+        if isinstance(target.key, KeyFile) and target.key.is_world_readable():
+            message = "every user of the machine can read the key"
+            yield TargetWarning(target.name, Problem(line, path, message))
+
+    def _report(self, steps: Steps, message: str, *, is_missing: bool = False) -> None:
+        line, found = self.document.locate(steps)
+        path = format_path((*found, steps[-1]) if is_missing else found)
+        # A defect of the YAML explains what is wrong with the value there.
+        known = ((problem.line, problem.path) for problem in self.document.problems)
+        if (line, path) not in known:
             self.problems.append(Problem(line, path, message))
 
-    def _warnings(self, targets: Iterable[Target]) -> Iterator[Problem]:
-        for index, target in enumerate(targets):
-            if isinstance(target.key, KeyFile) and target.key.is_readable_by_all():
-                line, steps = self.root.locate(("targets", index, "api_key_file"))
-                yield Problem(
-                    line, format_path(steps), "every user of the machine can read the key"
-                )
 
+def _target_defaults(file: _File) -> dict[str, Model]:
+    """The sections that targets have too, without the limits of all polls.
 
-def _defaults(file: _File) -> dict[str, Model]:
-    """The sections that targets have too, without what all polls share.
-
-    So a target stays the same target when only a limit of all polls changes.
+    So a target is equal to what it was if only such a limit changes.
     """
     kept = {key: getattr(file.poll, key) for key in PollSettings.model_fields}
-    pace = PollSettings.model_construct(file.poll.model_fields_set & kept.keys(), **kept)
-    return {"poll": pace, "http": file.http, "alerts": file.alerts}
+    poll = PollSettings.model_construct(file.poll.model_fields_set & kept.keys(), **kept)
+    return {"poll": poll, "http": file.http, "alerts": file.alerts}
 
 
 def _with_defaults(raw: dict[str, Plain], defaults: Mapping[str, Model]) -> dict[str, object]:
-    """A target's data with the defaults' very objects, or their keys under the target's own."""
+    """A target's data with the defaults' own objects, or their keys under the target's own."""
     merged: dict[str, object] = dict(raw)
     for name, section in defaults.items():
         own = raw.get(name)

@@ -1,19 +1,13 @@
-"""The configuration: strict YAML to frozen models, with every problem at once and its line.
-
-No vendor is known here by name: each hands in its settings, a subclass of `Target`.
-"""
+"""The models of a configuration. Each vendor adds its own subclass of `Target`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from exporter.config.errors import (
-    Problem,
-    config_error,
-)
+from exporter.config.errors import Problem, config_error
 from exporter.config.types import (
     BaseUrl,
     CertificateFile,
@@ -30,14 +24,14 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 20.0
 _STALE_INTERVALS: Final = 3
-_KEY_PLACES: Final = ("api_key_file", "api_key_env", "api_key")
+KEY_FIELDS: Final = ("api_key_file", "api_key_env", "api_key")
 
 
 class Model(BaseModel):
     """A mapping of the configuration: frozen, strict, without unknown keys.
 
-    YAML's lists arrive as tuples: declare `tuple[X, ...]`. Docstrings of fields are the schema's
-    descriptions. Validators of a field raise `problems.wrong(message)`.
+    YAML's lists arrive as tuples: declare `tuple[X, ...]`. A field's docstring is its description
+    in the JSON Schema and in the reference. Validators raise `errors.config_error(message)`.
     """
 
     model_config = ConfigDict(
@@ -48,6 +42,7 @@ class Model(BaseModel):
         allow_inf_nan=False,
         validate_default=False,
         arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -55,19 +50,21 @@ class PollSettings(Model):
     """How often a target is polled."""
 
     interval: Duration = Duration(15 * 60)
-    """Time from one poll of a target to the next."""
+    """Time between two polls of a target."""
 
     timeout: Duration = Field(
         default_factory=lambda data: Duration(min(_TIMEOUT, data["interval"])),
         validate_default=True,
     )
-    """Time for a whole poll, all its requests included; default: 20 seconds, or the interval."""
+    """Timeout of a poll, all its requests included; at most `interval`. Default: 20s, or `interval`
+    if that is less."""
 
     stale_after: Duration = Field(
         default_factory=lambda data: Duration(_STALE_INTERVALS * data["interval"]),
         validate_default=True,
     )
-    """Age at which values that could not be renewed are withdrawn; default: three intervals."""
+    """Age at which the values of the last successful poll expire; at least `interval`. Default:
+    three times `interval`."""
 
     @field_validator("timeout")
     @classmethod
@@ -85,37 +82,37 @@ class PollSettings(Model):
 
 
 class Poll(PollSettings):
-    """How often targets are polled, and what all polls together may use."""
+    """How often targets are polled, and limits for all polls together."""
 
     max_concurrent: int = Field(16, ge=1, le=10_000)
-    """Polls that may be starting at the same time, over all targets. One that still waits for its
+    """Polls that may start at the same time, over all targets. A poll that still waits for its
     vendor after a second no longer counts: a hung vendor delays no other's targets."""
 
     requests_per_second: float = Field(5.0, ge=0.001, le=1000)
-    """Requests that may be started in a second, for each API host."""
+    """Limit of requests per second to each API host."""
 
 
 class Http(Model):
     """How the vendors' APIs are reached."""
 
     proxy_url: Proxy | None = None
-    """An HTTP proxy; it may hold a user and a password."""
+    """URL of an HTTP proxy, with user and password if it needs them."""
 
     proxy_from_environment: bool = False
-    """Whether HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are followed."""
+    """Whether the environment variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY apply."""
 
     tls_ca_file: CertificateFile | None = None
-    """Certificates (PEM) to trust instead of the usual authorities."""
+    """File of certificates (PEM) to trust instead of the system's."""
 
 
 class Alerts(Model):
-    """When what is left of an allowance is worth an alert."""
+    """Thresholds of the alerts on an allowance."""
 
     warning_ratio: float = Field(0.2, ge=0, le=1)
-    """Share of an allowance, 0 to 1, below which a warning is due."""
+    """Share of an allowance, 0 to 1: a warning is due when less is left."""
 
     critical_ratio: float = Field(0.05, ge=0, le=1, validate_default=True)
-    """The same for a critical alert; at most the warning's."""
+    """The same for a critical alert; at most `warning_ratio`."""
 
     @field_validator("critical_ratio")
     @classmethod
@@ -126,33 +123,34 @@ class Alerts(Model):
 
 
 class Target(Model):
-    """What every vendor's targets have; a vendor adds its own keys, and a Literal for `vendor`.
+    """The keys of every vendor's targets; a vendor adds its own keys, and a Literal for `vendor`.
 
-    `poll`, `http` and `alerts` are effective values: the file's defaults with the target's own
-    keys over them. Targets without keys of their own share the defaults' objects.
+    `poll`, `http` and `alerts` are effective values: the file's defaults, overridden by the
+    target's own keys. Targets without own keys share the objects of the defaults.
     """
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": [place]} for place in _KEY_PLACES]}
+        json_schema_extra={"oneOf": [{"required": [name]} for name in KEY_FIELDS]}
     )
 
     name: Name
-    """The target's name, unique in the file: the label `target` of every metric."""
+    """Unique name: the label `target` of the target's metrics."""
 
     vendor: str
-    """Whose API is asked."""
+    """The vendor whose API is polled."""
 
     base_url: BaseUrl | None = None
-    """Where the API is, for a gateway, a self-hosted installation or a test."""
+    """URL of the API without its version, for a gateway, a self-hosted installation or a test.
+    Default: the vendor's."""
 
     api_key_file: FileKey | None = None
-    """A file whose one line is the API key; it is read again when it changes."""
+    """File with the API key as its only line; it is read again when it changes."""
 
     api_key_env: EnvKey | None = None
-    """The environment variable that holds the API key."""
+    """Name of the environment variable with the API key."""
 
     api_key: InlineKey | None = Field(None, validate_default=True)
-    """The API key itself; a file is the better place."""
+    """The API key itself; prefer a file."""
 
     poll: PollSettings = Field(default_factory=PollSettings)
     """Overrides the defaults key by key."""
@@ -164,56 +162,63 @@ class Target(Model):
     """Overrides the defaults key by key."""
 
     def model_post_init(self, _context: object, /) -> None:
-        """Forget which keys the file gave: nobody asks, and it is a lot to keep for each target."""
+        """Drop the set of given keys: it is not needed, and takes memory for each target."""
         self.__pydantic_fields_set__.clear()
 
     @field_validator("api_key")
     @classmethod
     def _one_key(cls, value: object, info: ValidationInfo) -> object:
-        # A place that is wrong itself is missing in `data`, and has been reported.
-        places = [info.data.get(place, "") for place in _KEY_PLACES[:-1]] + [value]
-        if sum(place is not None for place in places) != 1:
-            raise config_error(f"needs exactly one of {', '.join(_KEY_PLACES)}")
+        # An invalid field is missing in `data`, and has been reported.
+        given = [info.data.get(name, "") for name in KEY_FIELDS[:-1]] + [value]
+        if sum(key is not None for key in given) != 1:
+            raise config_error(f"expected exactly one of {', '.join(KEY_FIELDS)}")
         return value
 
     @property
     def address(self) -> str:
-        """Where the API answers, without a trailing slash."""
+        """The API's URL, without a trailing slash."""
         return self.base_url or ""
 
     @property
     def key(self) -> KeySource:
-        """Where the API key is kept."""
+        """The source of the API key."""
         source = self.api_key_file or self.api_key_env or self.api_key
-        assert source is not None  # noqa: S101  the validator above saw to it
+        assert source is not None  # noqa: S101  the validator above ensures it
         return source
 
 
 class Defaults(Model):
-    """The file's sections beside the targets: defaults for every target."""
+    """The file's sections other than the targets: defaults for every target."""
 
     poll: Poll = Field(default_factory=Poll)
-    """How often targets are polled, and what all polls together may use."""
+    """How often targets are polled, and limits for all polls together."""
 
     http: Http = Field(default_factory=Http)
     """How the vendors' APIs are reached."""
 
     alerts: Alerts = Field(default_factory=Alerts)
-    """When what is left of an allowance is worth an alert."""
+    """Thresholds of the alerts on an allowance."""
+
+
+class TargetWarning(NamedTuple):
+    """A problem of one target that does not keep the others from being polled."""
+
+    target: str
+    problem: Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration that can be used.
+    """A valid configuration.
 
     Args:
         poll, http, alerts: the defaults.
         targets: in the file's order.
-        warnings: what is odd about it, in the order of lines.
+        warnings: in the order of targets.
     """
 
     poll: Poll
     http: Http
     alerts: Alerts
     targets: tuple[Target, ...]
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[TargetWarning, ...] = ()

@@ -1,33 +1,29 @@
-"""Strict YAML: text to plain data, each value knowing its line, every oddity a problem.
+"""Strict YAML: text to plain data, with the line of every value and a problem for every defect.
 
-The parser's events are read one by one, so that depth, aliases and size are bounded before
-anything is built. Scalars follow YAML 1.2's core schema: `on`, `0123`, `12:30` and dates are text.
+Scalars follow YAML 1.2's core schema: `on`, `0123`, `12:30` and dates are text. Depth is bounded
+while the document is composed, the number of values (each alias counts as what it repeats) while
+it is converted.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 import yaml
 
-from exporter.config.errors import Problem, format_path
+from exporter.config.errors import Problem, Steps, format_path
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from exporter.config.errors import Steps
-
-Event: TypeAlias = Any  # PyYAML's types give events none of their fields
 Scalar: TypeAlias = str | int | float | bool | None
-Content: TypeAlias = "Scalar | tuple[Node, ...] | dict[str, Node]"
 Plain: TypeAlias = Scalar | tuple["Plain", ...] | dict[str, "Plain"]
 
 MAX_BYTES: Final = 16 * 2**20
-_MAX_NODES: Final = 1_000_000
+_MAX_VALUES: Final = 1_000_000
 _MAX_DEPTH: Final = 50
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FASTEST: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN: Final = "plain"  # in place of a tag: text without quotes, whose type is to be found
+_QUOTED: Final = "quoted"
 _CONSTANTS: Final = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -38,20 +34,25 @@ _WITH_POINT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)\.[0-9]*)([eE][-
 _WITH_EXPONENT: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)[eE][-+]?[0-9]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _NOT_TEXT: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# The parser's own words may quote the file; these are chosen by what they begin or end with.
-_SYNTAX: Final = (
-    ("mapping values are not allowed", "a colon where none can stand; quote text that holds one"),
-    ("cannot start any token", "a tab, @, % or ` where none can stand; indent with blanks"),
-    ("quoted scalar", "quoted text that does not end, or has an escape that does not exist"),
-    ("could not find expected ':'", "a key without its colon"),
-    ("flow", "a list or mapping in brackets that does not end well"),
-    ("block", "a key or an item that is not indented like those above it"),
-    ("", "not valid YAML; look at indentation, quotes and colons here and above"),
+_BAD_QUOTES: Final = "unterminated quoted string, or invalid escape in it"
+_INVALID: Final = "invalid YAML; check indentation, quotes and colons here and above"
+# PyYAML's own messages may quote the file, so each is replaced, by a part that identifies it.
+_SYNTAX_ERRORS: Final = (
+    ("mapping values are not allowed", "unexpected colon; quote text that contains one"),
+    ("cannot start any token", "unexpected tab, @, % or `; indent with spaces, quote such text"),
+    ("quoted scalar", _BAD_QUOTES),
+    ("could not find expected ':'", "key without a colon"),
+    ("flow", "unterminated list or mapping in brackets"),
+    ("block", "key or item that is not indented like those above it"),
+    ("undefined alias", "alias without an anchor before it"),
+    ("duplicate anchor", "duplicate anchor"),
+    ("single document", "expected a single document"),
+    ("", _INVALID),
 )
 
 
 class YamlError(Exception):
-    """A text that is no YAML document at all."""
+    """The text is not a YAML document."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -59,69 +60,68 @@ class YamlError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A value with its line: that of its key in a mapping, else that where it starts."""
+class Document:
+    """A YAML document.
 
-    line: int
-    value: Content
+    Args:
+        data: its value.
+        problems: what is wrong with it although it could be read.
+        root: PyYAML's node of the value.
+    """
 
-    def plain(self) -> Plain:
-        """The value without lines: dicts, tuples, text, numbers, booleans and None."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, tuple):
-            return tuple(node.plain() for node in self.value)
-        return self.value
-
-    def child(self, step: str | int) -> Node | None:
-        """The value at a key or an index, if there is one."""
-        if isinstance(self.value, dict) and isinstance(step, str):
-            return self.value.get(step)
-        if isinstance(self.value, tuple) and isinstance(step, int):
-            return self.value[step]
-        return None
-
-    def children(self) -> Iterable[Node]:
-        """The values one level below."""
-        if isinstance(self.value, dict):
-            return self.value.values()
-        return self.value if isinstance(self.value, tuple) else ()
+    data: Plain
+    problems: tuple[Problem, ...]
+    root: yaml.Node
 
     def locate(self, steps: Steps) -> tuple[int, Steps]:
-        """The line of what stands at `steps`, and `steps` without those that lead nowhere."""
-        node, found = self, list[str | int]()
+        """The line of the value at `steps`, and `steps` without those that do not exist.
+
+        A value in a mapping has the line of its key.
+        """
+        node, line, found = self.root, self.root.start_mark.line, list[str | int]()
         for step in steps:
-            if (below := node.child(step)) is not None:
-                node = below
+            if (place := _child(node, step)) is not None:
+                line, node = place
                 found.append(step)
-        return node.line, tuple(found)
-
-    def height(self) -> int:
-        """Levels of values, this one included."""
-        return 1 + max((node.height() for node in self.children()), default=0)
+        return line + 1, tuple(found)
 
 
-def read_yaml(raw: bytes, loader: type = _LOADER) -> tuple[Node, tuple[Problem, ...]]:
-    """The document in `raw`, and what is wrong with it although it could be read.
+def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == step:
+                return key.start_mark.line, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+        return node.value[step].start_mark.line, node.value[step]
+    return None
+
+
+def read_yaml(raw: bytes, base: type = _FASTEST) -> Document:
+    """The document in `raw`; `base` is the PyYAML loader to read it with.
 
     Raises:
-        YamlError: it could not.
+        YamlError: it cannot be read.
     """
-    text = _decoded(raw)
+    text = _decode(raw)
     try:
-        reader = _Reader(yaml.parse(text, Loader=loader))
-        return reader.document(), tuple(reader.problems)
+        root = yaml.compose(text, Loader=type("_Loader", (_Composer, base), {}))
     except yaml.MarkedYAMLError as error:
-        said = f"{error.context} {error.problem}"
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise YamlError(line, next(ours for part, ours in _SYNTAX if part in said)) from None
+        theirs = f"{error.context} {error.problem}"
+        raise YamlError(
+            line, next(ours for part, ours in _SYNTAX_ERRORS if part in theirs)
+        ) from None
     except (yaml.YAMLError, ValueError, OverflowError):
         # The parser in pure Python lets numbers that are too large for it through.
-        raise YamlError(0, _SYNTAX[-1][1]) from None
+        raise YamlError(0, _INVALID) from None
+    if root is None:
+        raise YamlError(0, "the file is empty")
+    converter = _Converter()
+    return Document(converter.convert(root, ()), tuple(converter.problems), root)
 
 
-def resolved(text: str) -> Scalar:
-    """What unquoted `text` means."""
+def resolve_scalar(text: str) -> Scalar:
+    """The value of unquoted `text`."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):
@@ -131,101 +131,85 @@ def resolved(text: str) -> Scalar:
     return text
 
 
-def _decoded(raw: bytes) -> str:
+def _decode(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         raise YamlError(0, f"the file is larger than {MAX_BYTES // 2**20} MiB")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise YamlError(raw.count(b"\n", 0, error.start) + 1, "not UTF-8") from None
-    if odd := _NOT_TEXT.search(text):
-        raise YamlError(text.count("\n", 0, odd.start()) + 1, "a control character")
+    if match := _NOT_TEXT.search(text):
+        raise YamlError(text.count("\n", 0, match.start()) + 1, "unexpected control character")
     return text
 
 
-class _Reader:
-    """Builds nodes from a parser's events."""
+class _Composer:
+    """Overrides PyYAML's resolver: bounds the depth, and leaves types to `resolve_scalar`."""
 
-    def __init__(self, events: Iterator[Event]) -> None:
-        self.events = events
-        self.problems: list[Problem] = []
-        self._anchors: dict[str, tuple[Node, int] | None] = {}  # None while it is being built
-        self._count = 0
+    _depth = 0
 
-    def document(self) -> Node:
-        """The one document."""
-        next(self.events)  # the stream starts
-        if isinstance(next(self.events), yaml.StreamEndEvent):
-            raise YamlError(0, "the file is empty")
-        root = self._node(next(self.events), ())
-        next(self.events)  # the document ends
-        following = next(self.events)
-        if not isinstance(following, yaml.StreamEndEvent):
-            raise YamlError(following.start_mark.line + 1, "a second document; one is wanted")
-        return root
+    def descend_resolver(self, parent: yaml.Node | None, _index: object) -> None:
+        self._depth += 1
+        if parent is not None:
+            _check_depth(self._depth, parent)
 
-    def _node(self, event: Event, steps: Steps) -> Node:
-        line = event.start_mark.line + 1
-        self._grow(1, len(steps) + 1, line)
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(str(event.anchor), steps, line)
-        if event.tag is not None:
-            self._report(line, steps, "tags are not understood here; put text in quotes")
-        before = self._count
-        if event.anchor:
-            self._anchors[event.anchor] = None
-        node = Node(line, self._value(event, steps))
-        if event.anchor:
-            self._anchors[event.anchor] = node, self._count - before
-        return node
+    def ascend_resolver(self) -> None:
+        self._depth -= 1
 
-    def _value(self, event: Event, steps: Steps) -> Scalar | tuple[Node, ...] | dict[str, Node]:
-        if isinstance(event, yaml.SequenceStartEvent):
-            return tuple(self._items(steps))
-        if isinstance(event, yaml.MappingStartEvent):
-            return self._mapping(steps)
-        if _SURROGATE.search(event.value):  # an escape that only the parser in pure Python takes
-            raise YamlError(event.start_mark.line + 1, _SYNTAX[2][1])
-        return resolved(event.value) if event.implicit[0] else str(event.value)
+    def resolve(self, kind: type, _value: object, implicit: Any) -> str:  # noqa: ANN401  PyYAML's own
+        return _PLAIN if kind is not yaml.ScalarNode or implicit[0] else _QUOTED
 
-    def _items(self, steps: Steps) -> Iterator[Node]:
-        index = 0
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            yield self._node(event, (*steps, index))
-            index += 1
 
-    def _mapping(self, steps: Steps) -> dict[str, Node]:
-        nodes: dict[str, Node] = {}
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self._node(event, steps)
-            line = event.start_mark.line + 1
-            name = key.value if isinstance(key.value, str) else "…"
-            node = self._node(next(self.events), (*steps, name))
-            if name is not key.value:
-                self._report(line, steps, "a key must be text; put templates and numbers in quotes")
+def _check_depth(depth: int, node: yaml.Node) -> None:
+    if depth > _MAX_DEPTH:
+        message = f"more than {_MAX_DEPTH} levels deep, aliases included"
+        raise YamlError(node.start_mark.line + 1, message)
+
+
+@dataclass(slots=True)
+class _Converter:
+    """Converts PyYAML's nodes to plain data."""
+
+    problems: list[Problem] = field(default_factory=list)
+    _count: int = 0
+
+    def convert(self, node: yaml.Node, steps: Steps) -> Plain:
+        """The plain value of the node at `steps`."""
+        _check_depth(len(steps) + 1, node)
+        self._count += 1
+        if self._count > _MAX_VALUES:
+            message = f"more than {_MAX_VALUES} values, aliases included"
+            raise YamlError(node.start_mark.line + 1, message)
+        if node.tag not in {_PLAIN, _QUOTED}:
+            self._report(node, steps, "tags are not supported; put the value in quotes")
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(
+                self.convert(item, (*steps, index)) for index, item in enumerate(node.value)
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, steps)
+        if _SURROGATE.search(node.value):  # an escape that only the parser in pure Python takes
+            raise YamlError(node.start_mark.line + 1, _BAD_QUOTES)
+        return resolve_scalar(node.value) if node.tag == _PLAIN else str(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, steps: Steps) -> dict[str, Plain]:
+        data: dict[str, Plain] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name = self.convert(key, steps)
+            converted = self.convert(value, (*steps, name if isinstance(name, str) else "…"))
+            if not isinstance(name, str):
+                message = "expected a string as the key; put templates and numbers in quotes"
+                self._report(key, steps, message)
             elif name == "<<":
-                self._report(line, steps, "merge keys are not understood here")
-            elif name in nodes:
-                self._report(line, (*steps, name), f"is given in line {nodes[name].line} already")
+                self._report(key, steps, "merge keys (<<) are not supported")
+            elif name in data:
+                message = f"duplicate key; first given in line {lines[name]}"
+                self._report(key, (*steps, name), message)
             else:
-                nodes[name] = replace(node, line=line)
-        return nodes
+                data[name] = converted
+                lines[name] = key.start_mark.line + 1
+        return data
 
-    def _alias(self, anchor: str, steps: Steps, line: int) -> Node:
-        built = self._anchors.get(anchor)
-        if built is None:
-            self._report(line, steps, "an alias of something that is not complete before it")
-            return Node(line, None)
-        node, size = built
-        self._grow(size, len(steps) + node.height(), line)
-        return replace(node, line=line)
-
-    def _grow(self, nodes: int, depth: int, line: int) -> None:
-        self._count += nodes
-        if self._count > _MAX_NODES:
-            raise YamlError(line, f"more than {_MAX_NODES} values, repeated ones included")
-        if depth > _MAX_DEPTH:
-            raise YamlError(line, f"more than {_MAX_DEPTH} levels deep")
-
-    def _report(self, line: int, steps: Steps, message: str) -> None:
-        self.problems.append(Problem(line, format_path(steps), message))
+    def _report(self, node: yaml.Node, steps: Steps, message: str) -> None:
+        self.problems.append(Problem(node.start_mark.line + 1, format_path(steps), message))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from exporter.config.serialize import plain
+from exporter.config.serialize import to_plain
 from exporter.model import (
     Allowance,
     Anomaly,
@@ -80,7 +80,7 @@ def identity(target: Target, salt: str) -> str:
     the digest useless to whoever looks for a key.
     """
     key = target.key.read().reveal() if isinstance(target.key, StaticKey) else None
-    told = json.dumps([plain(target), key])
+    told = json.dumps([to_plain(target), key])
     return blake2b(told.encode(), digest_size=16, salt=bytes.fromhex(salt)).hexdigest()
 
 

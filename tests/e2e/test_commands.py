@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.e2e
-def test_every_flag_of_the_server_can_be_a_variable(tmp_path: Path, base_url: str) -> None:
+def test_every_flag_of_serve_can_be_a_variable(tmp_path: Path, base_url: str) -> None:
     (tmp_path / "config.yaml").write_text(configuration(affinda_target(base_url)))
     environ = {
         "DOCUSAGE_CONFIG_FILE": str(tmp_path / "config.yaml"),
@@ -66,7 +66,7 @@ def test_the_prefix_is_the_path_of_the_external_url(tmp_path: Path, base_url: st
 
 
 @pytest.mark.e2e
-def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     schema = subprocess.run(  # noqa: S603  our own program
@@ -83,18 +83,18 @@ def test_a_reader_who_has_seen_enough_is_no_error() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_demo_says_where_to_look_keeps_its_configuration_and_ends_well(
+def test_the_demo_prints_urls_writes_its_configuration_and_exits_with_0(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     keep = tmp_path / "kept.yaml"
     flags = ("--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
     with running(tmp_path, "demo", *flags) as demo:
         url = demo.url
-        words = demo.output.read_text()
+        output = demo.output.read_text()
         for name, path in [("status page", "/"), ("metrics", "/metrics")]:
-            assert re.search(rf"^  {name} +{url}{path}$", words, re.MULTILINE)
+            assert re.search(rf"^  {name} +{url}{path}$", output, re.MULTILINE)
             assert demo.ask(path).status == 200
-        assert re.search(rf"^  configuration +{keep}$", words, re.MULTILINE)
+        assert re.search(rf"^  configuration +{keep}$", output, re.MULTILINE)
         assert len(load_config(keep, {}).targets) == 6
         assert demo.ended_by(number) == 0
 
@@ -111,7 +111,7 @@ def test_the_demo_shows_every_metric_but_anomalies(tmp_path: Path) -> None:
         assert demo.ended_by(signal.SIGTERM) == 0
 
 
-def test_a_file_that_cannot_be_written_is_said_in_words(said: CliRunner, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(run_cli: CliRunner, tmp_path: Path) -> None:
     keep = tmp_path / "none" / "kept.yaml"
-    told = said("demo", "--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
-    assert told == (1, "", f"[Errno 2] No such file or directory: '{keep}'\n")
+    result = run_cli("demo", "--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
+    assert result == (1, "", f"[Errno 2] No such file or directory: '{keep}'\n")

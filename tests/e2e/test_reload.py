@@ -83,8 +83,10 @@ def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path) -> N
     with running(tmp_path, f"--config.file={path}", LISTEN) as program:
         assert program.url.startswith("http://127.0.0.1:")
         assert program.ended_by(signal.SIGTERM) == 0
-    words = "targets[0].api_key_file: every user of the machine can read the key"
-    assert f'level=warning msg="{path}:7: {words}"' in program.log.read_text()
+    problem = f"{path}:7: targets[0].api_key_file: every user of the machine can read the key"
+    assert f'level=warn msg="problem in the configuration" target=acme-a detail="{problem}"' in (
+        program.log.read_text()
+    )
 
 
 BAD = {
@@ -94,7 +96,7 @@ BAD = {
     "half-written": (b'targets: [{name: "a', ":1: "),
     "several problems": (
         b"poll: {interval: 5}\ntargets:\n  - {name: a, vendor: affinda}\n",
-        ":1: poll.interval: must be a duration",
+        ":1: poll.interval: expected a duration",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The start: what it does without, and that no scrape waits for what only polls need."""
+"""Startup: what is not imported, and the order of the first polls and a reload."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
     from exporter.polling.sharding import Shard
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
-PATIENCE = 10.0
 LOADED = """
 import os, sys
 from pathlib import Path
-from exporter.cli import main
-main.load_config(Path(sys.argv[1]), os.environ)
+from exporter.cli import serve
+serve.load_config(Path(sys.argv[1]), os.environ)
 print(*sys.modules)
 """
-# Of the program, and what these bring along.
 NOT_NEEDED = {
     *("exporter.backfill", "exporter.demo", "exporter.cli.healthcheck"),
     *("exporter.cli.probe", "exporter.state.persistence", "exporter.state.schema"),
@@ -45,15 +43,15 @@ NOT_NEEDED = {
 }
 
 
-def written(folder: Path) -> Path:
+def write_config(folder: Path) -> Path:
     path = folder / "config.yaml"
     path.write_text(configuration(affinda_target(NOWHERE), xtracta_target(NOWHERE)))
     return path
 
 
-def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path: Path) -> None:
+def test_serve_imports_nothing_that_only_polls_or_other_commands_need(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603  our own interpreter and code
-        [sys.executable, "-c", LOADED, written(tmp_path)],
+        [sys.executable, "-c", LOADED, write_config(tmp_path)],
         capture_output=True,
         check=True,
         timeout=30,
@@ -64,10 +62,10 @@ def test_serving_starts_without_what_only_polls_or_other_commands_need(tmp_path:
     assert loaded & NOT_NEEDED == set()
 
 
-def test_a_reload_asked_for_while_the_program_starts_comes_after_the_first_polls_begin(
+def test_a_reload_requested_during_startup_runs_after_the_first_polls_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, order = written(tmp_path), list[str]()
+    path, order = write_config(tmp_path), list[str]()
     config = load_config(path, {})
 
     def start(*_: object) -> None:

@@ -58,11 +58,11 @@ def test_the_program_serves_as_its_web_configuration_says_and_reloads_by_itself(
 
 
 def test_a_web_configuration_that_is_bad_ends_the_program_in_words(
-    said: CliRunner, tmp_path: Path
+    run_cli: CliRunner, tmp_path: Path
 ) -> None:
     config, web = tmp_path / "config.yaml", tmp_path / "web.yaml"
     config.write_text(configuration(affinda_target("http://127.0.0.1:9")))
     web.write_text("basic_auth_user: {alice: x}\n")
-    status, out, err = said(f"--config.file={config}", f"--web.config.file={web}", LISTEN)
+    status, out, err = run_cli(f"--config.file={config}", f"--web.config.file={web}", LISTEN)
     assert (status, out) == (1, "")
     assert f"{web}:1: basic_auth_user: unknown key; did you mean" in err

@@ -1,4 +1,4 @@
-"""A command run within this process: what it said, and its exit status."""
+"""Runs a command in the process of the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CliRunner:
-    """What a command said, and its exit status."""
+    """Runs a command: gives its exit status, standard output and standard error."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -29,5 +29,5 @@ class CliRunner:
 def exit_status(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         return run(arguments, environ)
-    except SystemExit as error:  # argparse's way out
+    except SystemExit as error:  # argparse ends this way
         return int(error.code or 0)

@@ -1,17 +1,20 @@
-"""Log lines: what they say, and that each is one line whatever is in it."""
+"""Log lines: their fields, and that each record is one line whatever it contains."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
-from typing import Literal
+import re
+from typing import Literal, TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.logging import FORMATS, Json, Logfmt, set_up
+
+Level: TypeAlias = Literal["debug", "info", "warn", "error"]
 
 
 def record(message: str = "target is down", **fields: object) -> logging.LogRecord:
@@ -22,7 +25,7 @@ def record(message: str = "target is down", **fields: object) -> logging.LogReco
 def test_a_logfmt_line_has_time_level_message_and_fields_in_order() -> None:
     line = Logfmt().format(record(target="acme eu", duration=0.25, reason="auth"))
     assert line == (
-        'ts=2026-05-28T20:26:40.250Z level=warning msg="target is down" '
+        'ts=2026-05-28T20:26:40.250Z level=warn msg="target is down" '
         'target="acme eu" duration=0.25 reason=auth'
     )
 
@@ -30,7 +33,7 @@ def test_a_logfmt_line_has_time_level_message_and_fields_in_order() -> None:
 def test_a_json_line_has_the_same() -> None:
     line = Json().format(record(target="é", duration=0.25, what=Exception))
     assert line == (
-        '{"ts": "2026-05-28T20:26:40.250Z", "level": "warning", "msg": "target is down", '
+        '{"ts": "2026-05-28T20:26:40.250Z", "level": "warn", "msg": "target is down", '
         '"target": "é", "duration": 0.25, "what": "<class \'Exception\'>"}'
     )
 
@@ -50,67 +53,74 @@ def test_a_json_line_has_the_same() -> None:
         (None, "None"),
     ],
 )
-def test_logfmt_quotes_what_would_be_mistaken(value: object, written: str) -> None:
+def test_logfmt_quotes_ambiguous_values(value: object, written: str) -> None:
     assert Logfmt().format(record(value=value)).split(" value=")[1] == written
 
 
 @given(st.text(), st.text(), st.sampled_from([Logfmt(), Json()]))
-def test_nothing_breaks_a_line(message: str, value: str, form: logging.Formatter) -> None:
-    line = form.format(record("%s", args=(message,), detail=value))
+def test_a_record_is_one_line(message: str, value: str, formatter: logging.Formatter) -> None:
+    line = formatter.format(record("%s", args=(message,), detail=value))
     assert "\n" not in line
     assert "\r" not in line
 
 
 @given(st.text(), st.text())
-def test_json_gives_back_what_went_in(message: str, value: str) -> None:
-    told = json.loads(Json().format(record("%s", args=(message,), detail=value)))
-    assert (told["msg"], told["detail"]) == (message, value)
+def test_json_preserves_message_and_fields(message: str, value: str) -> None:
+    line = json.loads(Json().format(record("%s", args=(message,), detail=value)))
+    assert (line["msg"], line["detail"]) == (message, value)
 
 
-@pytest.mark.parametrize("form", [Logfmt(), Json()])
-def test_of_an_exception_only_the_type_is_told(form: logging.Formatter) -> None:
+@pytest.mark.parametrize("formatter", [Logfmt(), Json()])
+def test_an_exception_without_a_traceback_is_its_type_alone(formatter: logging.Formatter) -> None:
     error = ValueError("the key k1")
-    line = form.format(record(exc_info=(ValueError, error, None)))
+    line = formatter.format(record(exc_info=(ValueError, error, None)))
     assert "ValueError" in line
     assert "k1" not in line
-    assert "exception" not in form.format(record(exc_info=(None, None, None)))
+    assert "exception" not in formatter.format(record(exc_info=(None, None, None)))
 
 
-def logged(level: str, form: Literal["logfmt", "json"]) -> list[str]:
+def test_an_exception_is_its_type_and_place_without_its_text() -> None:
+    with pytest.raises(ValueError, match="k1") as caught:
+        int("the key k1")
+    line = Logfmt().format(record(exc_info=(ValueError, caught.value, caught.tb)))
+    assert re.search(r' exception="ValueError \(test_logging\.py:[0-9]+\)"$', line)
+
+
+def logged(level: Level, log_format: Literal["logfmt", "json"]) -> list[str]:
     stream = io.StringIO()
-    set_up(level, form, stream)
+    set_up(level, log_format, stream)
     for name in ("exporter.polling.poll", "httpx", "httpcore.http11", "another"):
-        for said in (logging.DEBUG, logging.INFO, logging.WARNING):
-            logging.getLogger(name).log(said, "%s says", name)
+        for number in (logging.DEBUG, logging.INFO, logging.WARNING):
+            logging.getLogger(name).log(number, "%s says", name)
     return stream.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(
-    ("level", "said"),
+    ("level", "logged_levels"),
     [
-        ("debug", ["debug", "info", "warning"]),
-        ("info", ["info", "warning"]),
-        ("warning", ["warning"]),
+        ("debug", ["debug", "info", "warn"]),
+        ("info", ["info", "warn"]),
+        ("warn", ["warn"]),
         ("error", []),
     ],
 )
-def test_the_level_is_the_exporter_s_own_and_libraries_that_quote_stay_silent(
-    level: str, said: list[str]
+def test_the_level_applies_to_the_exporter_and_http_libraries_are_not_logged(
+    level: Level, logged_levels: list[str]
 ) -> None:
-    told = [json.loads(line) for line in logged(level, "json")]
-    assert [(each["level"], each["msg"]) for each in told] == [
-        *((each, "exporter.polling.poll says") for each in said),
-        ("warning", "another says"),
+    lines = [json.loads(line) for line in logged(level, "json")]
+    assert [(each["level"], each["msg"]) for each in lines] == [
+        *((each, "exporter.polling.poll says") for each in logged_levels),
+        ("warn", "another says"),
     ]
 
 
-def test_the_form_is_chosen_by_its_name() -> None:
+def test_the_formats_are_logfmt_and_json() -> None:
     assert list(FORMATS) == ["logfmt", "json"]
     (line,) = logged("error", "logfmt")
-    assert line.endswith(' level=warning msg="another says"')
+    assert line.endswith(' level=warn msg="another says"')
 
 
-def test_lines_go_to_standard_error_unless_told_otherwise(
+def test_lines_go_to_standard_error_by_default(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     set_up("info", "logfmt")

@@ -1,4 +1,4 @@
-"""Keys: read from where they are kept, shown nowhere."""
+"""API keys: where they are read from, and that nothing shows them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KEY = "aff_0123456789abcdef"
 
 
-def test_a_secret_shows_itself_only_when_asked() -> None:
+def test_only_reveal_shows_a_secret() -> None:
     secret = Secret(KEY)
     assert [repr(secret), f"{secret}", f"{[secret]}"] == ["<secret>", "<secret>", "[<secret>]"]
     assert secret.reveal() == KEY
@@ -34,7 +34,7 @@ def test_secrets_are_equal_when_their_keys_are() -> None:
 
 
 @pytest.mark.parametrize(
-    "disguise",
+    "encode",
     [
         str,
         str.upper,
@@ -46,45 +46,47 @@ def test_secrets_are_equal_when_their_keys_are() -> None:
         lambda key: base64.b64encode(f"x{key}".encode()).decode(),
         lambda key: base64.b64encode(f"xy{key}".encode()).decode(),
     ],
-    ids=["plain", "upper", "reversed", "spread", "part", "hex", "base64", "phase1", "phase2"],
+    ids=["plain", "upper", "reversed", "hyphens", "part", "hex", "base64", "phase1", "phase2"],
 )
-def test_a_text_with_the_key_in_any_usual_form_is_not_shown(
-    disguise: Callable[[str], str],
+def test_a_text_with_the_key_in_any_common_encoding_is_redacted(
+    encode: Callable[[str], str],
 ) -> None:
-    assert Secret(KEY).redact(f"the key {disguise(KEY)} is bad") == "<secret>"
+    assert Secret(KEY).redact(f"the key {encode(KEY)} is bad") == "<secret>"
 
 
-def test_a_text_without_the_key_stays() -> None:
+def test_a_text_without_the_key_is_not_redacted() -> None:
     assert Secret(KEY).redact("no such organization") == "no such organization"
 
 
-def test_a_short_key_is_found_whole() -> None:
+def test_a_short_key_is_redacted_only_as_a_whole() -> None:
     assert Secret("k3").redact("bad key k3") == "<secret>"
     assert Secret("k3").redact("bad key") == "bad key"
 
 
 @pytest.mark.parametrize("text", ["bad y-Sup3rS", "bad Y-SUP3RS", "bad ySup3rS3", "bad t-abcdef?"])
-def test_a_part_of_a_key_with_hyphens_is_found(text: str) -> None:
+def test_a_fragment_of_a_key_with_hyphens_is_redacted(text: str) -> None:
     assert Secret("K3y-Sup3rS3cret-abcdefgh").redact(text) == "<secret>"
 
 
-def test_fewer_characters_than_tell_a_key_stay() -> None:
+def test_a_fragment_shorter_than_eight_characters_is_not_redacted() -> None:
     assert Secret("K3y-Sup3rS3cret-abcdefgh").redact("bad -Sup3rS") == "bad -Sup3rS"
 
 
 @pytest.mark.parametrize("key", ["-_-", "!$!$-_-_+="])
-def test_a_key_without_a_letter_or_digit_is_found(key: str) -> None:
+def test_a_key_without_letters_and_digits_is_redacted(key: str) -> None:
     assert Secret(key).redact(f"bad key {key}.") == "<secret>"
     assert Secret(key).redact("bad key - none") == "bad key - none"
 
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8), st.data())
-def test_no_eight_characters_in_a_row_of_any_key_get_through(key: str, data: st.DataObject) -> None:
+def test_eight_consecutive_characters_of_any_key_are_redacted(
+    key: str, data: st.DataObject
+) -> None:
     at = data.draw(st.integers(0, len(key) - 8))
     assert Secret(key).redact(f"bad {key[at : at + 8]} key") == "<secret>"
 
 
-def test_a_fixed_key_is_itself_and_never_changes() -> None:
+def test_a_static_key_never_changes() -> None:
     key = StaticKey(Secret(KEY), "API_KEY")
     assert key.read() == Secret(KEY)
     assert key.fingerprint() is None
@@ -103,13 +105,13 @@ def test_a_key_file_is_read_without_its_line_end(tmp_path: Path, end: str) -> No
     [
         (b"", "the key file is empty"),
         (b" \n", "the key file is empty"),
-        (b"two words", "the key file has a blank, a control or a non-ASCII character in its key"),
-        (b"a\nb\n", "the key file has a blank, a control or a non-ASCII character in its key"),
-        (b"\xff", "the key file has a blank, a control or a non-ASCII character in its key"),
+        (b"two words", "the key file has a space, control or non-ASCII character in the key"),
+        (b"a\nb\n", "the key file has a space, control or non-ASCII character in the key"),
+        (b"\xff", "the key file has a space, control or non-ASCII character in the key"),
         (b"k" * 4097, "the key file is longer than 4096 bytes"),
     ],
 )
-def test_a_key_file_without_a_usable_key_is_a_failure_that_does_not_quote_it(
+def test_an_invalid_key_file_is_a_failure_that_does_not_quote_it(
     tmp_path: Path, content: bytes, detail: str
 ) -> None:
     path = tmp_path / "key"
@@ -119,7 +121,7 @@ def test_a_key_file_without_a_usable_key_is_a_failure_that_does_not_quote_it(
     assert (caught.value.reason, caught.value.detail) == (FailureReason.SECRET, detail)
 
 
-def test_a_key_file_that_is_missing_says_so(tmp_path: Path) -> None:
+def test_a_missing_key_file_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(PollError, match="cannot be read: No such file or directory"):
         KeyFile(tmp_path / "key").read()
 
@@ -141,19 +143,47 @@ def test_a_fingerprint_changes_when_the_file_appears_and_when_it_is_written(tmp_
 
 
 @pytest.mark.parametrize(("mode", "readable"), [(0o600, False), (0o640, False), (0o644, True)])
-def test_a_key_file_knows_whether_everybody_can_read_it(
+def test_a_key_file_that_others_can_read_is_world_readable(
     tmp_path: Path, mode: int, *, readable: bool
 ) -> None:
     key = KeyFile(tmp_path / "key")
     key.path.write_text(KEY)
     key.path.chmod(mode)
-    assert key.is_readable_by_all() is readable
+    assert key.is_world_readable() is readable
 
 
-def test_a_missing_key_file_is_readable_by_nobody(tmp_path: Path) -> None:
-    assert not KeyFile(tmp_path / "key").is_readable_by_all()
+def test_a_missing_key_file_is_not_world_readable(tmp_path: Path) -> None:
+    assert not KeyFile(tmp_path / "key").is_world_readable()
 
 
-def test_a_key_is_named_by_where_it_comes_from() -> None:
+def test_an_invalid_key_is_named_by_its_origin() -> None:
     with pytest.raises(PollError, match="secret: the variable is empty"):
         validate_key("", "the variable")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('"k0123456789"', "has quotes around the key; remove them"),
+        ("'k0123456789'", "has quotes around the key; remove them"),
+        ("k0123456789'", "has quotes around the key; remove them"),
+        ("$API_KEY", "has a variable that was not expanded, not a key"),
+        ("${API_KEY}", "has a variable that was not expanded, not a key"),
+        ("$(cat key)", "has a variable that was not expanded, not a key"),
+        ("{{ api_key }}", "has a variable that was not expanded, not a key"),
+        ("%API_KEY%", "has a variable that was not expanded, not a key"),
+        ("API_KEY=k0123456789", "has NAME=value; only the key is expected"),
+        ("<YOUR_API_KEY>", "has a placeholder, not a key"),
+    ],
+)
+def test_a_text_that_cannot_be_a_key_is_refused_without_being_quoted(
+    text: str, problem: str
+) -> None:
+    with pytest.raises(PollError) as caught:
+        validate_key(f"{text}\n", "the variable")
+    assert caught.value.detail == f"the variable {problem}"
+
+
+@pytest.mark.parametrize("key", ["bWFkZSB1cA==", "a=", "$2y", "k<1>", "50%off"])
+def test_a_key_with_such_characters_elsewhere_is_accepted(key: str) -> None:
+    assert validate_key(key, "the variable") == Secret(key)

@@ -22,8 +22,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pydantic import ValidationError
 
-from exporter.config.errors import ConfigError, Problem, Steps, explain, format_path, suggestion
-from exporter.config.yaml_parser import Node, YamlError, read_yaml
+from exporter.config.errors import (
+    ConfigError,
+    Problem,
+    Steps,
+    format_path,
+    model_errors,
+    suggestion,
+)
+from exporter.config.yaml_parser import Document, Plain, YamlError, read_yaml
 from exporter.web.basic_auth import problem_of_hash
 from exporter.web.web_config.models import Rate, WebConfig
 from exporter.web.web_config.schema import HttpServer, RateLimit, Sources, TlsServer, WebFile
@@ -96,10 +103,11 @@ def read_web_config(path: Path) -> tuple[WebConfig | ConfigError, Sources]:
     if isinstance(content, str):
         return ConfigError(path, [Problem(0, "", content)]), sources
     try:
-        root, odd = read_yaml(content)
+        document = read_yaml(content)
     except YamlError as error:
         return ConfigError(path, [error.problem]), sources
-    reader = _Reader(root, sources, {(problem.line, problem.path): problem for problem in odd})
+    problems = {(problem.line, problem.path): problem for problem in document.problems}
+    reader = _Reader(document, sources, problems)
     found = reader.web_config()
     return found or ConfigError(path, reader.problems.values()), sources
 
@@ -108,17 +116,17 @@ def read_web_config(path: Path) -> tuple[WebConfig | ConfigError, Sources]:
 class _Reader:
     """Makes a web configuration of a document; of each place it keeps the first problem."""
 
-    root: Node
+    document: Document
     sources: Sources
     problems: dict[tuple[int, str], Problem]
 
     def web_config(self) -> WebConfig | None:
         """The web configuration, if there are no problems."""
-        self._report(_empty(self.root, ()))
+        self._report(_empty(self.document.data, ()))
         try:
-            file = WebFile.model_validate(self.root.plain(), context=self.sources)
+            file = WebFile.model_validate(self.document.data, context=self.sources)
         except ValidationError as error:
-            self._report((each.steps, each.message) for each in explain(error, WebFile))
+            self._report((each.steps, each.message) for each in model_errors(error, WebFile))
             return None
         self._report(_refused(file))
         if self.problems:
@@ -131,17 +139,17 @@ class _Reader:
 
     def _report(self, findings: Iterable[_Finding]) -> None:
         for steps, message in findings:
-            line, _ = self.root.locate(steps)
+            line, _ = self.document.locate(steps)
             place = line, format_path(steps)
             self.problems.setdefault(place, Problem(*place, message))
 
 
-def _empty(node: Node, steps: Steps) -> Iterator[_Finding]:
+def _empty(data: Plain, steps: Steps) -> Iterator[_Finding]:
     """Every key without a value: what was forgotten there must not mean that anybody may come."""
-    if node.value is None:
+    if data is None:
         yield steps, "is empty; say something, or leave it out"
-    elif isinstance(node.value, dict):
-        for key, below in node.value.items():
+    elif isinstance(data, dict):
+        for key, below in data.items():
             yield from _empty(below, (*steps, key))
 
 
@@ -165,7 +173,11 @@ def _refused(file: WebFile) -> Iterator[_Finding]:
 def _refused_user(user: str, hashed: object) -> str | None:
     if ":" in user:
         return "a name with a colon can never log in"
-    return problem_of_hash(hashed) if isinstance(hashed, str) else "must be text; put it in quotes"
+    return (
+        problem_of_hash(hashed)
+        if isinstance(hashed, str)
+        else "expected a string; put the value in quotes"
+    )
 
 
 def _refused_tls(tls: TlsServer) -> Iterator[_Finding]:

@@ -5,23 +5,20 @@ The format is that of the exporter-toolkit's docs/web-configuration.md; names ar
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, ValidationInfo, create_model
 
 from exporter.config.errors import config_error
 from exporter.config.models import Model
+from exporter.durations import parse_duration
 from exporter.files import open_nonblocking
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES: Final = 2**20
-_UNITS: Final = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(h|ms|m|s|us|µs|ns)")
-_DURATION: Final = re.compile(rf"(?:{_PART.pattern})+")
-_LONGEST: Final = 24 * 3600.0
+_MAX_INTERVAL: Final = 24 * 3600.0
 
 
 class Sources:
@@ -56,27 +53,28 @@ def _content(path: Path) -> bytes | str:
 
 def _file(value: object, info: ValidationInfo) -> bytes:
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise config_error("must be a file's path, as text")
+        raise config_error("expected a file path as a string")
     sources: Any = info.context
     content: bytes | str = sources.read(value)
     if isinstance(content, str):
-        raise config_error(f"names a file that {content}")
+        raise config_error(f"the file {content}")
     return content
 
 
 def _inline(value: object) -> bytes:
     if not isinstance(value, str):
-        raise config_error("must be PEM, as text")
+        raise config_error("expected PEM as a string")
     return value.encode()
 
 
 def _seconds(value: object) -> float:
     if type(value) is int and value == 0:
         return 0.0
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise config_error("must be a duration such as 1s, 300ms or 1m30s, or 0")
-    seconds = sum(float(amount) * _UNITS[unit] for amount, unit in _PART.findall(value))
-    if seconds > _LONGEST:
+    try:
+        seconds = parse_duration(value if isinstance(value, str) else "")
+    except ValueError:
+        raise config_error("expected a duration such as 1s, 300ms or 1m30s, or 0") from None
+    if seconds > _MAX_INTERVAL:
         raise config_error("must be at most 24h")
     return seconds
 

@@ -17,10 +17,10 @@ def backfill(path: Path, *more: str) -> list[str]:
 
 
 def test_backfill_writes_the_past_and_says_what_to_do_with_it(
-    said: CliRunner, probed: Path
+    run_cli: CliRunner, probed: Path
 ) -> None:
     label = "--label=job=docusage"
-    status, words, errors = said(*backfill(probed, label, "acme-a", "acme-x"))
+    status, words, errors = run_cli(*backfill(probed, label, "acme-a", "acme-x"))
     assert (status, errors) == (0, "")
     output = probed.with_name("past.om")
     assert (
@@ -31,8 +31,10 @@ def test_backfill_writes_the_past_and_says_what_to_do_with_it(
     assert f"affinda_credits_daily{{{labels}}} 30 1772409599\n" in output.read_text()
 
 
-def test_backfill_says_which_targets_failed_and_how_to_go_on(said: CliRunner, probed: Path) -> None:
-    status, words, errors = said(*backfill(probed))
+def test_backfill_says_which_targets_failed_and_how_to_go_on(
+    run_cli: CliRunner, probed: Path
+) -> None:
+    status, words, errors = run_cli(*backfill(probed))
     assert (status, words) == (1, "")
     assert errors == (
         "acme-refused: auth: HTTP status 401: Invalid token.\n"
@@ -42,7 +44,9 @@ def test_backfill_says_which_targets_failed_and_how_to_go_on(said: CliRunner, pr
     )
 
 
-def test_backfill_refuses_what_cannot_be_done_before_it_asks(said: CliRunner, probed: Path) -> None:
-    status, words, errors = said(*backfill(probed, "nobody"))
+def test_backfill_refuses_what_cannot_be_done_before_it_asks(
+    run_cli: CliRunner, probed: Path
+) -> None:
+    status, words, errors = run_cli(*backfill(probed, "nobody"))
     assert (status, words) == (2, "")
     assert errors.endswith("docusage-exporter backfill: error: no such target: nobody\n")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from programs import program
 
-from exporter.cli.healthcheck import local_url, problem
+from exporter.cli.healthcheck import find_problem, local_url
 from exporter.cli.main import run
 from exporter.server.sockets import AddressError
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate that nobody signed, made anew."""
+    """A new key with a self-signed certificate."""
     path = tmp_path_factory.mktemp("tls") / "identity.pem"
     command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=nobody"
     where = ("-keyout", str(path), "-out", str(path.with_suffix(".crt")))
-    subprocess.run([program("openssl"), *command.split(), *where], check=True, capture_output=True)  # noqa: S603  openssl with our own words
+    subprocess.run([program("openssl"), *command.split(), *where], check=True, capture_output=True)  # noqa: S603  openssl with our own arguments
     with path.open("a", encoding="utf-8") as file:
         file.write(path.with_suffix(".crt").read_text(encoding="utf-8"))
     return path
@@ -35,7 +35,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def answering(answer: Callable[[socket.socket], None], times: int = 1) -> Iterator[int]:
-    """A port on which connections are answered; the answers run in a thread."""
+    """A port on which a thread answers so many connections."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -59,10 +59,10 @@ def replying(status: str) -> Callable[[socket.socket], None]:
 
 
 def tls(
-    identity: Path, status: str, *, asks_certificate: bool = False, most: str = "TLSv1_3"
+    identity: Path, status: str, *, asks_certificate: bool = False, max_version: str = "TLSv1_3"
 ) -> Callable[[socket.socket], None]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = ssl.TLSVersion[most]
+    context.maximum_version = ssl.TLSVersion[max_version]
     context.load_cert_chain(identity)
     if asks_certificate:
         context.verify_mode = ssl.CERT_REQUIRED
@@ -72,7 +72,7 @@ def tls(
             with context.wrap_socket(connection, server_side=True) as secure:
                 replying(status)(secure)
         except ssl.SSLError:
-            return  # as a server does when it is spoken to in plain HTTP
+            return  # as a server does with a client that speaks plain HTTP
 
     return answer
 
@@ -92,56 +92,56 @@ def silent(connection: socket.socket) -> None:
         ("302 Found", "HTTP status 302"),
     ],
 )
-def test_the_status_tells_whether_it_is_healthy(status: str, found: str | None) -> None:
+def test_an_exporter_is_healthy_by_its_status(status: str, found: str | None) -> None:
     with answering(replying(status)) as port:
-        assert problem(f"http://127.0.0.1:{port}/-/healthy") == found
+        assert find_problem(f"http://127.0.0.1:{port}/-/healthy") == found
 
 
 @pytest.mark.parametrize(
     ("status", "found"), [("200 OK", None), ("500 Internal Server Error", "HTTP status 500")]
 )
-def test_an_exporter_behind_tls_needs_no_other_flag(
+def test_an_exporter_with_tls_needs_no_other_flag(
     identity: Path, status: str, found: str | None
 ) -> None:
     with answering(tls(identity, status), times=2) as port:
-        assert problem(f"http://127.0.0.1:{port}/-/healthy") == found
+        assert find_problem(f"http://127.0.0.1:{port}/-/healthy") == found
 
 
-def test_a_url_may_ask_for_tls(identity: Path) -> None:
+def test_an_https_url_uses_tls(identity: Path) -> None:
     with answering(tls(identity, "200 OK")) as port:
-        assert problem(f"https://127.0.0.1:{port}/-/healthy") is None
+        assert find_problem(f"https://127.0.0.1:{port}/-/healthy") is None
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_an_exporter_that_wants_a_certificate_has_answered(identity: Path, version: str) -> None:
-    with answering(tls(identity, "200 OK", asks_certificate=True, most=version)) as port:
-        assert problem(f"https://127.0.0.1:{port}/-/healthy") is None
+def test_an_exporter_that_requires_a_certificate_is_healthy(identity: Path, version: str) -> None:
+    with answering(tls(identity, "200 OK", asks_certificate=True, max_version=version)) as port:
+        assert find_problem(f"https://127.0.0.1:{port}/-/healthy") is None
 
 
-def test_a_tls_port_that_speaks_something_else_is_no_answer() -> None:
+def test_an_https_url_of_a_port_without_tls_is_not_healthy() -> None:
     with answering(replying("200 OK")) as port:
-        found = problem(f"https://127.0.0.1:{port}/-/healthy")
-    assert found == "no answer: WRONG_VERSION_NUMBER"
+        found = find_problem(f"https://127.0.0.1:{port}/-/healthy")
+    assert found == "no response: WRONG_VERSION_NUMBER"
 
 
 def test_an_exporter_that_hangs_is_not_healthy() -> None:
     with answering(silent) as port:
-        found = problem(f"http://127.0.0.1:{port}/-/healthy", timeout=0.05)
-    assert found == "no answer within 0.05 seconds"
+        found = find_problem(f"http://127.0.0.1:{port}/-/healthy", timeout=0.05)
+    assert found == "no response within 0.05 seconds"
 
 
 def test_a_port_without_an_exporter_is_not_healthy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    found = problem(f"http://127.0.0.1:{port}/-/healthy")
-    assert found == "no answer: [Errno 111] Connection refused"
+    found = find_problem(f"http://127.0.0.1:{port}/-/healthy")
+    assert found == "no response: [Errno 111] Connection refused"
 
 
-def test_what_closes_every_connection_is_not_healthy() -> None:
+def test_a_server_that_closes_every_connection_is_not_healthy() -> None:
     with answering(lambda _: None, times=2) as port:
-        found = problem(f"http://127.0.0.1:{port}/-/healthy")
+        found = find_problem(f"http://127.0.0.1:{port}/-/healthy")
     assert found
-    assert found.startswith("no answer: ")
+    assert found.startswith("no response: ")
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_what_closes_every_connection_is_not_healthy() -> None:
         ("localhost:9", "", "http://localhost:9/-/healthy"),
     ],
 )
-def test_the_listen_address_tells_where_to_ask(address: str, prefix: str, url: str) -> None:
+def test_the_url_follows_from_the_listen_address(address: str, prefix: str, url: str) -> None:
     assert local_url(address, prefix) == url
 
 
 @pytest.mark.parametrize("address", ["foo", "host:", "host:port", ":99999999", "[::1:9"])
-def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
-    with pytest.raises(AddressError, match="is no address to ask at"):
+def test_an_invalid_address_is_refused(address: str) -> None:
+    with pytest.raises(AddressError, match="invalid address"):
         local_url(address, "")
 
 
@@ -174,26 +174,28 @@ def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
         f"https://{'a' * 80}:9/-/healthy",
     ],
 )
-def test_what_is_no_url_is_said_to_be_none(capsys: pytest.CaptureFixture[str], url: str) -> None:
+def test_an_invalid_url_is_reported(capsys: pytest.CaptureFixture[str], url: str) -> None:
     assert run(["healthcheck", url], {}) == 1
-    assert capsys.readouterr() == (f"{url}: that is no URL to ask\n", "")
+    assert capsys.readouterr() == (f"{url}: invalid URL\n", "")
 
 
 @pytest.mark.parametrize(
     ("address", "output", "errors"),
     [
-        ("foo", "", "'foo' is no address to ask at\n"),
-        ("a" * 80 + ":9", f"http://{'a' * 80}:9/-/healthy: that is no URL to ask\n", ""),
+        ("foo", "", 'invalid address "foo"; expected HOST:PORT\n'),
+        ("a" * 80 + ":9", f"http://{'a' * 80}:9/-/healthy: invalid URL\n", ""),
     ],
 )
-def test_a_listen_address_that_cannot_be_asked_at_is_said_in_words(
+def test_an_invalid_listen_address_is_reported(
     capsys: pytest.CaptureFixture[str], address: str, output: str, errors: str
 ) -> None:
     assert run(["healthcheck", f"--web.listen-address={address}"], {}) == 1
     assert capsys.readouterr() == (output, errors)
 
 
-def test_the_command_asks_where_the_environment_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_uses_the_flags_of_the_server_from_the_environment(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with answering(replying("200 OK")) as port:
         environ = {
             "DOCUSAGE_WEB_LISTEN_ADDRESS": f"127.0.0.1:{port}",
@@ -203,7 +205,7 @@ def test_the_command_asks_where_the_environment_says(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == f"http://127.0.0.1:{port}/docusage/-/healthy: healthy\n"
 
 
-def test_the_command_asks_at_an_address_that_is_given_without_a_scheme(
+def test_the_command_accepts_an_address_without_a_scheme(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with answering(replying("200 OK")) as port:
@@ -211,7 +213,7 @@ def test_the_command_asks_at_an_address_that_is_given_without_a_scheme(
     assert capsys.readouterr().out == f"http://localhost:{port}/-/healthy: healthy\n"
 
 
-def test_the_command_fails_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     with answering(replying("503 Service Unavailable")) as port:
         assert run(["healthcheck", f"http://127.0.0.1:{port}/-/ready"], {}) == 1
     assert capsys.readouterr().out == f"http://127.0.0.1:{port}/-/ready: HTTP status 503\n"

@@ -1,14 +1,17 @@
-"""What a probe says of what it found."""
+"""The output of a probe: table, metrics and textfile."""
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from exporter_process import values
 from fake_targets import ALLOWANCE, TIMEOUT, allowance, outcome, target
 
-from exporter.cli.probe import prometheus_text, table, write_textfile, written
+from exporter.cli.probe import format_metrics, prometheus_text, write_textfile
+from exporter.cli.table import format_table
 from exporter.metrics.catalogue import METRICS
 from exporter.model import Allowance, PollOutcome, PollResult
 from exporter.state.store import TargetSnapshot, TargetState
@@ -40,7 +43,7 @@ def snapshot(name: str, *outcomes: PollOutcome) -> TargetSnapshot:
     return TargetSnapshot(target(name), state, is_stale=False)
 
 
-def bought(*allowances: Allowance) -> PollOutcome:
+def purchased(*allowances: Allowance) -> PollOutcome:
     return outcome(PollResult((), allowances))
 
 
@@ -51,22 +54,22 @@ one     org             credits         300     1,000 credits  30       50  2026
 two     a-long-account  Yearly 2 (7)  1,000  50,000 documents   2        -  -                      -
 two     org             little          150     1,000 credits  15       50  2026-09-21 (in 116 d)  2027-01-15 (in 231 d)
 three: down: timeout: not complete within 20 seconds
-four: up, 0 figures, no allowance configured"""  # noqa: E501  as wide as a terminal shows it
+four: up, 0 values, no allowance"""  # noqa: E501  as wide as a terminal shows it
 # fmt: on
-FOUND = [
-    snapshot("one", bought(ALLOWANCE)),
-    snapshot("two", bought(LARGE, LITTLE)),
+SNAPSHOTS = [
+    snapshot("one", purchased(ALLOWANCE)),
+    snapshot("two", purchased(LARGE, LITTLE)),
     snapshot("three", outcome(TIMEOUT)),
-    snapshot("four", bought()),
+    snapshot("four", purchased()),
 ]
 
 
-def test_the_table_has_a_line_for_each_allowance_and_for_each_target_without() -> None:
-    assert table(FOUND, NOW) == TABLE
+def test_the_table_has_a_row_for_each_allowance_and_a_line_for_each_target_without() -> None:
+    assert format_table(SNAPSHOTS, NOW) == TABLE
 
 
-def test_colours_change_nothing_else_and_tell_how_bad_it_is() -> None:
-    coloured = table(FOUND, NOW, is_coloured=True)
+def test_colours_show_the_severity_and_change_nothing_else() -> None:
+    coloured = format_table(SNAPSHOTS, NOW, is_coloured=True)
     bare = coloured
     for code in ("0", "1", "1;31", "33", "32"):
         bare = bare.replace(f"\x1b[{code}m", "")
@@ -80,24 +83,28 @@ def test_colours_change_nothing_else_and_tell_how_bad_it_is() -> None:
     assert "\x1b" not in "".join(remarks)
 
 
-def test_metrics_are_those_that_a_single_poll_can_tell() -> None:
-    found = values(prometheus_text(FOUND))
+def test_the_metrics_of_a_probe_are_those_of_a_single_poll() -> None:
+    found = values(prometheus_text(SNAPSHOTS))
     assert found["docusage_allowance_available_ratio two acme a-long-account 7"] == 0.02
     assert found["docusage_target_up three acme"] == 0
     shown = {name.partition(" ")[0] for name in found}
     counters = {metric.name for metric in METRICS if metric.kind == "counter"}
     assert shown & {*counters, "docusage_target_next_poll_timestamp_seconds"} == set()
-    assert written(FOUND, "prometheus") + "\n" == prometheus_text(FOUND)
+    assert format_metrics(SNAPSHOTS, "prometheus") + "\n" == prometheus_text(SNAPSHOTS)
 
 
-def test_a_textfile_takes_the_place_of_another_at_once(tmp_path: Path) -> None:
+def test_a_textfile_is_replaced_atomically_and_is_world_readable(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     path = tmp_path / "docusage.prom"
     path.write_text("old")
+    previous = os.umask(0o077)
+    request.addfinalizer(partial(os.umask, previous))
     with path.open() as reader:
         write_textfile(path, "é\n")
         assert reader.read() == "old"
     assert path.read_text(encoding="utf-8") == "é\n"
-    assert path.stat().st_mode & 0o444 == 0o444
+    assert path.stat().st_mode & 0o777 == 0o644
     assert list(tmp_path.iterdir()) == [path]
 
 

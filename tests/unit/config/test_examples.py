@@ -26,8 +26,8 @@ EXAMPLE = ROOT / "config.example.yaml"
 
 
 @pytest.fixture
-def schema(said: CliRunner) -> Draft202012Validator:
-    status, words, errors = said("schema")
+def schema(run_cli: CliRunner) -> Draft202012Validator:
+    status, words, errors = run_cli("schema")
     assert (status, errors) == (0, "")
     found = json.loads(words)
     Draft202012Validator.check_schema(found)
@@ -60,14 +60,14 @@ def plain(path: Path) -> object:
     ],
 )
 def test_check_refuses_what_the_schema_refuses(
-    said: CliRunner, schema: Draft202012Validator, tmp_path: Path, old: str, new: str
+    run_cli: CliRunner, schema: Draft202012Validator, tmp_path: Path, old: str, new: str
 ) -> None:
     path = tmp_path / "config.yaml"
     text = EXAMPLE.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
     assert not schema.is_valid(plain(path))
-    assert said("check", str(path))[0] == 1
+    assert run_cli("check", str(path))[0] == 1
 
 
 def test_the_example_loads_as_it_stands() -> None:

@@ -1,4 +1,4 @@
-"""Configuration files: what they mean, and each way to be wrong in words."""
+"""Loading configuration files: their meaning, and a message for each defect."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from threading import Thread
 from typing import Literal
 
 import pytest
@@ -16,15 +17,16 @@ from jsonschema import Draft202012Validator
 from pydantic import Field
 
 from exporter.config.errors import ConfigError, Problem
-from exporter.config.loader import load
-from exporter.config.models import Config, Model, PollSettings, Target
+from exporter.config.loader import KeyCheck, load
+from exporter.config.models import Config, Model, PollSettings, Target, TargetWarning
 from exporter.config.serialize import public_yaml, schema
 from exporter.config.types import Duration
-from exporter.secrets import KeyFile, Secret, StaticKey
+from exporter.model import PollError
+from exporter.secrets import KeyFile, MissingKey, Secret, StaticKey
 
-BAD = Path(__file__).parent.parent.parent.parent / "tests" / "data" / "config"
-EXAMPLE = Path(__file__).parent.parent.parent.parent / "config.example.yaml"
-ENVIRON = {"SET": "k0", "EMPTY": ""}
+BAD = Path(__file__).parents[2] / "data" / "config"
+EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
+ENVIRON = {"SET": "k0", "EMPTY": "", "QUOTED": '"k0"'}
 
 
 class Plan(Model):
@@ -48,17 +50,17 @@ VENDORS: dict[str, type[Target]] = {"acme": Acme, "bolt": Bolt}
 ONE = "targets: [{name: one, vendor: bolt, api_key: k1}]\n"
 
 
-def loaded(folder: Path, text: str | bytes) -> Config:
+def loaded(folder: Path, text: str | bytes, keys: KeyCheck = "optional") -> Config:
     path = folder / "config.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return load(path, VENDORS, ENVIRON)
+    return load(path, VENDORS, ENVIRON, keys=keys)
 
 
 @pytest.mark.parametrize("path", sorted(BAD.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_bad_file_is_refused_with_the_words_at_its_top(path: Path) -> None:
+def test_an_invalid_file_is_refused_with_the_messages_at_its_top(path: Path) -> None:
     expected = [line[3:] for line in path.read_text().splitlines() if line.startswith("#> ")]
     with pytest.raises(ConfigError) as caught:
-        load(path, VENDORS, ENVIRON)
+        load(path, VENDORS, ENVIRON, keys="required")
     assert str(caught.value).splitlines() == [f"{path}:{line}" for line in expected]
 
 
@@ -69,12 +71,12 @@ def test_a_bad_file_is_refused_with_the_words_at_its_top(path: Path) -> None:
         (b"# nothing\n", ": the file is empty"),
         (b"a: b\nc: \xff\n", ":2: not UTF-8"),
         ("a: b".encode("utf-16"), ":1: not UTF-8"),
-        (b"a\0b", ":1: a control character"),
+        (b"a\0b", ":1: unexpected control character"),
         (b" " * (16 * 2**20 + 1), ": the file is larger than 16 MiB"),
     ],
     ids=["empty", "comment", "latin-1", "utf-16", "binary", "huge"],
 )
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, content)
     assert str(caught.value) == f"{tmp_path}/config.yaml{message}"
@@ -86,14 +88,16 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/none.yaml: cannot be read: No such file or directory"
 
 
-def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting_for_a_writer_unless_it_is_allowed(
+    tmp_path: Path,
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "pipe", VENDORS, ENVIRON)
     assert str(caught.value) == f"{tmp_path}/pipe: cannot be read: Not a regular file"
 
 
-def test_defaults_hold_where_the_file_is_silent(tmp_path: Path) -> None:
+def test_missing_keys_have_defaults(tmp_path: Path) -> None:
     config = loaded(tmp_path, ONE)
     assert config.poll.model_dump() == {
         "interval": 900,
@@ -119,7 +123,7 @@ def test_targets_without_settings_of_their_own_share_the_defaults(tmp_path: Path
     assert target.alerts is config.alerts
 
 
-def test_a_target_stays_the_same_when_a_limit_of_all_polls_changes(tmp_path: Path) -> None:
+def test_a_target_is_equal_to_before_when_a_limit_of_all_polls_changes(tmp_path: Path) -> None:
     before = loaded(tmp_path, "poll: {interval: 1h}\n" + ONE)
     after = loaded(tmp_path, "poll: {interval: 1h, max_concurrent: 2}\n" + ONE)
     assert after.targets == before.targets
@@ -149,7 +153,7 @@ targets:
     assert target.alerts.model_dump() == {"warning_ratio": 0.5, "critical_ratio": 0.4}
 
 
-def test_certificates_of_the_defaults_stay_when_a_target_overrides_others(tmp_path: Path) -> None:
+def test_a_target_that_overrides_another_key_keeps_the_default_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text((BAD.parent / "ca.pem").read_text())
     config = loaded(
         tmp_path,
@@ -166,12 +170,14 @@ def test_certificates_of_the_defaults_stay_when_a_target_overrides_others(tmp_pa
         ("api_key_env: SET", StaticKey(Secret("k0"), "SET")),
     ],
 )
-def test_a_key_is_found_in_its_place(tmp_path: Path, place: str, key: StaticKey) -> None:
+def test_a_key_comes_from_the_file_or_from_a_variable(
+    tmp_path: Path, place: str, key: StaticKey
+) -> None:
     config = loaded(tmp_path, ONE.replace("api_key: k1", place))
     assert config.targets[0].key == key
 
 
-def test_a_key_file_is_looked_for_in_the_folder_of_the_configuration(tmp_path: Path) -> None:
+def test_the_path_of_a_key_file_starts_at_the_folder_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k9\n")
     (tmp_path / "key").chmod(0o600)
     config = loaded(tmp_path, ONE.replace("api_key: k1", "api_key_file: key"))
@@ -180,16 +186,60 @@ def test_a_key_file_is_looked_for_in_the_folder_of_the_configuration(tmp_path: P
     assert config.warnings == ()
 
 
-def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
+def test_a_world_readable_key_file_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k9\n")
     (tmp_path / "key").chmod(0o644)
     config = loaded(tmp_path, "# one line\n" + ONE.replace("api_key: k1", "api_key_file: key"))
-    assert config.warnings == (
-        Problem(2, "targets[0].api_key_file", "every user of the machine can read the key"),
-    )
+    problem = Problem(2, "targets[0].api_key_file", "every user of the machine can read the key")
+    assert config.warnings == (TargetWarning("one", problem),)
 
 
-def test_aliases_serve_targets_that_share_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (
+            "api_key_file: keys/missing",
+            "api_key_file: the key file cannot be read: No such file or directory (keys/missing)",
+        ),
+        ("api_key_env: UNSET", "api_key_env: the environment variable is not set (UNSET)"),
+    ],
+)
+def test_a_target_without_its_key_is_a_warning_and_the_others_stay(
+    tmp_path: Path, source: str, problem: str
+) -> None:
+    one = f"{{name: one, vendor: bolt, {source}}}"
+    text = f"targets:\n- {one}\n- {{name: two, vendor: bolt, api_key: k}}"
+    config = loaded(tmp_path, text)
+    (warning,) = config.warnings
+    assert warning.target == "one"
+    assert warning.problem.describe("c.yaml") == f"c.yaml:2: targets[0].{problem}"
+    assert [target.name for target in config.targets] == ["one", "two"]
+    with pytest.raises(PollError, match="secret: the "):
+        config.targets[0].key.read()
+    assert loaded(tmp_path, text, "ignored").warnings == ()
+
+
+def test_a_missing_variable_is_shown_by_its_name(tmp_path: Path) -> None:
+    config = loaded(tmp_path, ONE.replace("api_key: k1", "api_key_env: UNSET"))
+    assert config.targets[0].key == MissingKey("UNSET", "the environment variable is not set")
+    assert config.targets[0].key.fingerprint() is None
+    assert "api_key_env: UNSET" in public_yaml(config)
+
+
+def test_a_pipe_is_read_where_it_is_allowed_and_paths_start_at_the_working_directory(
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = ONE.replace("api_key: k1", "api_key_file: key")
+    writer = Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    config = load(pipe, VENDORS, ENVIRON, is_pipe_allowed=True)
+    writer.join()
+    assert config.targets[0].key == KeyFile(Path("key"))
+
+
+def test_aliases_share_settings_between_targets(tmp_path: Path) -> None:
     config = loaded(
         tmp_path,
         """
@@ -202,7 +252,7 @@ targets:
     assert [target.poll.interval.text for target in config.targets] == ["1d", "1d"]
 
 
-def test_many_targets_are_kept_in_order(tmp_path: Path) -> None:
+def test_targets_keep_the_order_of_the_file(tmp_path: Path) -> None:
     rows = (f"  - {{name: n{index}, vendor: bolt, api_key: k}}\n" for index in range(500))
     targets = loaded(tmp_path, "targets:\n" + "".join(rows)).targets
     assert [target.name for target in targets] == [f"n{index}" for index in range(500)]
@@ -249,9 +299,9 @@ targets:
   vendor: bolt
   api_key_env: SET
   poll:
-    interval: 90s
+    interval: 1m30s
     timeout: 20s
-    stale_after: 270s
+    stale_after: 4m30s
   groups: []
 - name: three
   vendor: acme
@@ -338,7 +388,8 @@ def test_the_schema_is_a_json_schema(vendors: dict[str, type[Target]]) -> None:
     ("text", "valid"),
     [
         (ONE, True),
-        ("poll: {interval: 1.5h}\n" + ONE, True),
+        ("poll: {interval: 1h30m}\n" + ONE, True),
+        ("poll: {interval: 30m1h}\n" + ONE, False),
         ("poll: {interval: 15}\n" + ONE, False),
         ("pol: {interval: 15m}\n" + ONE, False),
         ("targets: []", False),
@@ -349,14 +400,14 @@ def test_the_schema_is_a_json_schema(vendors: dict[str, type[Target]]) -> None:
         (ONE.replace("api_key: k1", "api_key: k1, poll: {max_concurrent: 5}"), False),
     ],
 )
-def test_the_schema_accepts_what_can_be_loaded(text: str, *, valid: bool) -> None:
+def test_the_schema_accepts_exactly_what_can_be_loaded(text: str, *, valid: bool) -> None:
     assert Draft202012Validator(schema(VENDORS)).is_valid(yaml.safe_load(text)) is valid
 
 
-def test_the_schema_shows_defaults_as_a_file_has_them_and_says_what_fields_mean() -> None:
-    pace = schema(VENDORS)["$defs"]["PollSettings"]["properties"]
-    assert pace["interval"]["default"] == "15m"
-    assert pace["interval"]["description"] == "Time from one poll of a target to the next."
+def test_the_schema_has_defaults_as_in_a_file_and_the_docstrings_of_fields() -> None:
+    properties = schema(VENDORS)["$defs"]["PollSettings"]["properties"]
+    assert properties["interval"]["default"] == "15m"
+    assert properties["interval"]["description"] == "Time between two polls of a target."
 
 
 def test_the_example_shows_every_section_with_its_defaults(tmp_path: Path) -> None:

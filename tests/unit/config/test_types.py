@@ -1,4 +1,4 @@
-"""The kinds of values in a configuration, and the words for each way to be wrong."""
+"""The types of a configuration's values, and the message for each error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
-from exporter.config.errors import explain
+from exporter.config.errors import model_errors
 from exporter.config.models import Alerts, Http, Model, Poll, Target
 from exporter.config.types import BaseUrl, Duration, Proxy, ProxyUrl
 
@@ -25,8 +25,8 @@ def message(annotation: object, value: object) -> str:
     model = probe(annotation)
     with pytest.raises(ValidationError) as caught:
         model.model_validate({"field": value})
-    (finding,) = explain(caught.value, model)
-    return finding.message
+    (error,) = model_errors(caught.value, model)
+    return error.message
 
 
 def value(annotation: object, given_value: object) -> object:
@@ -34,37 +34,19 @@ def value(annotation: object, given_value: object) -> object:
     return getattr(model.model_validate({"field": given_value}), "field")  # noqa: B009  dynamic
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds", "shown"),
-    [
-        ("0.5s", 0.5, "0.5s"),
-        ("90s", 90, "90s"),
-        ("15m", 900, "15m"),
-        ("60m", 3600, "1h"),
-        ("1.5h", 5400, "90m"),
-        ("6h", 21600, "6h"),
-        ("365d", 31_536_000, "365d"),
-    ],
-)
-def test_a_duration_is_seconds_and_is_shown_in_its_largest_unit(
-    text: str, seconds: float, shown: str
-) -> None:
-    duration = Duration.parse(text)
-    assert duration == seconds
-    assert duration.text == shown
+@pytest.mark.parametrize("text", ["15m", "1h30m", "500ms", "1y"])
+def test_a_duration_is_shown_as_it_was_written(text: str) -> None:
+    assert Duration.parse(text).text == text
 
 
-@given(st.floats(1e-6, 31_536_000).map(Duration))
-def test_a_duration_that_is_shown_means_itself(duration: Duration) -> None:
-    assert Duration.parse(duration.text) == pytest.approx(duration, abs=1e-9)
+@pytest.mark.parametrize("text", ["0s", "0.4ms", "1y1ms", "999999999y"])
+def test_a_duration_out_of_range_is_refused(text: str) -> None:
+    assert message(Duration, text) == "must be between 1ms and 1y"
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "s", "1", "1 s", "-1s", "1w", "1M", "1_0s", ".5s", "1.s", "\u0661s", "1e3s", "1s\n"],
-)
-def test_another_text_is_no_duration(text: str) -> None:
-    assert message(Duration, text) == "must be a duration such as 90s, 15m, 6h or 1d"
+@pytest.mark.parametrize("given_value", ["", "soon", 15, None])
+def test_another_value_is_not_a_duration(given_value: object) -> None:
+    assert message(Duration, given_value) == "expected a duration such as 90s, 15m or 1h30m"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +54,7 @@ def test_another_text_is_no_duration(text: str) -> None:
     [
         ("https://api.example.com", "https://api.example.com"),
         ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
-        ("http://[::1]:8080/v3//", "http://[::1]:8080/v3"),
+        ("http://[::1]:8080/v2//", "http://[::1]:8080/v2"),
         ("HTTPS://my_host/a/b", "HTTPS://my_host/a/b"),
     ],
 )
@@ -105,19 +87,19 @@ def test_a_url_loses_its_trailing_slash(text: str, url: str) -> None:
         "a:1:2",
     ],
 )
-def test_a_url_whose_host_or_port_cannot_be_reached_is_refused(host: str) -> None:
-    assert message(BaseUrl, f"http://{host}/") == "must be a URL with a valid host and port"
+def test_a_url_with_an_invalid_host_or_port_is_refused(host: str) -> None:
+    assert message(BaseUrl, f"http://{host}/") == "invalid host or port in the URL"
 
 
 @pytest.mark.parametrize(
     "text", ["ftp://a", "//a", "http:a", "http://a b", "http://a\\b", "http://\u00e4"]
 )
-def test_a_url_with_odd_parts_is_refused(text: str) -> None:
-    assert message(BaseUrl, text).startswith("must be a URL that starts with https:// or http://")
+def test_a_url_with_invalid_characters_is_refused(text: str) -> None:
+    assert message(BaseUrl, text).startswith("expected a URL that starts with https:// or http://")
 
 
 @given(st.text(max_size=30), st.sampled_from(["http://", "https://", ""]))
-def test_any_text_is_a_url_or_is_refused(text: str, scheme: str) -> None:
+def test_any_text_is_refused_or_an_ascii_url(text: str, scheme: str) -> None:
     try:
         url = value(BaseUrl, scheme + text)
     except ValidationError:
@@ -142,17 +124,17 @@ def test_a_proxy_is_shown_without_its_user(text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("annotation", "given_value", "expected"),
     [
-        (Annotated[float, Field(lt=5)], 5, "must be below 5"),
-        (Annotated[str, Field(pattern="^a$")], "b", "has a form that is not allowed here"),
-        (Annotated[str, Field(min_length=2)], "b", "must have 2 or more characters"),
-        (Annotated[str, Field(max_length=2)], "bbb", "must have at most 2 characters"),
-        (Annotated[tuple[int, ...], Field(max_length=1)], (1, 2), "must have at most 1 entries"),
-        (dict[str, int], 5, "must be a mapping of keys to values"),
-        (Literal["a"] | int, "b", "must be 'a', or must be a whole number"),
-        (date, "2026-01-01", "is not valid here"),
+        (Annotated[float, Field(lt=5)], 5, "must be less than 5"),
+        (Annotated[str, Field(pattern="^a$")], "b", "invalid format"),
+        (Annotated[str, Field(min_length=2)], "b", "expected 2 or more characters"),
+        (Annotated[str, Field(max_length=2)], "bbb", "expected at most 2 characters"),
+        (Annotated[tuple[int, ...], Field(max_length=1)], (1, 2), "expected at most 1 entries"),
+        (dict[str, int], 5, "expected a mapping"),
+        (Literal["a"] | int, "b", "expected 'a', or expected a whole number"),
+        (date, "2026-01-01", "invalid value"),
     ],
 )
-def test_each_error_has_plain_words(annotation: object, given_value: object, expected: str) -> None:
+def test_each_error_has_its_message(annotation: object, given_value: object, expected: str) -> None:
     assert message(annotation, given_value) == expected
 
 
@@ -160,23 +142,23 @@ VALUES = [None, True, -1, 0, 5, 1.5, float("inf"), "", "x", "\0", "x" * 200, (),
 
 
 @pytest.mark.parametrize("model", [Poll, Http, Alerts, Target], ids=lambda model: model.__name__)
-def test_every_error_that_can_occur_has_words_of_its_own(model: type[Model]) -> None:
+def test_no_error_of_a_model_has_the_fallback_message(model: type[Model]) -> None:
     for field in model.model_fields:
         for each in VALUES:
             try:
                 model.model_validate({"name": "one", "vendor": "acme", field: each})
-            except ValidationError as error:
-                said = [finding.message for finding in explain(error, model)]
-                assert "is not valid here" not in said
+            except ValidationError as invalid:
+                messages = [error.message for error in model_errors(invalid, model)]
+                assert "invalid value" not in messages
 
 
-def test_a_misspelt_key_is_recognised_below_a_list() -> None:
+def test_a_misspelt_key_in_a_list_of_sections_gets_a_suggestion() -> None:
     assert message(tuple[Http, ...] | None, ({"proxy": None},)) == (
         'unknown key; did you mean "proxy_url"?'
     )
 
 
-def test_words_that_others_raise_are_not_shown() -> None:
+def test_messages_of_other_validators_are_not_shown() -> None:
     class Probe(Model):
         field: str
 
@@ -187,11 +169,23 @@ def test_words_that_others_raise_are_not_shown() -> None:
 
     with pytest.raises(ValidationError) as caught:
         Probe.model_validate({"field": "s3cr3t"})
-    assert [finding.message for finding in explain(caught.value, Probe)] == ["is not valid here"]
+    assert [error.message for error in model_errors(caught.value, Probe)] == ["invalid value"]
 
 
-def test_settings_can_be_made_without_a_file() -> None:
+def test_settings_can_be_validated_without_a_file() -> None:
     target = Target.model_validate({"name": "one", "vendor": "acme", "api_key": "k1"})
     assert target.key.read().reveal() == "k1"
     assert target.poll.stale_after.text == "45m"
     assert "k1" not in repr(target)
+
+
+@pytest.mark.parametrize("text", ["http://a/v1", "http://a/v3", "http://a/gateway/v3/"])
+def test_a_base_url_with_the_version_of_the_api_is_refused_with_the_remedy(text: str) -> None:
+    assert message(BaseUrl, text).startswith(f"remove {text.rstrip('/')[-3:]} from the end")
+
+
+def test_a_key_of_a_section_is_referred_to_the_section() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Target.model_validate({"name": "a", "vendor": "b", "api_key": "k", "interval": "1h"})
+    (error,) = model_errors(caught.value, Target)
+    assert error.message == 'unknown key; it belongs under "poll"'

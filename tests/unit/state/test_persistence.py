@@ -523,7 +523,7 @@ def test_a_file_that_cannot_be_written_keeps_no_other_target_from_being_kept(
     [warning] = caplog.records
     assert fields(warning) | {"ts": ""} == {
         "ts": "",
-        "level": "warning",
+        "level": "warn",
         "msg": "state cannot be kept, serving goes on: Is a directory",
         "target": "bad",
         "vendor": "xtracta",

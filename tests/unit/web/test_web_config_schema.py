@@ -41,7 +41,7 @@ def test_a_bad_file_is_refused_with_the_words_at_its_top(path: Path) -> None:
     ("content", "words"),
     [
         (b"", ": the file is empty"),
-        (b"a: [", ":2: a list or mapping in brackets that does not end well"),
+        (b"a: [", ":2: unterminated list or mapping in brackets"),
         (b"\xff", ":1: not UTF-8"),
         (b"#" * (2**20 + 1), ": is larger than 1048576 bytes"),
     ],
@@ -99,10 +99,6 @@ def test_users_are_known_by_name_and_their_hashes_are_not_shown(tmp_path: Path) 
         ("300ms", 0.3),
         ("1m30s", 90),
         ("1.5h", 5400),
-        (".5s", 0.5),
-        ("5us", 5e-6),
-        ("5µs", 5e-6),
-        ("9ns", 9e-9),
     ],
 )
 def test_an_interval_is_a_duration_as_go_writes_it(

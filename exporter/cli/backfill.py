@@ -1,0 +1,52 @@
+"""`backfill`: writes the vendors' history as OpenMetrics with timestamps."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.app import USER_AGENT, load_config
+from exporter.backfill.plan import DEFAULT_STEP, PlanError, plan_backfill
+from exporter.backfill.progress import Progress
+from exporter.backfill.run import backfill, report
+from exporter.cli.flags import Parser
+from exporter.cli.output import write
+from exporter.client.client import HttpClient
+from exporter.polling.poll import Limits
+from exporter.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the command; its exit status."""
+    parser = Parser("backfill", "Write the vendors' history as OpenMetrics.", environ)
+    parser.config_flag()
+    parser.flag("start", "", "first day, such as 2026-01-31")
+    parser.flag("end", "", "last day; by default yesterday (UTC)")
+    parser.flag("step", DEFAULT_STEP, "time between two samples of a series")
+    parser.flag("output", "docusage.om", "the file to write", metavar="FILE")
+    description = "label that Prometheus adds to scraped series, such as job=docusage"
+    parser.repeated_flag("label", "", description)
+    parser.target_arguments()
+    flags = parser.parse(arguments)
+    config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
+    now = datetime.now(UTC)
+    no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
+    try:
+        plan = plan_backfill(flags, config.targets, now, no_history)
+    except PlanError as error:
+        parser.error(str(error))
+    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    progress = Progress(len(plan.targets), sys.stderr)
+    result = asyncio.run(backfill(plan, HttpClient(USER_AGENT), limits, progress))
+    text = report(result, plan, now)
+    if result.failures:
+        print(text, file=sys.stderr)
+        return 1
+    write(text)
+    return 0
