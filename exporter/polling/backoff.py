@@ -36,14 +36,18 @@ def next_delay(
     """
     spread = 1 + JITTER * (2 * draw() - 1)
     if isinstance(result, PollResult):
-        return max(0.0, pace.interval * spread - duration)
+        asked = max((each.retry_after or 0.0 for each in result.scope_failures), default=0.0)
+        return max(min(asked, MAX_RETRY_AFTER), pace.interval * spread - duration)
     asked = min(result.retry_after or 0.0, MAX_RETRY_AFTER)
     return max(asked, _back_off(result.reason, failures, pace.interval) * spread)
 
 
 def _back_off(reason: FailureReason, failures: int, interval: float) -> float:
-    """A refused key slows down; after anything else, sooner than usual, then less and less so."""
+    """Sooner than usual, then less and less so; a key that is refused again slows polls down.
+
+    A single refusal may be the vendor's mistake: values must not expire because of it.
+    """
     doublings = min(failures, 30) - 1
-    if reason == FailureReason.AUTH:
-        return interval * min(2.0 ** (doublings + 1), SLOWEST_AUTH)
+    if reason == FailureReason.AUTH and failures > 1:
+        return interval * min(2.0**doublings, SLOWEST_AUTH)
     return min(min(INITIAL_BACKOFF, interval / 8) * 2.0**doublings, interval)

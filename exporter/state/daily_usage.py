@@ -40,17 +40,27 @@ UsageByAllowance: TypeAlias = Mapping[tuple[str, str], UsageHistory]
 """By account and name of the allowance."""
 
 
-def update_usage(seen: UsageByAllowance, poll_result: PollResult, now: float) -> UsageByAllowance:
-    """What has been seen, once `poll_result` was taken at `now` (Unix seconds).
+def update_usage(
+    seen: UsageByAllowance, fresh: PollResult, retained: PollResult, now: float
+) -> UsageByAllowance:
+    """The usage by day, once a poll has ended.
 
-    Allowances that the reading does not have are forgotten.
+    Allowances whose total is unknown keep what they have; those that are gone are dropped.
+
+    Args:
+        seen: the usage by day before it.
+        fresh: what the poll has read.
+        retained: the same, with earlier values of what it could not read.
+        now: Unix seconds.
     """
-    return {
+    keys = {(allowance.account, allowance.allowance) for allowance in retained.allowances}
+    kept = {key: history for key, history in seen.items() if key in keys}
+    return kept | {
         (allowance.account, allowance.allowance): _after(
             seen.get((allowance.account, allowance.allowance)), int(allowance.used), now
         )
-        for allowance in poll_result.allowances
-        if allowance.cumulative_only
+        for allowance in fresh.allowances
+        if allowance.cumulative_only and allowance.used is not None
     }
 
 
@@ -82,14 +92,13 @@ def with_exhaustion(poll_result: PollResult, seen: UsageByAllowance) -> PollResu
 
 
 def _refined(allowance: Allowance, use: UsageHistory | None) -> Allowance:
-    if use is None or len(use.days) < _KEPT or allowance.available < 1:
+    available = allowance.available
+    if use is None or len(use.days) < _KEPT or available is None or available < 1:
         return allowance
     if allowance.end is not None and allowance.end <= use.at:
         return allowance  # it is over: nothing runs out any more
     *history, used_today = use.days[1:]
-    out = forecast.run_out_by_weekdays(
-        history, _midnight(use.at), used_today, int(allowance.available)
-    )
+    out = forecast.run_out_by_weekdays(history, _midnight(use.at), used_today, int(available))
     return replace(allowance, exhaustion=out)
 
 

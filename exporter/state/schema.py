@@ -18,6 +18,7 @@ from exporter.model import (
     PollOutcome,
     PollResult,
     Sample,
+    ScopeFailure,
 )
 from exporter.polling.poll import CREDENTIAL_FAILURES
 from exporter.secrets import StaticKey
@@ -42,6 +43,8 @@ class _KeptReading(_Part):
     samples: tuple[tuple[str, tuple[str, ...], float], ...]
     allowances: tuple[Allowance, ...]
     anomalies: tuple[Anomaly, ...]
+    scope_failures: tuple[ScopeFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _KeptPoll(_Part):
@@ -117,7 +120,11 @@ def _kept_poll(last: PollOutcome) -> _KeptPoll:
 def _kept_reading(poll_result: PollResult) -> _KeptReading:
     samples = tuple((metric.name, labels, value) for metric, labels, value in poll_result.samples)
     return _KeptReading(
-        samples=samples, allowances=poll_result.allowances, anomalies=poll_result.anomalies
+        samples=samples,
+        allowances=poll_result.allowances,
+        anomalies=poll_result.anomalies,
+        scope_failures=poll_result.scope_failures,
+        notes=poll_result.notes,
     )
 
 
@@ -175,6 +182,8 @@ def _poll_result(kept: _KeptReading, target: Target) -> PollResult:
             raise ValueError("a sample of no metric there is")
         samples.append(Sample(metrics[name], labels, value))
     try:
-        return PollResult(tuple(samples), kept.allowances, kept.anomalies)
+        return PollResult(
+            tuple(samples), kept.allowances, kept.anomalies, kept.scope_failures, kept.notes
+        )
     except PollError as error:
         raise ValueError(error.detail) from None

@@ -233,7 +233,7 @@ class PlanReader:
             # A field that is there twice is known only if both say the same.
             self._texts[name] = text if self._texts.get(name, text) == text else None
         identifier = xml_parser.read_int(self._texts.get("id"))
-        self._title = f"{kind} {'without id' if identifier is None else identifier}"
+        self._title = f"a {kind}" if identifier is None else f"{kind} {identifier}"
 
     def text(self, name: str) -> str:
         """The text of a field, safe to show; empty where it is missing."""
