@@ -144,7 +144,7 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     if allowance.end is not None and allowance.used is not None:
         more = 0.0 if is_over else pace.use_until(usage, allowance.end)
         projected = allowance.used + more
-    if allowance.available is None:
+    if allowance.available is None or allowance.allowed == 0:
         return Forecast(burn, projected_used=projected)
     if allowance.available <= 0:
         day = _exhaustion_day(usage, allowance)

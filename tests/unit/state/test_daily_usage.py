@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +21,16 @@ def poll_result(used: int, available: int = 1000, **more: object) -> PollResult:
     return PollResult((), (plan,))
 
 
+def updated(seen: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
+    """After a poll that has read everything."""
+    return update_usage(seen, result, result, now)
+
+
 def watched(*policy: tuple[float, int]) -> UsageHistory:
     """What is seen after looks at these moments and totals."""
     seen: UsageByAllowance = {}
     for moment, used in policy:
-        seen = update_usage(seen, poll_result(used, cumulative_only=True), moment)
+        seen = updated(seen, poll_result(used, cumulative_only=True), moment)
     return seen[KEY]
 
 
@@ -65,12 +72,20 @@ def test_a_clock_put_back_a_little_changes_no_day() -> None:
 
 
 def test_an_allowance_that_is_gone_is_forgotten() -> None:
-    seen = update_usage({}, poll_result(5, cumulative_only=True), MONDAY)
-    assert update_usage(seen, PollResult(()), MONDAY + HOUR) == {}
+    seen = updated({}, poll_result(5, cumulative_only=True), MONDAY)
+    assert updated(seen, PollResult(()), MONDAY + HOUR) == {}
+
+
+def test_an_allowance_whose_total_is_unknown_keeps_its_days() -> None:
+    result = poll_result(5, cumulative_only=True)
+    seen = updated({}, result, MONDAY)
+    unknown = PollResult((), (replace(result.allowances[0], used=None),))
+    assert updated(seen, unknown, MONDAY + HOUR) == seen
+    assert update_usage(seen, PollResult(()), result, MONDAY + HOUR) == seen
 
 
 def test_an_allowance_whose_vendor_tells_the_days_is_not_observed() -> None:
-    assert update_usage({}, poll_result(5), MONDAY) == {}
+    assert updated({}, poll_result(5), MONDAY) == {}
 
 
 def weekdays_alone(days: int) -> list[tuple[float, int]]:
@@ -143,7 +158,7 @@ def test_days_are_consecutive_and_hold_exactly_what_was_used_since_they_began(
         is_anew = gap > DAY or not seen
         now, used = now + gap, used + more
         expected, began = (0, now) if is_anew else (expected + more, began)
-        seen = update_usage(seen, poll_result(used, cumulative_only=True), now)
+        seen = updated(seen, poll_result(used, cumulative_only=True), now)
         use = seen[KEY]
         assert use.at == now
         assert len(use.days) == min(30, now // DAY - began // DAY + 1)
