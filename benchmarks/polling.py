@@ -12,12 +12,13 @@ import httpx
 
 from benchmarks import programs
 from benchmarks.workload import config
-from exporter.app import create_poller, load_config
+from exporter.app import create_poll_target, load_config
 from exporter.client.client import HttpClient
 from exporter.metrics.cache import MetricsCache
 from exporter.metrics.exposition import Format
 from exporter.model import PollFailure, PollOutcome
-from exporter.polling.poll import Limits, poll_once
+from exporter.polling.limits import RateLimiter
+from exporter.polling.poll import poll_once
 from exporter.state.store import StateStore
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class _Exporter:
     def __init__(self, file: Path) -> None:
         settings = load_config(file, {})
         client = HttpClient("benchmark")
-        self._sources = [create_poller(target, client) for target in settings.targets]
-        self._limits = Limits(10_000, 1e9)
+        self._sources = [create_poll_target(target, client) for target in settings.targets]
+        self._rate_limiter = RateLimiter(1e9)
         self._store = StateStore()
         self._store.set_targets(settings.targets)
         self._cache = MetricsCache(self._store, tuple)
@@ -67,7 +68,7 @@ class _Exporter:
     async def poll(self, number: int) -> None:
         """Poll a target, and render the page once a second, as for one scrape a second."""
         source = self._sources[number % TARGETS]
-        attempt = await poll_once(source, self._limits, time.time)
+        attempt = await poll_once(source, self._rate_limiter, time.time)
         if isinstance(attempt.result, PollFailure):
             raise TypeError(attempt.result.detail)
         now = time.time()

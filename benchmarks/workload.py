@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from exporter.demo.accounts import Accounts, Organization, weekday_rhythm, whole_day
+from exporter.demo.accounts import Accounts, Organization, weekday_usage, whole_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def _organization(number: int) -> Organization:
 
 
 def _usage(number: int) -> Callable[[date], int]:
-    return weekday_rhythm(f"customer {number % _USAGE_PATTERNS}", 200 + number % 1000)
+    return weekday_usage(f"customer {number % _USAGE_PATTERNS}", 200 + number % 1000)
 
 
 def common_interval(_: int) -> None:

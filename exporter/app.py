@@ -1,4 +1,4 @@
-"""The running exporter: a configuration brought into force, and brought up to date on request."""
+"""The running exporter: wiring, reload and signals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import signal
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -20,19 +19,21 @@ from exporter.metrics.build_info import build_info
 from exporter.metrics.cache import MetricsCache
 from exporter.metrics.catalogue import RELOAD_OK, RELOADED_AT
 from exporter.model import Sample
-from exporter.polling.poll import Limits, PollTarget
+from exporter.polling.clock import ElapsedClock
+from exporter.polling.limits import PollSlots, RateLimiter
+from exporter.polling.poll import PollTarget
 from exporter.polling.scheduler import PollScheduler, ScheduleState
 from exporter.polling.sharding import UNSHARDED
-from exporter.server.server import Server
+from exporter.server.server import MAX_CONNECTIONS, Server
 from exporter.server.sockets import raise_descriptor_limit, url_of
-from exporter.state.storage import open_storage
+from exporter.state.persistence import open_storage
 from exporter.state.store import StateStore
-from exporter.systemd import notify, reloading
+from exporter.systemd import notify, notify_reloading
 from exporter.vendors import VENDORS
-from exporter.web.basic_auth import Passwords
-from exporter.web.middleware import Guard
+from exporter.web.basic_auth import BasicAuth
+from exporter.web.middleware import Middleware
 from exporter.web.routes import Application
-from exporter.web.status_page import Site
+from exporter.web.status_page import PageInfo
 from exporter.web.web_config.models import WebConfig
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ def load_config(
     keys: KeyCheck = "optional",
     is_pipe_allowed: bool = False,
 ) -> Config:
-    """The configuration at `path` with the shard's targets; their warnings are logged.
+    """Load the configuration with the targets of the shard; log their warnings.
 
     Args:
         path: the file.
         environ: the environment variables that may hold keys.
         shard: the share of the targets to poll.
-        keys: what a target without a usable key is.
+        keys: whether targets may have no usable key.
         is_pipe_allowed: whether the file may be a pipe.
 
     Raises:
@@ -76,7 +77,7 @@ def load_config(
         raise ConfigError(path, [Problem(0, "", error) for error in VENDORS.errors])
     vendors = {name: vendor.settings for name, vendor in VENDORS.items()}
     config = load(path, vendors, environ, keys=keys, is_pipe_allowed=is_pipe_allowed)
-    targets = shard.share(config.targets)
+    targets = shard.select(config.targets)
     names = {target.name for target in targets}
     for target, problem in config.warnings:
         if target in names:
@@ -85,26 +86,26 @@ def load_config(
     return replace(config, targets=targets)
 
 
-def create_poller(target: Target, client: HttpClient) -> PollTarget:
-    """What polls a target."""
-    fetch = VENDORS[target.vendor].create_poller(target)
-    return PollTarget(target, fetch, client.transport(target.http))
+def create_poll_target(target: Target, client: HttpClient) -> PollTarget:
+    """A target with its vendor's poller and its transport."""
+    poller = VENDORS[target.vendor].create_poller(target)
+    return PollTarget(target, poller, client.transport(target.http))
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to run.
+    """Options of `serve`.
 
     Args:
         config_file: the configuration.
-        environ: environment variables that it may name.
-        sockets: bound sockets to serve on.
+        environ: environment variables that the configuration may refer to.
+        sockets: bound sockets to listen on.
         prefix: path before every path.
-        telemetry_path: where the metrics are.
-        web: the web configuration as it is now.
-        watched: the configuration as it was before it was read, to read it again when it changes.
-        storage_path: the folder in which state is kept across restarts, or None.
-        shard: which of the file's targets are polled.
+        telemetry_path: path of the metrics.
+        web: returns the current web configuration.
+        watched: watches the configuration file, to reload it when it changes.
+        storage_path: folder for state that survives a restart, or None.
+        shard: which of the targets to poll.
     """
 
     config_file: Path
@@ -118,72 +119,79 @@ class ServeOptions:
     shard: Shard = UNSHARDED
 
     def urls(self) -> list[str]:
-        """Where people's browsers find the exporter."""
+        """The URLs of the exporter's home page."""
         tls = self.web().tls is not None
         return [url_of(bound, tls=tls) + self.prefix for bound in self.sockets]
 
 
 class Service:
-    """A configuration in force: its targets are polled, their values served.
+    """Polls the targets of a configuration, serves their metrics, and reloads.
 
     Args:
-        options: how to run.
-        config: the configuration to begin with.
-        network: the way to the vendors.
+        options: how to serve.
+        config: the initial configuration.
+        client: sends the requests to the vendors.
     """
 
     def __init__(self, options: ServeOptions, config: Config, client: HttpClient) -> None:
+        clock = ElapsedClock()
         self._options = options
         self._config = config
-        self._store = StateStore()
-        self._page = MetricsCache(self._store, self._program_samples)
+        self._store = StateStore(clock)
+        self._metrics = MetricsCache(self._store, self._exporter_samples)
         self._client = client
-        self._storage = open_storage(options.storage_path)
-        self._scheduler = PollScheduler(self._record, _limits(config))
-        self._one_reload = asyncio.Lock()
+        self._storage = open_storage(options.storage_path, clock)
+        self._slots = PollSlots(
+            config.poll.max_concurrent, RateLimiter(config.poll.requests_per_second)
+        )
+        self._scheduler = PollScheduler(self._record, self._slots, clock=clock)
+        self._reload_lock = asyncio.Lock()
         self._build_info = build_info(VERSION)
-        self._is_good = True
-        self._read_at = time.time()
+        self._reload_successful = True
+        self._reloaded_at = time.time()
 
     async def run(self, stop: asyncio.Event, reload_event: asyncio.Event) -> None:
-        """Serve until `stop` is set; read the configuration again whenever `reload_event` is.
+        """Serve until `stop` is set; reload whenever `reload_event` is set.
 
         Raises:
-            OSError: a file that the configuration names cannot be read any more.
+            OSError: a file that the configuration refers to cannot be read.
         """
         application = Application(
-            self._page,
+            self._metrics,
             self._store,
             self.reload,
             lambda: public_yaml(self._config),
-            Site(VERSION, self._options.telemetry_path, str(self._options.shard)),
+            PageInfo(VERSION, self._options.telemetry_path, str(self._options.shard)),
             self._options.prefix,
         )
-        passwords = Passwords()
-        guard = Guard(application.answer, self._options.web, passwords)
-        web = Server(guard.answer, guard.tls)
+        basic_auth = BasicAuth()
+        web_config = self._options.web
+        has_tls = web_config().tls is not None
+        middleware = Middleware(application.handle, web_config, basic_auth, has_tls=has_tls)
+        # Half of the descriptors are left for polls, where the system allows very few.
+        max_connections = min(MAX_CONNECTIONS, raise_descriptor_limit() // 2)
+        web = Server(middleware.handle, middleware.tls, max_connections)
         async with self._scheduler:
-            begin = await self._apply_config(self._config)
+            await self._apply_config(self._config)
             async with asyncio.TaskGroup() as group:
-                beside = [
-                    group.create_task(self._begin(begin)),  # first: no reload may overtake it
+                tasks = [
                     group.create_task(self._storage.run()),
-                    group.create_task(self._reload_on(reload_event)),
+                    group.create_task(self._reload_on_event(reload_event)),
                     group.create_task(self._reload_on_change()),
-                    group.create_task(self._page.refresh_loop()),
+                    group.create_task(self._metrics.refresh_loop()),
                 ]
                 async with web.serving(self._options.sockets):
                     notify(self._options.environ, "READY=1")
                     await stop.wait()
                     notify(self._options.environ, "STOPPING=1")
-                passwords.close()
-                for task in beside:
+                basic_auth.close()
+                for task in tasks:
                     task.cancel()
 
     def _record(self, name: str, outcome: PollOutcome) -> None:
-        self._storage.keep(self._store.record(name, outcome))
+        self._storage.save(self._store.record(name, outcome))
 
-    async def _reload_on(self, reload_event: asyncio.Event) -> None:
+    async def _reload_on_event(self, reload_event: asyncio.Event) -> None:
         while await reload_event.wait():
             reload_event.clear()
             await self.reload()
@@ -194,83 +202,70 @@ class Service:
             await self.reload()
 
     async def reload(self) -> str | None:
-        """Read the configuration again; where it is bad, the old one stays. The reason, or None."""
-        async with self._one_reload:
-            reloading(self._options.environ)
-            reason = await self._read_again()
-            self._is_good = reason is None
-            self._page.invalidate()
+        """Load the configuration again; an invalid one is not applied. The error, or None."""
+        async with self._reload_lock:
+            notify_reloading(self._options.environ)
+            error = await self._reload()
+            self._reload_successful = error is None
+            self._metrics.invalidate()
             notify(self._options.environ, "READY=1")
-            return reason
+            return error
 
-    async def _read_again(self) -> str | None:
+    async def _reload(self) -> str | None:
         path, environ, shard = self._options.config_file, self._options.environ, self._options.shard
         try:
             config = await asyncio.to_thread(load_config, path, environ, shard)
-            begin = await self._apply_config(config)
+            await self._apply_config(config)
         except (ConfigError, OSError) as error:
             _log.error("configuration not reloaded", extra={"detail": str(error)})
             return str(error)
-        begin()
-        self._read_at = time.time()
+        self._reloaded_at = time.time()
         _log.info("configuration reloaded", extra={"targets": len(config.targets)})
         return None
 
-    async def _begin(self, begin: Callable[[], None]) -> None:
-        """Begin to poll; no reload overtakes it."""
-        async with self._one_reload:
-            begin()
-
-    async def _apply_config(self, config: Config) -> Callable[[], None]:
-        """Serve the targets of `config`; those that run unchanged already are left alone.
-
-        What is returned begins to poll the others.
+    async def _apply_config(self, config: Config) -> None:
+        """Replace the configuration; targets that are polled and unchanged are left alone.
 
         Raises:
-            OSError: a file it names cannot be read any more; nothing has changed then.
+            OSError: a file that it refers to cannot be read; nothing has changed then.
         """
-        running = {
+        polled = {
             target.name: target for target in self._config.targets if target.name in self._scheduler
         }
-        same = {target.name for target in config.targets if running.get(target.name) == target}
-        new = [target for target in config.targets if target.name not in same]
-        sources = [create_poller(target, self._client) for target in new]
-        kept = await self._storage.load(new)
-        self._scheduler.stop(running.keys() - same)
-        if config.poll != self._config.poll:  # whose turn it is would be forgotten
-            self._scheduler.limit(_limits(config))
-        self._store.set_targets(config.targets, kept)
+        unchanged = {target.name for target in config.targets if polled.get(target.name) == target}
+        new = [target for target in config.targets if target.name not in unchanged]
+        poll_targets = [create_poll_target(target, self._client) for target in new]
+        restored = await self._storage.load(new)
+        self._scheduler.stop(polled.keys() - unchanged)
+        self._slots.max_concurrent = config.poll.max_concurrent
+        self._slots.rate_limiter.requests_per_second = config.poll.requests_per_second
+        self._store.set_targets(config.targets, restored)
         self._config = config
-        rhythms = {
+        states = {
             name: ScheduleState(state.last_poll, state.consecutive_failures)
-            for name, state in kept.items()
+            for name, state in restored.items()
         }
-        return partial(self._scheduler.start, sources, rhythms)
+        self._scheduler.start(poll_targets, states)
 
-    def _program_samples(self) -> Iterator[Sample]:
-        yield Sample(RELOAD_OK, (), self._is_good)
-        yield Sample(RELOADED_AT, (), self._read_at)
+    def _exporter_samples(self) -> Iterator[Sample]:
+        yield Sample(RELOAD_OK, (), self._reload_successful)
+        yield Sample(RELOADED_AT, (), self._reloaded_at)
         yield self._build_info
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(config.poll.max_concurrent, config.poll.requests_per_second)
 
 
 async def serve(
     options: ServeOptions, config: Config, on_ready: Callable[[], None] = lambda: None
 ) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads.
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads.
 
     Args:
-        options: how to run.
-        config: the configuration to begin with.
-        on_ready: called once signals are heeded and clients can connect.
+        options: how to serve.
+        config: the initial configuration.
+        on_ready: called once signals are handled and clients can connect.
 
     Raises:
-        OSError: a file that the configuration names cannot be read any more.
+        OSError: a file that the configuration refers to cannot be read.
     """
-    raise_descriptor_limit()
     stop, reload_event = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonThreadExecutor())

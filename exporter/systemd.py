@@ -1,4 +1,4 @@
-"""Tells systemd how the exporter is doing: sd_notify's protocol, one datagram a message."""
+"""Notifies systemd of the exporter's state: the protocol of sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ if TYPE_CHECKING:
 
 
 def notify(environ: Mapping[str, str], *messages: str) -> None:
-    """Send messages such as `READY=1` to whoever started the exporter, if it wants to know."""
+    """Send messages such as `READY=1`; without effect unless NOTIFY_SOCKET is set."""
     address = environ.get("NOTIFY_SOCKET")
     if not address:
         return
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    # Whoever does not listen after all is no reason to stop polling.
-    with channel, suppress(OSError):
+    with channel, suppress(OSError):  # polling goes on if nobody receives it
         # An address that begins with @ is in the abstract namespace.
         channel.sendto("\n".join(messages).encode(), address.replace("@", "\0", 1))
 
 
-def reloading(environ: Mapping[str, str]) -> None:
-    """Say that a reload begins; `READY=1` ends it."""
+def notify_reloading(environ: Mapping[str, str]) -> None:
+    """Announce the start of a reload; `READY=1` ends it."""
     notify(environ, "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

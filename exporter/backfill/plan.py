@@ -1,4 +1,4 @@
-"""What a backfill is asked for, checked before anything is."""
+"""The plan of a backfill, validated before the first request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from exporter.durations import parse_duration
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.exposition import format_labels
 
@@ -18,17 +19,15 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
 
 DEFAULT_STEP: Final = "5m"
-EARLIEST: Final = date(2010, 1, 1)  # neither vendor has figures from before
-_DAY: Final = 86_400
+EARLIEST_DAY: Final = date(2010, 1, 1)  # no vendor has figures from before
+_DAY_SECONDS: Final = 86_400
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_STEP: Final = re.compile(r"([0-9]{1,5})([smhd])")
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": _DAY}
 _LABEL: Final = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.+)", re.DOTALL)
-_TAKEN: Final = frozenset(name for metric in METRICS for name in metric.labels)
+_RESERVED_LABELS: Final = frozenset(name for metric in METRICS for name in metric.labels)
 
 
 class PlanError(Exception):
-    """Something that cannot be done, in words for the user."""
+    """A flag is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,10 @@ class BackfillPlan:
     """What to write.
 
     Args:
-        targets: whose past.
+        targets: whose history.
         first, last: days, both included.
-        step: seconds from one sample of a series to the next; a day is a multiple of it.
-        labels: as they are put between a series' braces after its own.
+        step: seconds between two samples of a series; it divides a day.
+        labels: formatted labels that each series gets besides its own.
         output: the file to write.
     """
 
@@ -57,7 +56,7 @@ def plan_backfill(
     now: datetime,
     no_history: Collection[str] = (),
 ) -> BackfillPlan:
-    """What the command line's flags ask for.
+    """The plan that the command line's flags describe.
 
     Args:
         flags: by name.
@@ -66,23 +65,23 @@ def plan_backfill(
         no_history: vendors without an API for past usage.
 
     Raises:
-        PlanError: the first thing that is wrong with them.
+        PlanError: the first invalid flag.
     """
-    first, last = days(flags["start"], flags["end"], now.date())
+    first, last = parse_days(flags["start"], flags["end"], now.date())
     output = Path(flags["output"])
-    if output.is_dir():  # better said now than after hours of asking
-        raise PlanError(f"--output {output} is a folder")
+    if output.is_dir():  # otherwise noticed only after hours of requests
+        raise PlanError(f"--output {output} is a directory")
     return BackfillPlan(
-        targets=chosen(targets, flags.get("targets", ()), no_history),
+        targets=select_targets(targets, flags.get("targets", ()), no_history),
         first=first,
         last=last,
-        step=step(flags["step"]),
-        labels=labels(filter(None, flags["label"])),
+        step=parse_step(flags["step"]),
+        labels=parse_labels(filter(None, flags["label"])),
         output=output,
     )
 
 
-def chosen(
+def select_targets(
     targets: Sequence[Target], names: Collection[str], no_history: Collection[str] = ()
 ) -> tuple[Target, ...]:
     """The targets of these names; without names all whose vendor has an API for past usage.
@@ -91,64 +90,66 @@ def chosen(
         PlanError: a name is not that of a target, or its vendor has no such API.
     """
     if unknown := set(names) - {target.name for target in targets}:
-        raise PlanError(f"no such target: {', '.join(sorted(unknown))}")
-    found = tuple(target for target in targets if not names or target.name in names)
-    without = [target.name for target in found if target.vendor in no_history]
-    if without and (names or len(without) == len(found)):
+        raise PlanError(f"unknown target: {', '.join(sorted(unknown))}")
+    selected = tuple(target for target in targets if not names or target.name in names)
+    without = [target.name for target in selected if target.vendor in no_history]
+    if without and (names or len(without) == len(selected)):
         raise PlanError(f"the vendor has no API for past usage: {', '.join(sorted(without))}")
-    return tuple(target for target in found if target.name not in without)
+    return tuple(target for target in selected if target.name not in without)
 
 
-def days(start: str, end: str, today: date) -> tuple[date, date]:
-    """The first and the last day, both included; without `end` up to yesterday.
+def parse_days(start: str, end: str, today: date) -> tuple[date, date]:
+    """The first and the last day, both included; by default the last is yesterday.
 
     Raises:
-        OrderError: there are no such days, or not only complete ones.
+        PlanError: a day is invalid, or not complete yet.
     """
     yesterday = today - timedelta(days=1)
-    first = _day(start, "--start")
-    last = _day(end, "--end") if end else yesterday
+    first = _parse_day(start, "--start")
+    last = _parse_day(end, "--end") if end else yesterday
     if last > yesterday:
-        raise PlanError(f"--end can be {yesterday} at the latest: only complete days are written")
-    if not EARLIEST <= first <= last:
-        raise PlanError(f"--start must be from {EARLIEST} to {last}")
+        raise PlanError(f"--end must be at most {yesterday}: only complete days are written")
+    if not EARLIEST_DAY <= first <= last:
+        raise PlanError(f"--start must be from {EARLIEST_DAY} to {last}")
     return first, last
 
 
-def _day(text: str, flag: str) -> date:
+def _parse_day(text: str, flag: str) -> date:
     try:
         if _DATE.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError:
         pass
-    raise PlanError(f"{flag} must be given as a date such as 2026-01-31")
+    raise PlanError(f"invalid {flag}; expected a date such as 2026-01-31")
 
 
-def step(text: str) -> int:
-    """Seconds of a step such as `5m`.
+def parse_step(text: str) -> int:
+    """The seconds of a step such as `5m`.
 
     Raises:
-        OrderError: it is none that divides a day.
+        PlanError: it does not divide a day.
     """
-    match = _STEP.fullmatch(text)
-    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not seconds or _DAY % seconds:
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0
+    if not seconds or int(seconds) != seconds or _DAY_SECONDS % seconds:
         raise PlanError("--step must divide a day evenly, such as 5m, 15m, 1h or 1d")
-    return seconds
+    return int(seconds)
 
 
-def labels(pairs: Iterable[str]) -> str:
-    """What `--label NAME=VALUE` adds to each series: what Prometheus adds to a scraped one.
+def parse_labels(pairs: Iterable[str]) -> str:
+    """The labels of `--label NAME=VALUE`, formatted: those that Prometheus adds when it scrapes.
 
     Raises:
-        OrderError: a name is none, the exporter's own, or given twice.
+        PlanError: a name is invalid, used by the exporter, or given twice.
     """
-    found: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for pair in pairs:
         match = _LABEL.fullmatch(pair)
         if not match or match[1].startswith("__"):
-            raise PlanError(f"--label {pair}: write NAME=VALUE")
-        if match[1] in _TAKEN or match[1] in found:
-            raise PlanError(f"--label {pair}: {match[1]} is taken already")
-        found[match[1]] = match[2]
-    return format_labels(found.items())
+            raise PlanError(f"invalid --label {pair}; expected NAME=VALUE")
+        if match[1] in _RESERVED_LABELS or match[1] in labels:
+            raise PlanError(f"invalid --label {pair}; {match[1]} is already in use")
+        labels[match[1]] = match[2]
+    return format_labels(labels.items())

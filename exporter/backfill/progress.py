@@ -1,4 +1,4 @@
-"""How far a backfill is, on a terminal; nothing in a pipe."""
+"""The progress of a backfill, shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _WIDTH: Final = 30
-_FROM_THE_LEFT: Final = "\r\x1b[K"  # over what stood in the line
+_CLEAR_LINE: Final = "\r\x1b[K"
 
 
 class Progress:
     """A bar of how many of `total` targets are done.
 
     Args:
-        total: how many there are.
+        total: number of targets.
         stream: where to show it.
     """
 
@@ -24,16 +24,16 @@ class Progress:
         self._stream = stream
         self._is_shown = stream.isatty()
 
-    def show(self, done: int, words: str, parts: int = 0) -> None:
-        """So many are done, and this is being done, of which so many parts have come."""
+    def show(self, done: int, status: str, scopes: int = 0) -> None:
+        """Show how many targets are done, and how many scopes of the current one were read."""
         filled = _WIDTH * done // self._total
-        more = f", {parts} of its parts" if parts else ""
         bar = "#" * filled + "." * (_WIDTH - filled)
-        self._write(f"{_FROM_THE_LEFT}[{bar}] {done}/{self._total}  {words}{more}")
+        suffix = f", {scopes} scopes" if scopes else ""
+        self._write(f"{_CLEAR_LINE}[{bar}] {done}/{self._total}  {status}{suffix}")
 
     def clear(self) -> None:
-        """Leave the line to what comes next."""
-        self._write(_FROM_THE_LEFT)
+        """Clear the line."""
+        self._write(_CLEAR_LINE)
 
     def _write(self, text: str) -> None:
         if self._is_shown:

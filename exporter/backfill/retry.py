@@ -1,4 +1,4 @@
-"""Asking a vendor many questions: at its pace, and again where one fails for a passing reason."""
+"""Requests that keep to the rate limit, and are retried after transient failures."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from exporter.client.client import Request
-    from exporter.polling.poll import Limits
+    from exporter.polling.limits import RateLimiter
     from exporter.vendors.base import Transport
 
-WAITS: Final = (2.0, 8.0, 30.0)  # seconds before the second, third and fourth try
-LONGEST_WAIT: Final = 300.0  # seconds; a vendor that asks for more is left alone
-_PASSING: Final = frozenset(
+RETRY_DELAYS: Final = (2.0, 8.0, 30.0)  # seconds before the second, third and fourth attempt
+MAX_RETRY_AFTER: Final = 300.0  # seconds; a longer Retry-After ends the attempts
+_TRANSIENT: Final = frozenset(
     {
         FailureReason.CONNECT,
         FailureReason.DNS,
@@ -29,37 +29,37 @@ _PASSING: Final = frozenset(
 
 def with_retry(
     send: Transport,
-    limits: Limits,
+    rate_limiter: RateLimiter,
     timeout: float,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> Transport:
-    """A way out through `send` that keeps to the limits and tries up to four times.
+    """A transport that keeps to the rate limit and makes up to four attempts.
 
     Args:
-        send: makes one call.
-        limits: how many calls a second each host takes.
-        timeout: seconds for one call.
+        send: makes one request.
+        rate_limiter: limits the requests to each host.
+        timeout: seconds for one attempt.
         sleep: waits so many seconds.
     """
 
-    async def ask(request: Request) -> bytes:
-        for wait in WAITS:
+    async def send_with_retry(request: Request) -> bytes:
+        for delay in RETRY_DELAYS:
             try:
-                return await once(request)
+                return await attempt(request)
             except PollError as error:
-                asked = error.retry_after or 0.0
-                if error.reason not in _PASSING or asked > LONGEST_WAIT:
+                retry_after = error.retry_after or 0.0
+                if error.reason not in _TRANSIENT or retry_after > MAX_RETRY_AFTER:
                     raise
-                await sleep(max(wait, asked))
-        return await once(request)
+                await sleep(max(delay, retry_after))
+        return await attempt(request)
 
-    async def once(request: Request) -> bytes:
-        await limits.turn(request.host)
+    async def attempt(request: Request) -> bytes:
+        await rate_limiter.acquire(request.host)
         try:
             async with asyncio.timeout(timeout):
                 return await send(request)
         except TimeoutError:
-            words = f"no reply within {timeout:g} seconds"
-            raise PollError(FailureReason.TIMEOUT, words) from None
+            detail = f"no reply within {timeout:g} seconds"
+            raise PollError(FailureReason.TIMEOUT, detail) from None
 
-    return ask
+    return send_with_retry

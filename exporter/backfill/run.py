@@ -1,4 +1,4 @@
-"""Asks for the past of each target in turn, and writes it out once it is all there."""
+"""Reads the history of one target after the other, then writes it out."""
 
 from __future__ import annotations
 
@@ -16,101 +16,102 @@ if TYPE_CHECKING:
 
     from exporter.backfill.plan import BackfillPlan
     from exporter.backfill.progress import Progress
-    from exporter.backfill.spool import TargetSpool, Written
+    from exporter.backfill.spool import OutputSize, TargetSpool
     from exporter.client.client import HttpClient
     from exporter.config.models import Target
-    from exporter.polling.poll import Limits
+    from exporter.polling.limits import RateLimiter
     from exporter.vendors.base import Transport
 
 
-_DONE: Final = """\
-{output}: {series:,} series, {samples:,} samples, {first} to {last}. Next, into the folder in which
-Prometheus keeps its data (its --storage.tsdb.path):
-  promtool tsdb create-blocks-from --max-block-duration=744h openmetrics {output} FOLDER"""
-_WAIT: Final = (
-    "\nNot before {until:%H:%M} UTC: Prometheus still writes the last three hours itself."
+_SUCCESS: Final = """\
+{output}: {series:,} series, {samples:,} samples, {first} to {last}. To import it into the
+directory in which Prometheus keeps its data (its --storage.tsdb.path):
+  promtool tsdb create-blocks-from --max-block-duration=744h openmetrics {output} DIRECTORY"""
+_NOT_YET: Final = (
+    "\nImport it after {time:%H:%M} UTC: Prometheus itself still writes the last three hours."
 )
-_FAILED: Final = """\
+_FAILURE: Final = """\
 {failures}
-{output} is not written: {failed} of {all} targets failed. What was read is kept beside it; the same
-command with --end={last} goes on from there."""
-_STILL_WRITTEN: Final = timedelta(hours=3)
+{output} was not written: {failed} of {all} targets failed. The others are kept on disk: the same
+command with --end={last} continues."""
+_HEAD_BLOCK: Final = timedelta(hours=3)  # what Prometheus has not written to a block yet
 
 
 class Result(NamedTuple):
-    """How it went.
+    """The result of a backfill.
 
     Args:
-        written: how much is in the output; None where there is none.
+        size: what the output contains, or None if it was not written.
         failures: by target.
     """
 
-    written: Written | None
+    size: OutputSize | None
     failures: dict[str, PollFailure]
 
 
 async def backfill(
-    order: BackfillPlan, client: HttpClient, limits: Limits, progress: Progress
+    plan: BackfillPlan, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
 ) -> Result:
-    """Write the order's file, or keep what could be found out until it is run again.
+    """Write the plan's output; if a target fails, keep the others' history for the next run.
 
     Args:
-        order: what to write.
+        plan: what to write.
         client: makes the requests.
-        limits: how many calls a second each host takes.
-        progress: is shown.
+        rate_limiter: limits the requests to each host.
+        progress: is updated.
     """
-    spool = Spool(order)
+    spool = Spool(plan)
     failures: dict[str, PollFailure] = {}
-    for done, target in enumerate(order.targets):
+    for done, target in enumerate(plan.targets):
         progress.show(done, target.name)
         if spool.has(target):
             continue
-        send = with_retry(client.transport(target.http), limits, target.poll.timeout)
+        send = with_retry(client.transport(target.http), rate_limiter, target.poll.timeout)
+        show = partial(progress.show, done, target.name)
         try:
-            with spool.of(target) as past:
-                await _ask(target, order, past, send, partial(progress.show, done, target.name))
+            with spool.open(target) as target_spool:
+                await _read_history(target, plan, target_spool, send, show)
         except PollError as error:
             failures[target.name] = error.failure
-    progress.show(len(order.targets), "writing")
-    written = None if failures else spool.write_out()
+    progress.show(len(plan.targets), "writing")
+    size = None if failures else spool.write_out()
     progress.clear()
-    return Result(written, failures)
+    return Result(size, failures)
 
 
-async def _ask(
+async def _read_history(
     target: Target,
-    order: BackfillPlan,
-    past: TargetSpool,
+    plan: BackfillPlan,
+    spool: TargetSpool,
     send: Transport,
     show: Callable[[int], None],
 ) -> None:
-    """Spool what the target's vendor tells of its past, one scope or group after the other."""
-    parts = 0
+    """Spool a target's history, one scope or group after the other."""
     history = VENDORS[target.vendor].history
     assert history is not None  # noqa: S101  the plan has no target without
-    async for historical_results in history(target, send, order.first, order.last):
-        past.add(historical_results)
-        parts += 1
-        show(parts)
+    scopes = 0
+    async for results in history(target, send, plan.first, plan.last):
+        spool.add(results)
+        scopes += 1
+        show(scopes)
 
 
-def report(result: Result, order: BackfillPlan, now: datetime) -> str:
-    """What came of it and what to do next, in words."""
-    if result.written is None:
-        return _FAILED.format(
-            output=order.output,
+def report(result: Result, plan: BackfillPlan, now: datetime) -> str:
+    """The result for people, and the next step."""
+    if result.size is None:
+        return _FAILURE.format(
+            output=plan.output,
             failures="\n".join(
                 f"{name}: {failure.reason}: {failure.detail}"
                 for name, failure in result.failures.items()
             ),
             failed=len(result.failures),
-            all=len(order.targets),
-            last=order.last,
+            all=len(plan.targets),
+            last=plan.last,
         )
-    told = {"output": order.output, "first": order.first, "last": order.last}
-    midnight = datetime(order.last.year, order.last.month, order.last.day, tzinfo=UTC)
-    until = midnight + timedelta(days=1) + _STILL_WRITTEN
-    return _DONE.format(**told, **result.written._asdict()) + (
-        _WAIT.format(until=until) if now < until else ""
+    text = _SUCCESS.format(
+        output=plan.output, first=plan.first, last=plan.last, **result.size._asdict()
     )
+    midnight = datetime(plan.last.year, plan.last.month, plan.last.day, tzinfo=UTC)
+    time = midnight + timedelta(days=1) + _HEAD_BLOCK
+    return text + (_NOT_YET.format(time=time) if now < time else "")

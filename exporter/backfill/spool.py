@@ -1,4 +1,4 @@
-"""What was learnt of each target's past, on disk until all of it is there to be written out."""
+"""The history of each target, kept on disk until that of all targets can be written out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.metrics.catalogue import METRICS, poll_result_samples
 from exporter.metrics.exposition import Format, format_value, metadata_lines, series_name
-from exporter.state.schema import SALT_BYTES, identity
+from exporter.state.schema import SALT_BYTES, target_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,121 +23,120 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
     from exporter.model import HistoricalResult
 
-_END: Final = b"# EOF\n"
+_END_OF_FILE: Final = b"# EOF\n"
 
 
-class Written(NamedTuple):
-    """How much was written."""
+class OutputSize(NamedTuple):
+    """What the output contains."""
 
     series: int
     samples: int
 
 
 class Spool:
-    """A folder beside the output: in it one for each target, with a file for each metric.
+    """A directory beside the output, with one for each target, which has a file for each metric.
 
-    A target's folder has its final name only once it is complete, and the name tells the target's
-    settings and the days. So a later run takes what is there and asks for the rest, and whatever
-    changed is asked for again.
+    A target's directory gets its final name once it is complete, and the name depends on the
+    target's settings and the days: the next run reuses it, unless either has changed.
     """
 
-    def __init__(self, order: BackfillPlan) -> None:
-        self._order = order
-        self._folder = order.output.with_name(f"{order.output.name}.partial")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._salt = _kept_salt(self._folder / "salt")
+    def __init__(self, plan: BackfillPlan) -> None:
+        self._plan = plan
+        self._directory = plan.output.with_name(f"{plan.output.name}.partial")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._salt = _load_salt(self._directory / "salt")
 
     def has(self, target: Target) -> bool:
-        """Whether the target's past is complete."""
+        """Whether the target's history is complete."""
         return self._path(target).is_dir()
 
     @contextmanager
-    def of(self, target: Target) -> Iterator[TargetSpool]:
-        """A place for the target's past, which is complete when the context ends well."""
+    def open(self, target: Target) -> Iterator[TargetSpool]:
+        """The target's spool, which is complete if the context ends without an exception."""
         complete = self._path(target)
-        growing = complete.with_suffix(".new")
-        shutil.rmtree(growing, ignore_errors=True)
-        growing.mkdir()
-        yield TargetSpool(target, growing)
-        growing.replace(complete)
+        partial = complete.with_suffix(".new")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield TargetSpool(target, partial)
+        partial.replace(complete)
 
     def _path(self, target: Target) -> Path:
-        told = f"{identity(target, self._salt)} {self._order.first} {self._order.last}"
-        return self._folder / blake2b(told.encode(), digest_size=16).hexdigest()
+        key = f"{target_digest(target, self._salt)} {self._plan.first} {self._plan.last}"
+        return self._directory / blake2b(key.encode(), digest_size=16).hexdigest()
 
-    def write_out(self) -> Written:
-        """Write the output, once every target's past is complete, and remove the spool."""
-        order, new = self._order, self._folder / "output"
-        count = Written(0, 0)
+    def write_out(self) -> OutputSize:
+        """Write the output from the complete spools of all targets, and delete them."""
+        plan, new = self._plan, self._directory / "output"
+        series = samples = 0
         with new.open("wb", buffering=1 << 20) as file:
             for metric in METRICS:
-                paths = [self._path(target) / metric.name for target in order.targets]
-                found = [path for path in paths if path.exists()]
-                if found:
+                paths = [self._path(target) / metric.name for target in plan.targets]
+                existing = [path for path in paths if path.exists()]
+                if existing:
                     file.write(metadata_lines(metric, Format.OPENMETRICS))
-                for path in found:
-                    more = _expand(path, file, order.step, order.labels)
-                    count = Written(count.series + more.series, count.samples + more.samples)
-            file.write(_END)
-        new.replace(order.output)
-        shutil.rmtree(self._folder)
-        return count
+                for path in existing:
+                    size = _write_samples(path, file, plan.step, plan.labels)
+                    series += size.series
+                    samples += size.samples
+            file.write(_END_OF_FILE)
+        new.replace(plan.output)
+        shutil.rmtree(self._directory)
+        return OutputSize(series, samples)
 
 
-def _kept_salt(path: Path) -> str:
+def _load_salt(path: Path) -> str:
     if not path.exists():
         path.write_text(secrets.token_hex(SALT_BYTES), encoding="ascii")
     return path.read_text(encoding="ascii")
 
 
 class TargetSpool:
-    """A target's past, as it is spooled."""
+    """The spool of one target: `BEGIN END VALUE SERIES` for each time span, a file per metric."""
 
-    def __init__(self, target: Target, folder: Path) -> None:
+    def __init__(self, target: Target, directory: Path) -> None:
         self._target = target
-        self._folder = folder
+        self._directory = directory
 
-    def add(self, historical_results: Iterable[HistoricalResult]) -> None:
-        """Take in all there is of some series, in order of time.
+    def add(self, results: Iterable[HistoricalResult]) -> None:
+        """Append the whole history of some series, in order of time.
 
-        The samples of each series stay together, since OpenMetrics does not let them mix.
+        The samples of each series stay together, as OpenMetrics requires.
         """
         lines: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(_lists)
-        for historical_result in historical_results:
-            begin, end = ceil(historical_result.begin), ceil(historical_result.end)
+        for result in results:
+            begin, end = ceil(result.begin), ceil(result.end)
             if begin >= end:
                 continue
-            for metric, labels, value in poll_result_samples(
-                self._target, historical_result.poll_result
-            ):
+            for metric, labels, value in poll_result_samples(self._target, result.poll_result):
                 name = series_name(metric, (self._target.name, *labels))
                 lines[metric.name][name].append(f"{begin} {end} {format_value(value)} {name}\n")
         for metric_name, by_series in lines.items():
-            with (self._folder / metric_name).open("a", encoding="utf-8", newline="\n") as file:
-                for each in by_series.values():
-                    file.writelines(each)
+            path = self._directory / metric_name
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                for lines_of_series in by_series.values():
+                    file.writelines(lines_of_series)
 
 
 def _lists() -> defaultdict[str, list[str]]:
     return defaultdict(list)
 
 
-def _expand(path: Path, file: BinaryIO, step: int, labels: str) -> Written:
-    """Write the samples that the lines of a spooled metric stand for."""
+def _write_samples(path: Path, file: BinaryIO, step: int, labels: str) -> OutputSize:
+    """Write the samples of a spooled metric."""
     samples, names = 0, set()
-    more = f",{labels}}}".encode() if labels else b"}"
+    end_of_labels = f",{labels}}}".encode() if labels else b"}"
     with path.open("rb") as lines:
         for line in lines:
             begin, end, value, name = line[:-1].split(b" ", 3)
-            start = b"%b%b %b " % (name[:-1], more, value)
-            moments = sample_times(int(begin), int(end), step)
-            file.write(b"".join([b"%b%d\n" % (start, moment) for moment in moments]))
-            samples += len(moments)
+            prefix = b"%b%b %b " % (name[:-1], end_of_labels, value)
+            times = sample_times(int(begin), int(end), step)
+            file.write(b"".join([b"%b%d\n" % (prefix, time) for time in times]))
+            samples += len(times)
             names.add(name)
-    return Written(len(names), samples)
+    return OutputSize(len(names), samples)
 
 
 def sample_times(begin: int, end: int, step: int) -> list[int]:
-    """The last second of each step from `begin` until before `end`, and the last one of all."""
+    """The last second of each step from `begin` until before `end`, and the last second of all."""
     times = list(range(begin + (-1 - begin) % step, end, step))
     return times if times and times[-1] == end - 1 else [*times, end - 1]

@@ -15,7 +15,7 @@ from exporter.backfill.run import backfill, report
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
 from exporter.client.client import HttpClient
-from exporter.polling.poll import Limits
+from exporter.polling.limits import RateLimiter
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         plan = plan_backfill(flags, config.targets, now, no_history)
     except PlanError as error:
         parser.error(str(error))
-    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
+    rate_limiter = RateLimiter(config.poll.requests_per_second)
     progress = Progress(len(plan.targets), sys.stderr)
-    result = asyncio.run(backfill(plan, HttpClient(USER_AGENT), limits, progress))
+    result = asyncio.run(backfill(plan, HttpClient(USER_AGENT), rate_limiter, progress))
     text = report(result, plan, now)
     if result.failures:
         print(text, file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from exporter.app import USER_AGENT, create_poller, load_config
+from exporter.app import USER_AGENT, create_poll_target, load_config
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
 from exporter.cli.table import failure_lines, format_table
@@ -19,7 +19,8 @@ from exporter.client.resolver import DaemonThreadExecutor
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.model import PollOutcome
-from exporter.polling.poll import Limits, poll_once
+from exporter.polling.limits import PollSlots, RateLimiter
+from exporter.polling.poll import poll_once
 from exporter.state.presentation import to_json
 from exporter.state.store import StateStore
 
@@ -49,22 +50,24 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if unknown := set(names) - {target.name for target in config.targets}:
         parser.error(f"unknown target: {', '.join(sorted(unknown))}")
     client = HttpClient(USER_AGENT)
-    targets = [create_poller(target, client) for target in config.targets if target.name in names]
-    limits = Limits(config.poll.max_concurrent, config.poll.requests_per_second)
-    snapshots = asyncio.run(probe(targets, limits))
+    targets = [
+        create_poll_target(target, client) for target in config.targets if target.name in names
+    ]
+    slots = PollSlots(config.poll.max_concurrent, RateLimiter(config.poll.requests_per_second))
+    snapshots = asyncio.run(probe(targets, slots))
     _print(snapshots, flags, environ)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 
 
-async def probe(targets: Sequence[PollTarget], limits: Limits) -> list[TargetSnapshot]:
+async def probe(targets: Sequence[PollTarget], slots: PollSlots) -> list[TargetSnapshot]:
     """Poll every target once, concurrently within the limits."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
     store = StateStore()
     store.set_targets(each.target for each in targets)
 
     async def poll(target: PollTarget) -> None:
-        with await limits.slot():
-            attempt = await poll_once(target, limits, time.time)
+        async with slots.acquire(target.host):
+            attempt = await poll_once(target, slots.rate_limiter, time.time)
         now = time.time()
         store.record(target.target.name, PollOutcome(*attempt, at=now, next_at=now))
 

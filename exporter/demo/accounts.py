@@ -1,7 +1,7 @@
-"""What the simulated vendors know: accounts, their usage, and the one clock they live by.
+"""The accounts of the simulated vendors, their usage, and the vendors' clock.
 
-All of it is plain data. Usage is a function of the day, so that a world has a past and a future
-of any length, costs nothing to build, and is the same each time it is asked.
+All of it is plain data. Usage is a function of the day, so that accounts have a history and a
+future of any length, cost nothing to create, and are reproducible.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Usage: TypeAlias = Callable[[date], int] | Mapping[date, int]
 """Credits of a whole day. A mapping may change at any time and lacks the days without use;
 a function always gives the same answer for the same day."""
 
-_EPOCH: Final = date(2026, 1, 1).toordinal()  # growth is told from here
-_LONGEST_GROWTH: Final = 20.0  # years, so that no date is too far for a float
-_WEEK: Final = (1.0, 1.12, 1.08, 1.05, 0.9, 0.16, 0.07)  # Monday first
+_EPOCH: Final = date(2026, 1, 1).toordinal()  # where growth starts
+_MAX_GROWTH_YEARS: Final = 20.0  # so that no date overflows a float
+_WEEKDAY_FACTORS: Final = (1.0, 1.12, 1.08, 1.05, 0.9, 0.16, 0.07)  # Monday first
 _SUNDAY: Final = 7
 _HOLIDAYS: Final = frozenset({(1, 1), (5, 1), (12, 24), (12, 25), (12, 26), (12, 31)})
 _IDLE_SUNDAYS: Final = 0.4  # the share of them
@@ -51,7 +51,7 @@ class DocumentType:
 
 @dataclass(frozen=True)
 class Organization:
-    """An Affinda organization and the key of one of its users; `admin` tells the user's role."""
+    """An Affinda organization and the key of one of its users, who may be an admin."""
 
     identifier: str
     name: str
@@ -72,7 +72,7 @@ class Plan:
         price: what one period costs, in `currency`.
         currency: ISO code.
         allowed: documents of one period.
-        used: documents used so far, or a function of the moment that tells them.
+        used: documents used so far, or a function of the time.
         start, expiry: the period, with time zone.
         history: earlier periods.
     """
@@ -87,14 +87,14 @@ class Plan:
     expiry: datetime
     history: tuple[Plan, ...] = ()
 
-    def used_by(self, moment: datetime) -> int:
-        """Documents used so far at `moment`."""
-        return self.used if isinstance(self.used, int) else self.used(moment)
+    def used_at(self, time: datetime) -> int:
+        """Documents used until `time`."""
+        return self.used if isinstance(self.used, int) else self.used(time)
 
 
 @dataclass(frozen=True)
 class Group:
-    """An Xtracta group; a group without a key is reached with the key of a group above it."""
+    """An Xtracta group; without a key it is accessible with the key of a group above it."""
 
     id: int
     name: str
@@ -115,39 +115,39 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def whole_day(_moment: datetime) -> float:
-    """All of a day's usage is there from midnight on: literal figures for tests."""
+def whole_day(_time: datetime) -> float:
+    """All of a day's usage counts from midnight on: literal figures for tests."""
     return 1.0
 
 
-def business_hours(moment: datetime) -> float:
-    """The share of a day's usage done by `moment`: most of it between 07:00 and 19:00."""
-    hours = moment.hour + moment.minute / 60 + moment.second / 3600
+def business_hours(time: datetime) -> float:
+    """The share of a day's usage until `time`: most of it is between 07:00 and 19:00."""
+    hours = time.hour + time.minute / 60 + time.second / 3600
     return 0.15 * hours / 24 + 0.85 * min(max((hours - 7) / 12, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Everything both vendors know.
+    """The accounts of both vendors.
 
     Args:
-        organizations: Affinda's; several may share one key.
+        organizations: Affinda's; several may share a key.
         groups: Xtracta's, each with the groups below it.
         now: the vendors' clock, in UTC; its date is their current day.
-        elapsed: the share of the current day's usage that is done at a moment, 0 to 1.
+        elapsed: the share of the current day's usage until a time, 0 to 1.
     """
 
     organizations: tuple[Organization, ...] = ()
     groups: tuple[Group, ...] = ()
     now: Callable[[], datetime] = utc_now
     elapsed: Callable[[datetime], float] = whole_day
-    memo: dict[Usage, tuple[date, date, str, int]] = field(
+    cache: dict[Usage, tuple[date, date, str, int]] = field(
         default_factory=dict, init=False, repr=False, compare=False
-    )  # Affinda's complete days as they were last written, so that a reply is cheap
+    )  # Affinda's complete days as JSON, so that a reply is cheap
 
     @cached_property
     def organizations_by_key(self) -> Mapping[str, list[Organization]]:
-        """The organizations that each key's user has joined."""
+        """The organizations of each key's user."""
         found: defaultdict[str, list[Organization]] = defaultdict(list)
         for organization in self.organizations:
             found[organization.api_key].append(organization)
@@ -170,64 +170,64 @@ class Accounts:
             for group in above.subgroups
         }
 
-    def credits(self, usage: Usage, day: date, moment: datetime) -> int:
-        """Credits of one day as known at `moment`; a day to come has none."""
-        if day > moment.date():
+    def credits(self, usage: Usage, day: date, time: datetime) -> int:
+        """Credits of a day until `time`; a future day has none."""
+        if day > time.date():
             return 0
-        share = 1.0 if day < moment.date() else self.elapsed(moment)
-        return int(whole(usage, day) * share)
+        share = 1.0 if day < time.date() else self.elapsed(time)
+        return int(credits_of_day(usage, day) * share)
 
 
-def whole(usage: Usage, day: date) -> int:
-    """Credits of the whole day, also of one to come."""
+def credits_of_day(usage: Usage, day: date) -> int:
+    """Credits of a whole day, which may be in the future."""
     return usage(day) if callable(usage) else usage.get(day, 0)
 
 
-def weekday_rhythm(
+def weekday_usage(
     seed: str,
     mean: float,
     growth: float = 0.15,
     holidays: Collection[tuple[int, int]] = _HOLIDAYS,
 ) -> Callable[[date], int]:
-    """Plausible usage: a figure for any day, without any state.
+    """Plausible usage of any day, without state.
 
     Args:
-        seed: rhythms with different seeds differ in noise, spikes and idle Sundays.
+        seed: determines noise, spikes and idle Sundays.
         mean: of an ordinary weekday at the start of 2026.
-        growth: a year, compound; 0.15 is 15 %.
-        holidays: months and days on which hardly anybody works.
+        growth: per year, compound; 0.15 is 15 %.
+        holidays: months and days with little usage.
     """
 
     def usage(day: date) -> int:
-        noise, spike, idle = _three_chances(f"{seed}/{day.toordinal()}")
+        noise, spike, idle = _random_numbers(f"{seed}/{day.toordinal()}")
         if day.isoweekday() == _SUNDAY and idle < _IDLE_SUNDAYS:
             return 0
         years = (day.toordinal() - _EPOCH) / 365.25
-        trend = (1 + growth) ** min(max(years, -_LONGEST_GROWTH), _LONGEST_GROWTH)
-        rhythm = 0.05 if (day.month, day.day) in holidays else _WEEK[day.weekday()]
-        unusual = 1.8 if spike < _SPIKES else 1.0
-        return int(mean * trend * rhythm * unusual * (0.85 + 0.3 * noise))
+        trend = (1 + growth) ** min(max(years, -_MAX_GROWTH_YEARS), _MAX_GROWTH_YEARS)
+        factor = 0.05 if (day.month, day.day) in holidays else _WEEKDAY_FACTORS[day.weekday()]
+        load = 1.8 if spike < _SPIKES else 1.0
+        return int(mean * trend * factor * load * (0.85 + 0.3 * noise))
 
     return usage
 
 
-def _three_chances(text: str) -> tuple[float, float, float]:
-    """Three numbers from 0 to 1 that depend on `text` alone."""
+def _random_numbers(text: str) -> tuple[float, float, float]:
+    """Three numbers from 0 to 1 that depend only on `text`."""
     digest = blake2b(text.encode(), digest_size=12).digest()
     first, second, third = (int.from_bytes(digest[at : at + 4]) / 2**32 for at in (0, 4, 8))
     return first, second, third
 
 
-def accumulated(usage: Callable[[date], int], start: datetime) -> Callable[[datetime], int]:
-    """What a plan that began at `start` has used by a moment, following a daily rhythm."""
+def cumulative_usage(usage: Callable[[date], int], start: datetime) -> Callable[[datetime], int]:
+    """What a plan with this daily usage has used since `start`."""
 
     @lru_cache(maxsize=2)
     def before(today: date) -> int:
         days = (today - start.date()).days
         return sum(usage(start.date() + timedelta(days=day)) for day in range(days))
 
-    def used(moment: datetime) -> int:
-        today = moment.date()
-        return before(today) + int(usage(today) * business_hours(moment))
+    def used(time: datetime) -> int:
+        today = time.date()
+        return before(today) + int(usage(today) * business_hours(time))
 
     return used

@@ -1,4 +1,4 @@
-"""One question to a simulated vendor and the answer to it, free of any HTTP library."""
+"""A request to a simulated vendor and its reply, independent of any HTTP library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked; header names are in lower case."""
+    """A request; header names are in lower case."""
 
     method: str
     path: str
@@ -22,7 +22,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered, `delay` seconds after it was asked."""
+    """A reply, sent `delay` seconds after the request."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from exporter.app import ServeOptions
 
 _WELCOME: Final = """\
-Simulated vendors answer at {vendors}; the exporter polls them every 15 seconds.
+The simulated vendors are at {vendors}; the exporter polls them every 15 seconds.
 
   status page    {exporter}/
   metrics        {exporter}/metrics
   targets        {exporter}/api/v1/targets
   configuration  {config}
 
-One of the targets, acme-legacy, fails on purpose. Stop with Ctrl-C.
+The target acme-legacy fails on purpose. Stop with Ctrl-C.
 """
 
 
@@ -31,8 +31,8 @@ async def run_demo(options: Callable[[Path], ServeOptions], keep: Path | None) -
     """Run until SIGTERM or SIGINT.
 
     Args:
-        options: how to run, given the configuration's file.
-        keep: where to leave the configuration, or None.
+        options: the options to serve with this configuration file.
+        keep: where to write the configuration, or None for a temporary file.
     """
     accounts = demo_accounts()
     with TemporaryDirectory() as folder:

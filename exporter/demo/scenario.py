@@ -1,4 +1,4 @@
-"""The two vendor APIs, simulated, and the accounts that `docusage-exporter demo` shows."""
+"""The accounts and the configuration of `docusage-exporter demo`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from exporter.demo.accounts import (
     Organization,
     Plan,
     Workspace,
-    accumulated,
     business_hours,
+    credits_of_day,
+    cumulative_usage,
     utc_now,
-    weekday_rhythm,
-    whole,
+    weekday_usage,
 )
 
 if TYPE_CHECKING:
@@ -30,12 +30,16 @@ if TYPE_CHECKING:
 __all__ = ["demo_accounts", "demo_config"]
 
 _PREPAID_DAYS: Final = 365
-_PREPAID_DAYS_GONE: Final = 200
+_PREPAID_DAYS_ELAPSED: Final = 200
 _DAY: Final = timedelta(days=1)
 
 
 def demo_accounts(now: Callable[[], datetime] = utc_now) -> Accounts:
-    """Accounts in every state worth seeing, whatever the date: `now` is the vendors' clock."""
+    """Accounts in every state that the exporter can show, on any date.
+
+    Args:
+        now: the vendors' clock.
+    """
     return Accounts(
         (_europe(), _america(), _prepaid()),
         (_new_zealand(now()), _pacific(now())),
@@ -45,10 +49,10 @@ def demo_accounts(now: Callable[[], datetime] = utc_now) -> Accounts:
 
 
 def demo_config(accounts: Accounts, base_url: str) -> str:
-    """The exporter's configuration for a `demo_accounts` that is served at `base_url`: YAML."""
+    """A configuration, as YAML, that polls the demo's accounts at `base_url`."""
     today = accounts.now().date()
     europe, america, prepaid = accounts.organizations
-    starts = today - timedelta(days=_PREPAID_DAYS_GONE)
+    starts = today - timedelta(days=_PREPAID_DAYS_ELAPSED)
     ends = starts + timedelta(days=_PREPAID_DAYS)
     return _CONFIG.format(
         base_url=base_url,
@@ -61,10 +65,10 @@ def demo_config(accounts: Accounts, base_url: str) -> str:
 
 
 def _europe() -> Organization:
-    claims = weekday_rhythm("europe/claims", 900)
-    invoices = weekday_rhythm("europe/invoices", 520, growth=0.3)
-    onboarding = weekday_rhythm("europe/onboarding", 140, growth=-0.05)
-    archive = weekday_rhythm("europe/archive", 35, growth=0.0)
+    claims = weekday_usage("europe/claims", 900)
+    invoices = weekday_usage("europe/invoices", 520, growth=0.3)
+    onboarding = weekday_usage("europe/onboarding", 140, growth=-0.05)
+    archive = weekday_usage("europe/archive", 35, growth=0.0)
 
     def usage(day: date) -> int:
         return claims(day) + invoices(day) + onboarding(day) + archive(day)
@@ -89,19 +93,19 @@ def _europe() -> Organization:
 
 
 def _america() -> Organization:
-    usage = weekday_rhythm("america", 610, growth=0.4)
+    usage = weekday_usage("america", 610, growth=0.4)
     return Organization("uSaAcMe2", "Acme Assurance US", "demo-key-2-not-real", usage)
 
 
 def _prepaid() -> Organization:
-    usage = weekday_rhythm("logistics", 260)
+    usage = weekday_usage("logistics", 260)
     return Organization("lOgIaCm3", "Acme Logistics", "demo-key-3-not-real", usage)
 
 
-def _new_zealand(moment: datetime) -> Group:
-    """A healthy plan with a booster pack, and in a group below it one that expires soon."""
-    started = _midnight(moment) - 140 * _DAY
-    expiry = moment.replace(microsecond=0) + 3 * _DAY
+def _new_zealand(now: datetime) -> Group:
+    """A plan with a booster pack, and in a subgroup a plan that expires soon."""
+    started = _midnight(now) - 140 * _DAY
+    expiry = now.replace(microsecond=0) + 3 * _DAY
     in_a_year = started + 365 * _DAY
     yearly = Plan(7101, "Yearly 2", 4900, "NZD", 0, 0, started, in_a_year)
     pack = Plan(7301, "Booster 2000", 180, "NZD", 2000, 640, started, in_a_year)
@@ -111,18 +115,18 @@ def _new_zealand(moment: datetime) -> Group:
     return Group(4101, "Acme Freight", "demo-key-4-not-real", plans, (pack,), (branch,))
 
 
-def _pacific(moment: datetime) -> Group:
-    """A plan with 3 % left and weeks to go."""
-    start = _midnight(moment) - 40 * _DAY
-    used = accumulated(weekday_rhythm("pacific", 160), start)
-    allowed = ceil(used(moment) / 0.97)
+def _pacific(now: datetime) -> Group:
+    """A plan with 3 % left, weeks before it ends."""
+    start = _midnight(now) - 40 * _DAY
+    used = cumulative_usage(weekday_usage("pacific", 160), start)
+    allowed = ceil(used(now) / 0.97)
     plan = Plan(7201, "Quarterly 1", 1150, "NZD", allowed, used, start, start + 91 * _DAY)
     return Group(4201, "Acme Pacific", "demo-key-5-not-real", (plan,))
 
 
 def _in_use(plan: Plan, share: float) -> Plan:
-    """The plan sized so that `share` of it is used when it expires, and the period before it."""
-    used = accumulated(weekday_rhythm(plan.name, 95), plan.start)
+    """The plan, sized so that `share` of it is used when it expires, with its previous period."""
+    used = cumulative_usage(weekday_usage(plan.name, 95), plan.start)
     allowed = _rounded_up(used(plan.expiry) / share, 100)
     before = replace(
         plan,
@@ -135,32 +139,32 @@ def _in_use(plan: Plan, share: float) -> Plan:
 
 
 def _running_out(accounts: Accounts, usage: Usage) -> int:
-    """A monthly allowance that ends before this month does, on its last day as on its first.
+    """A monthly allowance that runs out before the month ends, on any day of the month.
 
-    Two days' worth is left, or half of what the rest of the month will take or is expected to
-    take where that is less: the exporter, which knows only the past, is to see it coming too.
+    The usage of two days is left, or, if that is less, half of the usage until the end of the
+    month, actual or expected: so the exporter's own estimate has it run out too.
     """
-    moment = accounts.now()
-    today = moment.date()
+    now = accounts.now()
+    today = now.date()
     first, last = _month(today)
-    so_far = accounts.credits(usage, today, moment)
-    used = _sum(usage, first, today - _DAY) + so_far
-    to_come = _sum(usage, today, last) - so_far
-    expected = max(_expected(usage, today, today) - so_far, 0) + sum(
+    used_today = accounts.credits(usage, today, now)
+    used = _sum(usage, first, today - _DAY) + used_today
+    remaining = _sum(usage, today, last) - used_today
+    expected = max(_expected(usage, today, today) - used_today, 0) + sum(
         _expected(usage, day, today) for day in _days(today + _DAY, last)
     )
     two_days = _sum(usage, today - 28 * _DAY, today - _DAY) / 14
-    return max(used + int(min(two_days, to_come / 2, expected / 2)), 1)
+    return max(used + int(min(two_days, remaining / 2, expected / 2)), 1)
 
 
 def _expected(usage: Usage, day: date, today: date) -> float:
     """The mean of the same weekday over the four weeks before `today`."""
     weeks = (day - today).days // 7 + 1
-    return sum(whole(usage, day - (weeks + week) * 7 * _DAY) for week in range(4)) / 4
+    return sum(credits_of_day(usage, day - (weeks + week) * 7 * _DAY) for week in range(4)) / 4
 
 
 def _sum(usage: Usage, first: date, last: date) -> int:
-    return sum(whole(usage, day) for day in _days(first, last))
+    return sum(credits_of_day(usage, day) for day in _days(first, last))
 
 
 def _days(first: date, last: date) -> Iterator[date]:
@@ -172,8 +176,8 @@ def _month(day: date) -> tuple[date, date]:
     return day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
 
 
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _midnight(time: datetime) -> datetime:
+    return time.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _rounded_up(value: float, step: int) -> int:
@@ -181,13 +185,13 @@ def _rounded_up(value: float, step: int) -> int:
 
 
 _CONFIG: Final = """\
-# What the demo polls: the two vendor APIs, simulated on this machine. The keys are made up.
-# Leave out `base_url`, put your own identifiers and keys, and this is a configuration for
-# the real ones; `interval` should then be minutes.
+# The demo's configuration: it polls simulated vendor APIs on this machine with made-up keys.
+# Without `base_url`, with your own identifiers and keys and an `interval` of minutes, it is a
+# configuration for the real APIs.
 poll: {{interval: 15s}}
 
 targets:
-  # Plenty of a monthly allowance is left; usage broken down by workspace and document type.
+  # Plenty of a monthly allowance is left; usage by workspace and document type.
   - name: acme-eu
     vendor: affinda
     base_url: {base_url}
@@ -197,7 +201,7 @@ targets:
     document_types: all
     allowance: {{credits: {europe_credits}, period: month, price_per_credit: 0.05, currency: EUR}}
 
-  # Little is left: at this pace it runs out before the month ends.
+  # Little is left: it will run out before the month ends.
   - name: acme-us
     vendor: affinda
     base_url: {base_url}
@@ -205,7 +209,7 @@ targets:
     api_key: demo-key-2-not-real
     allowance: {{credits: {america_credits}, period: month, price_per_credit: 0.06, currency: USD}}
 
-  # Credits bought in advance, for a year.
+  # Credits purchased in advance for a year.
   - name: acme-logistics
     vendor: affinda
     base_url: {base_url}
@@ -219,21 +223,21 @@ targets:
       price_per_credit: 0.09
       currency: EUR
 
-  # Two groups, billed in NZD and AUD: the first has a booster pack beside its plan,
-  # the plan of the second expires in three days.
+  # Two groups, billed in NZD and AUD: the first has a plan and a booster pack, the plan of
+  # the second expires in three days.
   - name: acme-nz
     vendor: xtracta
     base_url: {base_url}
     api_key: demo-key-4-not-real
     groups: all
 
-  # A plan that is nearly used up, with weeks to go.
+  # A plan that is nearly used up weeks before it ends.
   - name: acme-pacific
     vendor: xtracta
     base_url: {base_url}
     api_key: demo-key-5-not-real
 
-  # The vendor refuses this key: what a failing target looks like.
+  # The vendor rejects this key: an example of a failing target.
   - name: acme-legacy
     vendor: affinda
     base_url: {base_url}

@@ -1,4 +1,4 @@
-"""Both simulated vendors behind one port: routing, counting, injected faults, and the server."""
+"""Both simulated vendors on one port: routing, request counts, injected faults, the server."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from exporter.demo.accounts import Accounts
-    from exporter.server.messages import Request as Question
+    from exporter.server.messages import Request as HttpRequest
 
 __all__ = ["Reply", "Request", "Vendors"]
 
-_REMEMBERED: Final = 1000
+_LOG_SIZE: Final = 1000
 
 
 class Vendors:
-    """The two vendor APIs over one world.
+    """The two vendor APIs.
 
     Args:
-        world: what they know; may be replaced at any time.
-        before: sees each request first; a reply from it is sent instead of the vendor's.
+        accounts: may be replaced at any time.
+        before: is called with each request; a reply from it is sent instead of the vendor's.
 
     Attributes:
-        calls: how often each path was asked with which account's key (the key's first
-            organization or own group; empty for a refused key).
+        calls: number of requests by path and account (the first organization or the own group
+            of the request's key; empty for an unknown key).
         log: the last 1000 requests.
     """
 
@@ -44,10 +44,10 @@ class Vendors:
         self.accounts = accounts
         self.before = before
         self.calls: Counter[tuple[str, str]] = Counter()
-        self.log: deque[Request] = deque(maxlen=_REMEMBERED)
+        self.log: deque[Request] = deque(maxlen=_LOG_SIZE)
 
     def answer(self, request: Request) -> Reply:
-        """The reply of the vendor whose path it is, without any network."""
+        """The reply of the vendor to which the path belongs, without a network."""
         vendor = xtracta if request.path.startswith("/v1/") else affinda
         self.calls[request.path, vendor.account(self.accounts, request)] += 1
         self.log.append(request)
@@ -55,7 +55,7 @@ class Vendors:
 
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Answer on a real socket for as long as the context lasts; gives the base URL."""
+        """Serve on a socket while the context lasts; gives the base URL."""
         (listener,) = bound_sockets([f"{host}:{port}"])
         server = Server(self._respond)
         server.start([listener])
@@ -64,23 +64,23 @@ class Vendors:
         finally:
             await server.shut_down(grace=0)
 
-    async def _respond(self, question: Question) -> Response:
-        reply = self.answer(_request(question))
+    async def _respond(self, http_request: HttpRequest) -> Response:
+        reply = self.answer(_request(http_request))
         await asyncio.sleep(reply.delay)
-        raw = [
+        headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in reply.headers.items()
         ]
-        return Response(reply.status, reply.content_type, reply.body, tuple(raw))
+        return Response(reply.status, reply.content_type, reply.body, tuple(headers))
 
 
-def _request(question: Question) -> Request:
+def _request(http_request: HttpRequest) -> Request:
     return Request(
-        method=question.method,
-        path=question.path,
-        query=dict(parse_qsl(question.query.decode("latin-1"))),
+        method=http_request.method,
+        path=http_request.path,
+        query=dict(parse_qsl(http_request.query.decode("latin-1"))),
         headers={
-            name.decode("latin-1"): value.decode("latin-1") for name, value in question.headers
+            name.decode("latin-1"): value.decode("latin-1") for name, value in http_request.headers
         },
-        form=dict(parse_qsl(question.body.decode("latin-1"))),
+        form=dict(parse_qsl(http_request.body.decode("latin-1"))),
     )

@@ -1,4 +1,4 @@
-"""Xtracta's billing and group API, simulated: XML that tells of failures with HTTP status 200."""
+"""Xtracta's billing and group API, simulated: XML, with HTTP status 200 even for errors."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Final
 from exporter.demo.messages import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from exporter.demo.accounts import Accounts, Group, Plan
     from exporter.demo.messages import Request
 
 _XML: Final = "text/xml; charset=UTF-8"
-_DONE: Final = "The request has been successfully processed"
+_ROOTS: Final = {
+    "/v1/billings/usage": "billings_response",
+    "/v1/billings/history": "billings_response",
+    "/v1/group/list": "group_response",
+}
+_SUCCESS: Final = "The request has been successfully processed"
 
 
-class _Refused(Exception):  # noqa: N818  a refusal is an answer of the vendor, no error of ours
-    """A question that is answered with a status and a message alone."""
+class _ApiError(Exception):
+    """A request that is answered with only a status and a message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -28,58 +33,64 @@ class _Refused(Exception):  # noqa: N818  a refusal is an answer of the vendor, 
 
 
 def respond(accounts: Accounts, request: Request) -> Reply:
-    """Xtracta's answer to any request."""
-    if request.path not in _ANSWERS:
+    """The reply to any request."""
+    if request.path not in _ROOTS:
         return Reply(404, body=b"Not Found", content_type="text/plain")
     if request.method != "POST":
         return Reply(405, {"allow": "POST"}, b"Method Not Allowed", "text/plain")
-    root, answer = _ANSWERS[request.path]
+    root = _ROOTS[request.path]
     try:
-        content = _status(200, _DONE) + answer(
-            accounts, _asked_group(accounts, request), request.form
-        )
-    except _Refused as refused:
-        content = _status(refused.status, refused.message)
+        content = _children(status=200, message=_SUCCESS) + _content(accounts, request)
+    except _ApiError as error:
+        content = _children(status=error.status, message=error.message)
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>\n{content}</{root}>\n'
     return Reply(body=document.encode(), content_type=_XML)
 
 
 def account(accounts: Accounts, request: Request) -> str:
-    """The id of the key's own group; empty when the key is refused."""
+    """The id of the key's own group; empty for an unknown key."""
     group = accounts.groups_by_key.get(request.form.get("api_key", ""))
     return str(group.id) if group else ""
 
 
-def _asked_group(accounts: Accounts, request: Request) -> Group:
-    """The group that is asked about: the key's own, or one below it."""
+def _content(accounts: Accounts, request: Request) -> str:
+    group, now = _group(accounts, request), accounts.now()
+    if request.path == "/v1/billings/usage":
+        return _usage(group, now)
+    if request.path == "/v1/billings/history":
+        return _history(group, request.form, now)
+    return _group_element("group", group, accounts.parents.get(group.id, 0))
+
+
+def _group(accounts: Accounts, request: Request) -> Group:
+    """The requested group: the key's own, or one below it."""
     own = accounts.groups_by_key.get(request.form.get("api_key", ""))
     if own is None:
-        raise _Refused(401, "The API key is missing or invalid")
+        raise _ApiError(401, "The API key is missing or invalid")
     if not request.form.get("group_id"):
         return own
     identifier = _integer(request.form, "group_id")
     for group in own.tree():
         if group.id == identifier:
             return group
-    raise _Refused(403, "The group does not exist or is not accessible")
+    raise _ApiError(403, "The group does not exist or is not accessible")
 
 
 def _integer(form: Mapping[str, str], name: str) -> int:
     text = form.get(name, "")
     if not (text.isascii() and text.isdigit()):
-        raise _Refused(400, f"The parameter {name} is missing or invalid")
+        raise _ApiError(400, f"The parameter {name} is missing or invalid")
     return int(text)
 
 
-def _usage(accounts: Accounts, group: Group, _form: Mapping[str, str]) -> str:
-    moment = accounts.now()
-    plans = [_plan("plan", plan, group, moment) for plan in group.plans]
-    packs = [_plan("pack", pack, group, moment) for pack in group.packs]
+def _usage(group: Group, now: datetime) -> str:
+    plans = [_plan("plan", plan, group, now) for plan in group.plans]
+    packs = [_plan("pack", pack, group, now) for pack in group.packs]
     return "".join(plans + packs)
 
 
-def _plan(element: str, plan: Plan, group: Group, moment: datetime) -> str:
-    used = plan.used_by(moment)
+def _plan(element: str, plan: Plan, group: Group, now: datetime) -> str:
+    used = plan.used_at(now)
     return _element(
         element,
         id=plan.id,
@@ -95,22 +106,17 @@ def _plan(element: str, plan: Plan, group: Group, moment: datetime) -> str:
     )
 
 
-def _groups(accounts: Accounts, group: Group, _form: Mapping[str, str]) -> str:
-    return _group("group", group, accounts.parents.get(group.id, 0))
-
-
-def _group(element: str, group: Group, parent: int) -> str:
+def _group_element(element: str, group: Group, parent: int) -> str:
     own = _children(Id=group.id, ParentId=parent, Name=group.name)
-    below = "".join(_group("Subgroup", subgroup, group.id) for subgroup in group.subgroups)
+    below = "".join(_group_element("Subgroup", subgroup, group.id) for subgroup in group.subgroups)
     return f"<{element}>\n{own}{below}</{element}>\n"
 
 
-def _history(accounts: Accounts, group: Group, form: Mapping[str, str]) -> str:
+def _history(group: Group, form: Mapping[str, str], now: datetime) -> str:
     first, last = _integer(form, "billing_from"), _integer(form, "billing_to")
-    moment = accounts.now()
     groups = group.tree() if form.get("recursive") == "1" else [group]
     activities = "".join(
-        _activity(kind, plan, each, moment)
+        _activity(kind, plan, each, now)
         for each in groups
         for kind, plan in _periods(each)
         if plan.start.timestamp() <= last and plan.expiry.timestamp() >= first
@@ -125,7 +131,7 @@ def _periods(group: Group) -> Iterator[tuple[str, Plan]]:
             yield from ((kind, period) for period in (*plan.history, plan))
 
 
-def _activity(kind: str, plan: Plan, group: Group, moment: datetime) -> str:
+def _activity(kind: str, plan: Plan, group: Group, now: datetime) -> str:
     return _element(
         "activity",
         id=plan.id,
@@ -135,17 +141,13 @@ def _activity(kind: str, plan: Plan, group: Group, moment: datetime) -> str:
         credit_amount=0,
         price_currency=plan.currency,
         allowed_documents=plan.allowed,
-        used_documents=plan.used_by(min(moment, plan.expiry)),
-        plan_activity="active" if moment < plan.expiry else "expired",
+        used_documents=plan.used_at(min(now, plan.expiry)),
+        plan_activity="active" if now < plan.expiry else "expired",
         start_date=plan.start.isoformat(timespec="seconds"),
         expiry_date=plan.expiry.isoformat(timespec="seconds"),
         group_name=group.name,
         group_id=group.id,
     )
-
-
-def _status(status: int, message: str) -> str:
-    return _children(status=status, message=message)
 
 
 def _element(element: str, **children: object) -> str:
@@ -156,10 +158,3 @@ def _children(**children: object) -> str:
     return "".join(
         f"<{name}>{escape(str(value), quote=False)}</{name}>\n" for name, value in children.items()
     )
-
-
-_ANSWERS: Final[Mapping[str, tuple[str, Callable[[Accounts, Group, Mapping[str, str]], str]]]] = {
-    "/v1/billings/usage": ("billings_response", _usage),
-    "/v1/billings/history": ("billings_response", _history),
-    "/v1/group/list": ("group_response", _groups),
-}

@@ -1,4 +1,4 @@
-"""How long a target rests after a poll: its interval, or a back-off after failures."""
+"""The delay between two polls of a target: its interval, or a back-off after failures."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ if TYPE_CHECKING:
 
     from exporter.config.models import PollSettings
 
-JITTER: Final = 0.05  # an interval is drawn from 0.95 to 1.05 of its length
-INITIAL_BACKOFF: Final = 30.0  # seconds, or an eighth of the interval where that is shorter
-MAX_RETRY_AFTER: Final = 3600.0  # seconds a vendor can ask for, beyond the usual rhythm
-SLOWEST_AUTH: Final = 8  # intervals between polls while the key is refused
+JITTER: Final = 0.05  # a delay varies from 0.95 to 1.05 of its length
+INITIAL_BACKOFF: Final = 30.0  # seconds, or an eighth of the interval if that is shorter
+MAX_RETRY_AFTER: Final = 3600.0  # seconds; a longer Retry-After is cut to this
+MAX_AUTH_BACKOFF: Final = 8  # intervals between polls while the vendor rejects the key
 
 
 def next_delay(
     result: PollResult | PollFailure,
-    failures: int,
+    consecutive_failures: int,
     duration: float,
-    pace: PollSettings,
-    draw: Callable[[], float] = random.random,
+    poll: PollSettings,
+    rng: Callable[[], float] = random.random,
 ) -> float:
     """Seconds from the end of a poll to the start of the next.
 
     Args:
-        result: how the poll ended.
-        failures: failed polls in a row, this one included.
+        result: the result of the poll.
+        consecutive_failures: failed polls since the last success, this one included.
         duration: seconds the poll took.
-        pace: the target's interval.
-        draw: a random number from 0 to 1.
+        poll: the target's settings.
+        rng: a random number from 0 to 1.
     """
-    spread = 1 + JITTER * (2 * draw() - 1)
+    jitter = 1 + JITTER * (2 * rng() - 1)
     if isinstance(result, PollResult):
-        asked = max((each.retry_after or 0.0 for each in result.scope_failures), default=0.0)
-        return max(min(asked, MAX_RETRY_AFTER), pace.interval * spread - duration)
-    asked = min(result.retry_after or 0.0, MAX_RETRY_AFTER)
-    return max(asked, _back_off(result.reason, failures, pace.interval) * spread)
+        requested = max((each.retry_after or 0.0 for each in result.scope_failures), default=0.0)
+        return max(min(requested, MAX_RETRY_AFTER), poll.interval * jitter - duration)
+    retry_after = min(result.retry_after or 0.0, MAX_RETRY_AFTER)
+    return max(retry_after, _backoff(result.reason, consecutive_failures, poll.interval) * jitter)
 
 
-def _back_off(reason: FailureReason, failures: int, interval: float) -> float:
-    """Sooner than usual, then less and less so; a key that is refused again slows polls down.
+def _backoff(reason: FailureReason, consecutive_failures: int, interval: float) -> float:
+    """Exponential, up to the interval; repeated authentication failures wait longer than that.
 
-    A single refusal may be the vendor's mistake: values must not expire because of it.
+    A single authentication failure is retried soon: vendors answer 401 now and then to valid keys.
     """
-    doublings = min(failures, 30) - 1
-    if reason == FailureReason.AUTH and failures > 1:
-        return interval * min(2.0**doublings, SLOWEST_AUTH)
-    return min(min(INITIAL_BACKOFF, interval / 8) * 2.0**doublings, interval)
+    doublings = 2.0 ** (min(consecutive_failures, 30) - 1)
+    if reason == FailureReason.AUTH and consecutive_failures > 1:
+        return interval * min(doublings, MAX_AUTH_BACKOFF)
+    return min(min(INITIAL_BACKOFF, interval / 8) * doublings, interval)

@@ -1,4 +1,4 @@
-"""When to poll: every target on its own rhythm, within the limits that all of them share."""
+"""When each target is polled: one task per target, which polls it again and again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from exporter.model import PollFailure, PollOutcome, PollResult
@@ -17,83 +16,67 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from exporter.config.models import Target
-    from exporter.polling.poll import Limits, PollAttempt, PollTarget, Slot
+    from exporter.polling.limits import PollSlots
+    from exporter.polling.poll import PollAttempt, PollTarget
 
 _log = logging.getLogger(__name__)
 
-KEY_WATCH: Final = 5.0  # seconds between looks at the key's file while the key is refused
-SPREAD: Final = 30.0  # seconds, at most, over which the first polls are spread
-FIRST_GAP: Final = 0.05  # seconds, at most, between two targets' first polls
+KEY_RECHECK_INTERVAL: Final = 5.0  # seconds between checks of a rejected key's file
+CLOCK_RECHECK_INTERVAL: Final = 30.0  # seconds after suspend until overdue polls start, at most
+STARTUP_SPREAD: Final = 30.0  # seconds over which the first polls are spread, at most
+STARTUP_GAP: Final = 0.05  # seconds between the first polls of two targets, at most
 
 
 class ScheduleState(NamedTuple):
-    """Where the polling of a target goes on: its last poll, and how many have failed in a row."""
+    """Where the schedule of a target continues after a restart."""
 
-    last: PollOutcome | None = None
-    failures: int = 0
-
-    def delay(self, now: Callable[[], float]) -> float:
-        """Seconds until the next poll is due."""
-        return max(0.0, self.last.next_at - now()) if self.last else 0.0
-
-
-class _ScheduledTarget:
-    """A target that is polled, and how far it has come: thousands rest at a time.
-
-    Args:
-        source: what is polled.
-        last: how its last poll ended.
-        failures: how many have failed in a row.
-        step: what brings it on: a timer while it rests, then the task that polls it. Between
-            these, while it stands in line, the timer that has run out. Cancelled, it ends.
-        key: the fingerprint of a key that was refused.
-    """
-
-    __slots__ = ("failures", "key", "last", "source", "step")
-    step: asyncio.TimerHandle | asyncio.Task[None]
-
-    def __init__(self, source: PollTarget, rhythm: ScheduleState) -> None:
-        self.source = source
-        self.last = rhythm.last and rhythm.last.result
-        self.failures = rhythm.failures
-        self.key = source.target.key.fingerprint() if self.is_locked_out else None
+    last_poll: PollOutcome | None = None
+    consecutive_failures: int = 0
 
     @property
-    def is_locked_out(self) -> bool:
-        """Whether there is no use in polling it with the key that it has."""
-        return isinstance(self.last, PollFailure) and self.last.reason in CREDENTIAL_FAILURES
+    def last_result(self) -> PollResult | PollFailure | None:
+        """The result of the last poll."""
+        return self.last_poll and self.last_poll.result
 
+    @property
+    def auth_failed(self) -> bool:
+        """Whether polls fail until the key changes."""
+        failure = self.last_result
+        return isinstance(failure, PollFailure) and failure.reason in CREDENTIAL_FAILURES
 
-class _Line(NamedTuple):
-    """Targets of one host whose polls are due, and the task that starts them."""
-
-    due: deque[_ScheduledTarget]
-    starting: asyncio.Task[None]
+    def delay(self, now: float) -> float:
+        """Seconds until the next poll is due; `now` is in Unix seconds."""
+        return self.last_poll.next_at - now if self.last_poll else 0.0
 
 
 class PollScheduler:
-    """Polls every target on its own rhythm; one that rests costs a timer.
+    """Polls every target at its interval, with back-off after failures.
+
+    An async context manager; leaving it stops all polls.
 
     Args:
-        publish: takes a target's name and the outcome of each of its polls.
-        limits: what all polls may use.
-        now: the time, Unix seconds.
-        draw: a random number from 0 to 1.
+        record: called with a target's name and the outcome of each of its polls. If it raises,
+            all polling stops and the context manager raises the error.
+        slots: the limits that all polls share.
+        now: Unix seconds, for timestamps.
+        clock: seconds, for waiting; see `ElapsedClock`. The event loop's clock by default.
+        rng: a random number from 0 to 1.
     """
 
     def __init__(
         self,
         record: Callable[[str, PollOutcome], object],
-        limits: Limits,
+        slots: PollSlots,
         now: Callable[[], float] = time.time,
-        draw: Callable[[], float] = random.random,
+        clock: Callable[[], float] | None = None,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self._record = record
-        self._limits = limits
+        self._slots = slots
         self._now = now
-        self._draw = draw
-        self._courses: dict[str, _ScheduledTarget] = {}
-        self._lines: dict[str, _Line] = {}
+        self._clock = clock or asyncio.get_running_loop().time
+        self._rng = rng
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -101,115 +84,97 @@ class PollScheduler:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self.stop(list(self._courses))
-        for line in self._lines.values():
-            line.starting.cancel()
+        self.stop(list(self._tasks))
         await self._group.__aexit__(None, None, None)
 
-    def stop(self, names: Iterable[str]) -> None:
-        """Stop polling these targets."""
-        for name in names:
-            self._courses.pop(name).step.cancel()
-
     def __contains__(self, name: object) -> bool:
-        return name in self._courses
-
-    def limit(self, limits: Limits) -> None:
-        """Hold all polls from now on to these limits."""
-        self._limits = limits
+        return name in self._tasks
 
     def start(
-        self, sources: Sequence[PollTarget], rhythms: Mapping[str, ScheduleState] | None = None
+        self,
+        poll_targets: Sequence[PollTarget],
+        states: Mapping[str, ScheduleState] | None = None,
     ) -> None:
-        """Poll these targets: at once, but not all in the same moment.
+        """Start polling these targets, the first polls staggered.
 
         Args:
-            sources: the targets.
-            rhythms: by name, of targets that were polled before: their next poll keeps its time.
+            poll_targets: the targets.
+            states: by name, of targets that were polled before: their next poll stays due at the
+                time it was.
         """
-        for index, source in enumerate(sources):
-            interval = source.target.poll.interval
-            gap = min(FIRST_GAP, min(SPREAD, interval / 4) / len(sources))
-            name = source.target.name
-            rhythm = (rhythms or {}).get(name, ScheduleState())
-            self._courses[name] = course = _ScheduledTarget(source, rhythm)
-            self._rest(course, max(index * gap, rhythm.delay(self._now)))
+        for index, poll_target in enumerate(poll_targets):
+            target = poll_target.target
+            spread = min(STARTUP_SPREAD, target.poll.interval / 4)
+            delay = index * min(STARTUP_GAP, spread / len(poll_targets))
+            state = (states or {}).get(target.name, ScheduleState())
+            self._tasks[target.name] = self._group.create_task(
+                self._poll_repeatedly(poll_target, state, delay), name=f"poll {target.name}"
+            )
 
-    def _rest(self, course: _ScheduledTarget, delay: float) -> None:
-        """Wait; with a refused key only until its file changes: another one is tried at once."""
-        is_watched = course.is_locked_out
-        if is_watched and course.source.target.key.fingerprint() != course.key:
-            delay = 0.0
-        loop = asyncio.get_running_loop()
-        if is_watched and delay > KEY_WATCH:
-            course.step = loop.call_later(KEY_WATCH, self._rest, course, delay - KEY_WATCH)
-        else:
-            course.step = loop.call_later(delay, self._queue, course)
+    def stop(self, names: Iterable[str]) -> None:
+        """Stop polling these targets; polls in progress are cancelled and not recorded."""
+        for name in names:
+            self._tasks.pop(name).cancel()
 
-    def _queue(self, course: _ScheduledTarget) -> None:
-        """Have a target stand in line with the others of its host that are due."""
-        host = course.source.host
-        if host not in self._lines:
-            starting = self._group.create_task(self._start_due(host), name=f"start polls of {host}")
-            self._lines[host] = _Line(deque(), starting)
-        self._lines[host].due.append(course)
+    async def _poll_repeatedly(
+        self, poll_target: PollTarget, state: ScheduleState, startup_delay: float
+    ) -> None:
+        target = poll_target.target
+        key = target.key.fingerprint()
+        await self._wait(target, state, key, max(startup_delay, state.delay(self._now())))
+        while True:
+            async with self._slots.acquire(poll_target.host):
+                key = target.key.fingerprint()
+                attempt = await poll_once(poll_target, self._slots.rate_limiter, self._now)
+            state, delay = self._finish(target, attempt, state)
+            await self._wait(target, state, key, delay)
 
-    async def _start_due(self, host: str) -> None:
-        """Start the polls that are due at a host: each when its requests would not have to wait.
-
-        So those that cannot be made yet cost nothing, and hosts take the slots in turns.
-        """
-        due = self._lines[host].due
-        while due:
-            await self._limits.lull(host)
-            slot = await self._limits.slot()
-            course = due.popleft()
-            if self._is_on(course):
-                name = f"poll {course.source.target.name}"
-                course.step = self._group.create_task(self._poll(course, slot), name=name)
-            else:
-                slot.give_back()
-        del self._lines[host]
-
-    def _is_on(self, course: _ScheduledTarget) -> bool:
-        """Whether the target has not been stopped."""
-        return self._courses.get(course.source.target.name) is course
-
-    async def _poll(self, course: _ScheduledTarget, slot: Slot) -> None:
-        target = course.source.target
-        with slot:
-            key = target.key.fingerprint()
-            attempt = await poll_once(course.source, self._limits, self._now)
-        if not self._is_on(course):
-            # Stopped in the moment in which a request failed: until Python 3.13 a task group
-            # swallows that cancellation. Its leftover count is no sign; this is.
-            return  # pragma: no cover  tested; Python 3.11's tracer loses its place here
-        course.failures = course.failures + 1 if isinstance(attempt.result, PollFailure) else 0
-        delay = next_delay(
-            attempt.result, course.failures, attempt.duration, target.poll, self._draw
+    def _finish(
+        self, target: Target, attempt: PollAttempt, previous: ScheduleState
+    ) -> tuple[ScheduleState, float]:
+        """Log and record a poll; the state after it, and the seconds until the next poll."""
+        if self._tasks.get(target.name) is not asyncio.current_task():
+            # Stopped, but the poll swallowed the cancellation, as a task group whose own task
+            # fails in the same moment does before Python 3.13.
+            raise asyncio.CancelledError
+        _log_attempt(target, attempt, previous.last_result)
+        failures = (
+            previous.consecutive_failures + 1 if isinstance(attempt.result, PollFailure) else 0
         )
-        _report(target, attempt, course.last)
-        at = self._now()
-        course.last = attempt.result
-        course.key = key if course.is_locked_out else None
-        try:
-            self._record(target.name, PollOutcome(*attempt, at=at, next_at=at + delay))
-        except Exception:
-            self.stop(list(self._courses))  # the group ends its tasks, and knows nothing of timers
-            raise
-        self._rest(course, delay)
+        delay = next_delay(attempt.result, failures, attempt.duration, target.poll, self._rng)
+        now = self._now()
+        outcome = PollOutcome(*attempt, at=now, next_at=now + delay)
+        self._record(target.name, outcome)
+        return ScheduleState(outcome, failures), delay
+
+    async def _wait(self, target: Target, state: ScheduleState, key: object, delay: float) -> None:
+        """Wait for `delay` seconds; after a rejected key only until its file changes.
+
+        The event loop's own timers stand still while the machine is suspended, hence the steps.
+        """
+        step = KEY_RECHECK_INTERVAL if state.auth_failed else CLOCK_RECHECK_INTERVAL
+        due = self._clock() + delay
+        while (left := due - self._clock()) > 0:
+            if state.auth_failed and target.key.fingerprint() != key:
+                return
+            await asyncio.sleep(min(left, step))
 
 
-def _report(target: Target, attempt: PollAttempt, last: PollResult | PollFailure | None) -> None:
-    """A line for each poll at debug, and one for each change of state."""
-    fields: dict[str, object] = {"target": target.name, "vendor": target.vendor}
-    fields["duration"] = round(attempt.duration, 3)
+def _log_attempt(
+    target: Target, attempt: PollAttempt, previous: PollResult | PollFailure | None
+) -> None:
+    """Log each poll at debug level, and each change of a target's state above it."""
+    fields: dict[str, object] = {
+        "target": target.name,
+        "vendor": target.vendor,
+        "duration": round(attempt.duration, 3),
+    }
     if isinstance(attempt.result, PollResult):
         _log.debug("poll succeeded", extra=fields)
-        if not isinstance(last, PollResult):
+        if not isinstance(previous, PollResult):
             _log.info("target is up", extra=fields)
         return
     fields |= {"reason": str(attempt.result.reason), "detail": attempt.result.detail}
     _log.debug("poll failed", extra=fields)
-    if not isinstance(last, PollFailure) or last.reason != attempt.result.reason:
+    if not isinstance(previous, PollFailure) or previous.reason != attempt.result.reason:
         _log.warning("target is down", extra=fields)

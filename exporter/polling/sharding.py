@@ -1,4 +1,4 @@
-"""Which of several exporters polls a target: each polls its own, and every target is one's own."""
+"""Sharding: several exporters share a configuration, and each target is polled by one of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from exporter.config.models import Target
 
-MOST: Final = 1000  # shards
-_WRITTEN: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]*-)?([0-9]{1,4})/([0-9]{1,4})")
+MAX_SHARDS: Final = 1000
+_PATTERN: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]*-)?([0-9]{1,4})/([0-9]{1,4})")
 
 
 class ShardError(Exception):
-    """A shard that cannot be, in words for the user."""
+    """An invalid shard; the message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,41 +29,44 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The shard written as `i/n`, where `i` may be a pod's name that ends in its ordinal.
+        """Parse `INDEX/COUNT`, where INDEX may be a pod name that ends in its ordinal.
 
         Raises:
-            ShardError: if it is written otherwise, or `i` is not below `n`.
+            ShardError: if the text is anything else, or INDEX is not below COUNT.
         """
-        match = _WRITTEN.fullmatch(text)
-        if not match or not int(match[1]) < int(match[2]) <= MOST:
+        match = _PATTERN.fullmatch(text)
+        if not match or not int(match[1]) < int(match[2]) <= MAX_SHARDS:
             raise ShardError(
-                f"{text!r} is no shard; write i/n with i from 0 to n-1 and n at most {MOST}"
+                f"invalid shard {text!r}; expected INDEX/COUNT with INDEX from 0 to COUNT-1 "
+                f"and COUNT at most {MAX_SHARDS}"
             )
         return cls(int(match[1]), int(match[2]))
 
-    def share(self, targets: Iterable[Target]) -> tuple[Target, ...]:
-        """Those of the targets that this shard polls, in their order."""
-        return tuple(target for target in targets if bucket(target.name, self.count) == self.index)
+    def select(self, targets: Iterable[Target]) -> tuple[Target, ...]:
+        """The targets that this shard polls, in their order."""
+        return tuple(
+            target for target in targets if shard_index(target.name, self.count) == self.index
+        )
 
     def __str__(self) -> str:
-        """For people; nothing where there is only one."""
+        """For display; empty if there is only one shard."""
         return f"shard {self.index} of {self.count}" if self.count > 1 else ""
 
 
 UNSHARDED: Final = Shard()
-"""The one shard of an exporter that polls everything."""
+"""The only shard of an exporter that polls every target."""
 
 
-def bucket(name: str, count: int) -> int:
-    """The number, below `count`, of the shard that polls the target of this name.
+def shard_index(name: str, count: int) -> int:
+    """The index, below `count`, of the shard that polls the target of this name.
 
-    Jump consistent hashing (Lamping and Veach, 2014): one shard more takes its equal share from
-    all the others, and nothing moves between those.
+    Jump consistent hashing (Lamping and Veach, 2014): an added shard takes an equal share from
+    all others, and no target moves between those.
     """
     key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
-    found, following = 0, 0
-    while following < count:
-        found = following
+    index, candidate = 0, 0
+    while candidate < count:
+        index = candidate
         key = (key * 2862933555777941757 + 1) % 2**64
-        following = int((found + 1) * 2**31 / ((key >> 33) + 1))
-    return found
+        candidate = int((index + 1) * 2**31 / ((key >> 33) + 1))
+    return index

@@ -4,6 +4,9 @@
     waiting for the response, and reading it ........ RESPONSE_TIMEOUT
     idle until the next request ..................... KEEPALIVE_TIMEOUT
 
+Requests that are sent without waiting for responses share the time of the first, so that a client
+that never waits becomes the oldest, and is ended before others.
+
 Nothing is read while a request is answered, and nothing is kept that the kernel does not take yet:
 a client that sends much and reads little costs little memory. asyncio's transports are not used,
 since each leaves a reference cycle behind.
@@ -107,11 +110,13 @@ class Connection:
             try:
                 await self._serve()
             except BadRequestError as error:
+                self._is_last = True
                 await self._send_response(text_response(400, str(error)))
             except OSError:
                 raise
             except Exception as error:  # noqa: BLE001  a defect ends this connection alone
                 _log.error("connection failed", exc_info=error)
+                self._is_last = True
                 if self._phase is not _Phase.ANSWERING:
                     await self._send_response(text_response(500, _INTERNAL_ERROR))
 
@@ -119,12 +124,11 @@ class Connection:
         if self._tls and self._session:
             await self._shake_hands(self._tls, self._session)
         while not self._is_last and (parsed := await self._next_request()):
-            self._enter(_Phase.ANSWERING)
-            self._is_last = not parsed.keep_alive
+            if self._phase is not _Phase.ANSWERING:
+                self._enter(_Phase.ANSWERING)
+            self._is_last |= not parsed.keep_alive
             response = await self._response(parsed.request)
             await self._send_response(response, with_body=parsed.request.method != "HEAD")
-            self._enter(_Phase.IDLE)
-            await asyncio.sleep(0)  # others come first, however many requests are here already
 
     async def _shake_hands(self, tls: Tls, session: TlsSession) -> None:
         while not session.is_established:
@@ -137,7 +141,9 @@ class Connection:
 
     async def _next_request(self) -> ParsedRequest | None:
         """The next request; None where the client sends nothing more."""
-        while not (parsed := self._parser.next_request(self._received)):
+        if parsed := self._parser.next_request(self._received):
+            await asyncio.sleep(0)  # however many were received at once, other clients come first
+        while not parsed:
             if self._phase is _Phase.IDLE and self._parser.has_begun:
                 self._enter(_Phase.RECEIVING)
             if self._parser.must_continue():
@@ -145,6 +151,7 @@ class Connection:
             if not (data := await self._receive()):
                 return None
             self._received = BytesIO(data)
+            parsed = self._parser.next_request(self._received)
         return parsed
 
     async def _response(self, request: Request) -> Response:
@@ -156,8 +163,7 @@ class Connection:
 
     async def _send_response(self, response: Response, *, with_body: bool = True) -> None:
         date = formatdate(time.time(), usegmt=True).encode()
-        is_last = self._is_last or self._phase is not _Phase.ANSWERING
-        head, body = response.head(date, closes=is_last), response.body if with_body else b""
+        head, body = response.head(date, closes=self._is_last), response.body if with_body else b""
         await self._send(head + body[:WRITE_SIZE])
         await self._send(memoryview(body)[WRITE_SIZE:])
 
@@ -185,11 +191,17 @@ class Connection:
             await self._write(session.pending())  # also an alert, where the client gets one
 
     async def _read(self) -> bytes:
-        loop = asyncio.get_running_loop()
-        while True:
+        """Some bytes; none at the end. Lets other connections act in any case."""
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except BlockingIOError:
+            if self._phase is _Phase.ANSWERING:
+                self._enter(_Phase.RECEIVING if self._parser.has_begun else _Phase.IDLE)
+            loop = asyncio.get_running_loop()
             await self._wait(loop.add_reader, loop.remove_reader)
-            with suppress(BlockingIOError):
-                return self._socket.recv(READ_SIZE)
+            return self._socket.recv(READ_SIZE)
+        await asyncio.sleep(0)
+        return data
 
     async def _write(self, data: bytes | memoryview) -> None:
         loop, left = asyncio.get_running_loop(), memoryview(data)
@@ -199,13 +211,11 @@ class Connection:
             except BlockingIOError:
                 await self._wait(loop.add_writer, loop.remove_writer)
 
-    async def _wait(
-        self, add: Callable[..., None], remove: Callable[[socket.socket], object]
-    ) -> None:
+    async def _wait(self, add: Callable[..., None], remove: Callable[[int], object]) -> None:
         """Wait until the socket can be read from or written to."""
-        ready = asyncio.Event()
-        add(self._socket, ready.set)
+        ready, descriptor = asyncio.Event(), self._socket.fileno()
+        add(descriptor, ready.set)
         try:
             await ready.wait()
         finally:
-            remove(self._socket)
+            remove(descriptor)

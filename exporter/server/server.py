@@ -29,7 +29,7 @@ MAX_CONNECTIONS: Final = 512
 SHUTDOWN_GRACE: Final = 2.0  # seconds for responses that are under way when the server stops
 _REAP_INTERVAL: Final = 1.0
 _ACCEPT_RETRY: Final = 0.1  # seconds until it is tried again when descriptors ran out
-_WARN_INTERVAL: Final = 60.0
+_ACCEPT_ROUNDS: Final = 16  # of the event loop, until as many are accepted as may be open
 
 
 class Server:
@@ -58,7 +58,6 @@ class Server:
         self._tls = tls
         self._max_connections = max_connections
         self._clock = clock
-        self._warned_at = float("-inf")
         self._listeners: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
 
@@ -106,17 +105,21 @@ class Server:
                 task.cancel()
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
+        loop, accepted = asyncio.get_running_loop(), 0
         while True:
             try:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
-                self._warn(error)
+                reason = {"detail": error.strerror}
+                _log.warning("connection not accepted", extra=reason, exc_info=error)
                 evicted = self._evict_oldest()
                 await (asyncio.wait([evicted]) if evicted else asyncio.sleep(_ACCEPT_RETRY))
             else:
                 self._open(client)
-                await asyncio.sleep(0)  # however many clients connect, the others are served too
+                accepted += 1
+                # However many clients connect at once, each is served before others evict it.
+                if accepted % max(1, self._max_connections // _ACCEPT_ROUNDS) == 0:
+                    await asyncio.sleep(0)
 
     def _open(self, client: socket.socket) -> None:
         if len(self.connections) >= self._max_connections:
@@ -144,8 +147,3 @@ class Server:
         task = self.connections.pop(min(self.connections, key=lambda each: each.since))
         task.cancel()
         return task
-
-    def _warn(self, error: OSError) -> None:
-        if self._clock() - self._warned_at >= _WARN_INTERVAL:
-            self._warned_at = self._clock()
-            _log.warning("connection not accepted", extra={"detail": error.strerror})

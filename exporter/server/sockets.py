@@ -77,8 +77,9 @@ def url_of(bound: socket.socket, *, tls: bool = False) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def raise_descriptor_limit() -> None:
-    """Let the process have as many file descriptors as it may, as Go programs do."""
+def raise_descriptor_limit() -> int:
+    """Let the process have as many file descriptors as it may, as Go programs do; how many."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS allows fewer than it says
+    with suppress(ValueError, OSError):  # macOS allows fewer than its hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,1 +1,1 @@
-"""What is known of each target: the store, daily usage, and optional persistence on disk."""
+"""What is known of each target: store, daily usage, and state files on disk."""

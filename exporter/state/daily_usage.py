@@ -1,9 +1,8 @@
-"""Use by day as the exporter itself has seen it, where a vendor tells only totals.
+"""Usage by day, derived from totals, for allowances whose vendor reports no usage by day.
 
-A pure fold over the readings of a target. Days are UTC days. What is used between two looks
-belongs to the day of both, or is shared out by the time on either side of the midnight between
-them; after a longer gap the days begin anew. A total that falls (a renewal, a refund) tells
-nothing of use and counts as none.
+A pure fold over the results of a target. Days are UTC days. Usage between two polls belongs to
+the day of both, or is divided at midnight in proportion to time; after a gap of more than a day
+the history starts over. A total that falls (a renewal, a refund) counts as no usage.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from exporter import forecast
 if TYPE_CHECKING:
     from exporter.model import Allowance, PollResult
 
-LONGEST_GAP: Final = forecast.DAY  # seconds between two looks
-_KEPT: Final = forecast.HISTORY + 2  # the first day, seen in part, and the current one as well
+MAX_GAP: Final = forecast.DAY  # seconds between two polls
+_MAX_DAYS: Final = forecast.HISTORY + 2  # with the partial first day and the current day
 
 
 class UsageHistory(NamedTuple):
-    """How an allowance was used.
+    """Daily usage of an allowance.
 
     Args:
-        at: when it was last looked at, Unix seconds.
-        used: its total then.
-        days: use of consecutive days, oldest first, ending with the day of `at` so far. Of the
-            first one only a part may have been seen.
+        at: time of the last poll, Unix seconds.
+        used: the total at that time.
+        days: usage of consecutive days, oldest first, ending with the day of `at` so far. The
+            first day may be known only in part.
     """
 
     at: float
@@ -37,69 +36,67 @@ class UsageHistory(NamedTuple):
 
 
 UsageByAllowance: TypeAlias = Mapping[tuple[str, str], UsageHistory]
-"""By account and name of the allowance."""
+"""By account and allowance identifier."""
 
 
 def update_usage(
-    seen: UsageByAllowance, fresh: PollResult, retained: PollResult, now: float
+    usage: UsageByAllowance, fresh: PollResult, retained: PollResult, now: float
 ) -> UsageByAllowance:
     """The usage by day, once a poll has ended.
 
     Allowances whose total is unknown keep what they have; those that are gone are dropped.
 
     Args:
-        seen: the usage by day before it.
+        usage: the usage by day before it.
         fresh: what the poll has read.
         retained: the same, with earlier values of what it could not read.
         now: Unix seconds.
     """
     keys = {(allowance.account, allowance.allowance) for allowance in retained.allowances}
-    kept = {key: history for key, history in seen.items() if key in keys}
+    kept = {key: history for key, history in usage.items() if key in keys}
     return kept | {
-        (allowance.account, allowance.allowance): _after(
-            seen.get((allowance.account, allowance.allowance)), int(allowance.used), now
+        (allowance.account, allowance.allowance): _update(
+            usage.get((allowance.account, allowance.allowance)), int(allowance.used), now
         )
         for allowance in fresh.allowances
         if allowance.cumulative_only and allowance.used is not None
     }
 
 
-def _after(before: UsageHistory | None, used: int, now: float) -> UsageHistory:
-    if before is None or abs(now - before.at) > LONGEST_GAP:
+def _update(history: UsageHistory | None, used: int, now: float) -> UsageHistory:
+    if history is None or abs(now - history.at) > MAX_GAP:
         return UsageHistory(now, used, (0,))
-    now = max(now, before.at)  # a clock put back a little: its time goes on where it was
-    more = max(0, used - before.used)
+    now = max(now, history.at)  # the wall clock was set back a little
+    more = max(0, used - history.used)
     midnight = _midnight(now)
-    *earlier, day = before.days
-    if before.at >= midnight:
+    *earlier, day = history.days
+    if history.at >= midnight:
         return UsageHistory(now, used, (*earlier, day + more))
-    until_midnight = round(more * (midnight - before.at) / (now - before.at))
+    until_midnight = round(more * (midnight - history.at) / (now - history.at))
     days = (*earlier, day + until_midnight, more - until_midnight)
-    return UsageHistory(now, used, days[-_KEPT:])
+    return UsageHistory(now, used, days[-_MAX_DAYS:])
 
 
-def with_exhaustion(poll_result: PollResult, seen: UsageByAllowance) -> PollResult:
-    """The reading; what was seen for four complete weeks runs out by its weekdays."""
+def with_exhaustion(result: PollResult, usage: UsageByAllowance) -> PollResult:
+    """The result with forecasts by weekday for allowances with four complete weeks of usage."""
     allowances = tuple(
-        _refined(allowance, seen.get((allowance.account, allowance.allowance)))
-        for allowance in poll_result.allowances
+        _with_exhaustion(allowance, usage.get((allowance.account, allowance.allowance)))
+        for allowance in result.allowances
     )
-    return (
-        poll_result
-        if allowances == poll_result.allowances
-        else replace(poll_result, allowances=allowances)
-    )
+    return result if allowances == result.allowances else replace(result, allowances=allowances)
 
 
-def _refined(allowance: Allowance, use: UsageHistory | None) -> Allowance:
+def _with_exhaustion(allowance: Allowance, history: UsageHistory | None) -> Allowance:
     available = allowance.available
-    if use is None or len(use.days) < _KEPT or available is None or available < 1:
+    if history is None or len(history.days) < _MAX_DAYS or not available or available < 1:
         return allowance
-    if allowance.end is not None and allowance.end <= use.at:
-        return allowance  # it is over: nothing runs out any more
-    *history, used_today = use.days[1:]
-    out = forecast.run_out_by_weekdays(history, _midnight(use.at), used_today, int(available))
-    return replace(allowance, exhaustion=out)
+    if allowance.end is not None and allowance.end <= history.at:
+        return allowance  # expired: nothing is used any more
+    *days, today = history.days[1:]
+    exhaustion = forecast.run_out_by_weekdays(
+        days, _midnight(history.at), today, int(available)
+    )
+    return replace(allowance, exhaustion=exhaustion)
 
 
 def _midnight(moment: float) -> float:

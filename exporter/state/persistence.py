@@ -1,7 +1,7 @@
-"""The optional state on disk: what is known of each target, kept across restarts.
+"""Optional state files: what is known of each target survives a restart.
 
-A JSON file for each target, replaced as a whole, so that a crash leaves the old or the new one.
-It is a cache: whatever is wrong with it costs a warning and a poll, never the program.
+One JSON file per target, replaced atomically. The files are a cache: an error costs a warning
+and a poll, never the program.
 """
 
 from __future__ import annotations
@@ -26,87 +26,84 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-REST: Final = 2.0  # seconds between two rounds of writing
+WRITE_INTERVAL: Final = 2.0  # seconds between two rounds of writing
 
 
-class Storage:
-    """The folder of files.
+class StateFiles:
+    """The state files of a folder, which only one exporter may use at a time.
 
     Args:
-        folder: made when it is missing. One program at a time is to use it.
+        folder: created when the first file is written.
+        clock: seconds, for the age of results; the clock of the `StateStore`.
         now: Unix seconds.
-        clock: monotonic seconds.
     """
 
     def __init__(
         self,
         folder: Path,
+        clock: Callable[[], float],
         now: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
-        self._now = now
         self._clock = clock
+        self._now = now
 
     def load(self, targets: Iterable[Target]) -> dict[str, TargetState]:
-        """What is kept of these targets, by name; never fails."""
-        found: dict[str, TargetState] = {}
-        unreadable: list[OSError] = []
+        """Read the states of these targets, by name; errors are logged."""
+        states: dict[str, TargetState] = {}
+        errors: list[OSError] = []
         for target in targets:
             try:
                 if state := self._load(target):
-                    found[target.name] = state
+                    states[target.name] = state
             except FileNotFoundError:
-                pass  # it was never polled
+                pass  # never polled
             except OSError as error:
-                unreadable.append(error)
-        if unreadable:  # one line, however many they are: most often it is the folder
-            words, count = unreadable[0].strerror, len(unreadable)
-            _log.warning("kept state cannot be read: %s", words, extra={"targets": count})
-        return found
+                errors.append(error)
+        if errors:  # one line for all of them: usually the folder is the problem
+            reason, count = errors[0].strerror, len(errors)
+            _log.warning("cannot read state files: %s", reason, extra={"targets": count})
+        return states
 
     def _load(self, target: Target) -> TargetState | None:
         path = self._path(target.name)
-        kept = read_regular_file(path)
+        contents = read_regular_file(path)
         try:
-            return load_state(kept, target, self._now(), self._clock())
+            return load_state(contents, target, self._now(), self._clock())
         except ValueError:
-            self._set_aside(path, target)
+            damaged = path.with_suffix(".damaged")
+            with suppress(OSError):
+                path.replace(damaged)
+            _log.warning("ignoring damaged state file %s", damaged.name, extra=_labels(target))
             return None
-
-    def _set_aside(self, path: Path, target: Target) -> None:
-        aside = path.with_suffix(".damaged")
-        with suppress(OSError):  # it is in nobody's way where it is
-            path.replace(aside)
-        _log.warning("kept state is damaged and not used; see %s", aside.name, extra=_about(target))
 
     def save(self, snapshot: TargetSnapshot) -> None:
         """Write the file of a target that has been polled.
 
         Raises:
-            OSError: the file is as it was before.
+            OSError: the file is unchanged.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(snapshot.target.name)
         new = path.with_suffix(".new")
-        with open(new, "wb", opener=_for_its_owner_alone) as file:
+        with open(new, "wb", opener=_open_private) as file:
             file.write(dump_state(snapshot))
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-        _settle(self._folder)
+        _sync_folder(self._folder)
 
     def _path(self, name: str) -> Path:
-        """The target's file: a digest, since a name may be too long for one or hold a slash."""
+        """Named by a digest: a target's name may contain a slash or be too long for a file."""
         return self._folder / f"{blake2b(name.encode(), digest_size=16).hexdigest()}.json"
 
 
-def _for_its_owner_alone(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _settle(folder: Path) -> None:
-    """Have a rename in `folder` survive a crash of the machine."""
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -114,69 +111,88 @@ def _settle(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _about(target: Target) -> dict[str, str]:
+def _labels(target: Target) -> dict[str, str]:
     return {"target": target.name, "vendor": target.vendor}
 
 
 class StateWriter:
-    """Reads and writes off the event loop; writes soon, but at a bounded rate.
+    """Reads and writes state files outside the event loop, at a bounded rate.
 
     Args:
-        storage: the files.
-        rest: seconds between two rounds of writing; each writes a changed target once.
+        files: the state files.
+        interval: seconds between two rounds of writing; a round writes a changed target once.
     """
 
-    def __init__(self, storage: Storage, rest: float = REST) -> None:
-        self._storage = storage
-        self._rest = rest
+    def __init__(self, files: StateFiles, interval: float = WRITE_INTERVAL) -> None:
+        self._files = files
+        self._interval = interval
         self._changed: dict[str, TargetSnapshot] = {}
-        self._is_wanted = asyncio.Event()
+        self._has_changes = asyncio.Event()
         self._is_failing = False
 
     async def load(self, targets: Iterable[Target]) -> dict[str, TargetState]:
-        """What is kept of these targets, by name."""
-        return await asyncio.to_thread(self._storage.load, targets)
+        """Read the states of these targets, by name."""
+        return await asyncio.to_thread(self._files.load, targets)
 
-    def keep(self, snapshot: TargetSnapshot) -> None:
-        """Have a target written as it is now."""
+    def save(self, snapshot: TargetSnapshot) -> None:
+        """Have `run` write a target's state."""
         self._changed[snapshot.target.name] = snapshot
-        self._is_wanted.set()
+        self._has_changes.set()
 
     async def run(self) -> None:
-        """Write until cancelled, and then what is left."""
+        """Write changes until cancelled, then write the remaining ones."""
         try:
-            while await self._is_wanted.wait():
+            while await self._has_changes.wait():
                 await self._write()
-                await asyncio.sleep(self._rest)
+                await asyncio.sleep(self._interval)
         finally:
             await self._write()
 
     async def _write(self) -> None:
         changed, self._changed = self._changed, {}
-        self._is_wanted.clear()
-        failures = await asyncio.to_thread(self._failures, changed.values())
-        for snapshot, _ in failures:  # unless it has changed again
+        self._has_changes.clear()
+        failures = await asyncio.to_thread(self._save_all, changed.values())
+        for snapshot, _ in failures:  # retried in the next round, unless a newer one is waiting
             self._changed.setdefault(snapshot.target.name, snapshot)
         if failures:
-            self._is_wanted.set()
-        self._report(failures)
+            self._has_changes.set()
+        self._log_change(failures)
 
-    def _failures(self, changed: Iterable[TargetSnapshot]) -> list[tuple[TargetSnapshot, OSError]]:
-        """Write each; those that could not be written, and why."""
+    def _save_all(self, changed: Iterable[TargetSnapshot]) -> list[tuple[TargetSnapshot, OSError]]:
+        """Write each snapshot; those that failed, and why."""
         failures = []
         for snapshot in changed:
             try:
-                self._storage.save(snapshot)
+                self._files.save(snapshot)
             except OSError as error:
                 failures.append((snapshot, error))
         return failures
 
-    def _report(self, failures: Sequence[tuple[TargetSnapshot, OSError]]) -> None:
-        """One line when writing begins to fail, one when nothing fails any more."""
+    def _log_change(self, failures: Sequence[tuple[TargetSnapshot, OSError]]) -> None:
+        """Log when writing starts to fail and when it works again."""
         if failures and not self._is_failing:
             snapshot, error = failures[0]
-            extra = {**_about(snapshot.target), "targets": len(failures)}
-            _log.warning("state cannot be kept, serving goes on: %s", error.strerror, extra=extra)
+            extra = {**_labels(snapshot.target), "targets": len(failures)}
+            _log.warning("cannot write state files: %s", error.strerror, extra=extra)
         elif self._is_failing and not failures:
-            _log.info("state is kept again")
+            _log.info("state files are written again")
         self._is_failing = bool(failures)
+
+
+class NullStorage:
+    """Stores nothing; the methods of `StateWriter`."""
+
+    async def load(self, targets: Iterable[Target]) -> dict[str, TargetState]:  # noqa: ARG002  see StateWriter
+        """Read nothing."""
+        return {}
+
+    def save(self, snapshot: TargetSnapshot) -> None:
+        """Write nothing."""
+
+    async def run(self) -> None:
+        """Return at once."""
+
+
+def open_storage(folder: Path | None, clock: Callable[[], float]) -> StateWriter | NullStorage:
+    """Storage in `folder`, or none; `clock` is the clock of the `StateStore`."""
+    return NullStorage() if folder is None else StateWriter(StateFiles(folder, clock))

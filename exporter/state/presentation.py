@@ -1,4 +1,4 @@
-"""A target's state in words for people and as JSON for programs."""
+"""A target's state as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from exporter.model import Allowance, ScopeFailure
     from exporter.state.store import TargetSnapshot
 
-_FAR: Final = 10 * 365 * 86_400  # seconds; beyond them a date says no more than "not soon"
+_MAX_DISTANCE: Final = 10 * 365 * 86_400  # seconds; later dates are not shown
 
 
 def format_state(snapshot: TargetSnapshot) -> str:
-    """How its last poll went."""
+    """The result of the last poll."""
     if snapshot.state.failure:
         return f"down: {snapshot.state.failure.reason}: {snapshot.state.failure.detail}"
     return "up" if snapshot.state.is_up else "not polled yet"
@@ -38,7 +38,7 @@ def _with_identifier(name: str, identifier: str) -> str:
 
 
 def format_allowance(allowance: Allowance) -> str:
-    """What is left of how much; where that is not known, which figures are."""
+    """The available part, such as `300 of 1,000 credits`; else the figures that are known."""
     available, allowed, used = allowance.available, allowance.allowed, allowance.used
     if available is not None and allowed:
         return f"{format_number(available)} of {format_number(allowed)} {allowance.unit}"
@@ -53,22 +53,22 @@ def format_scope_failure(failure: ScopeFailure) -> str:
 
 
 def severity(allowance: Allowance, alerts: Alerts) -> Literal["critical", "warning", "fine"]:
-    """How bad it is, by the target's own thresholds."""
+    """The severity by the target's alert thresholds."""
     if allowance.ratio is None or allowance.ratio >= alerts.warning_ratio:
         return "fine"
     return "critical" if allowance.ratio < alerts.critical_ratio else "warning"
 
 
 def format_number(value: float) -> str:
-    """A number for people: thousands apart, a fraction only below ten."""
-    return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"  # noqa: PLR2004  as said
+    """A number with thousands separators; one decimal place if it is below ten."""
+    return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"  # noqa: PLR2004  as documented
 
 
 def format_date(moment: float | None, now: float) -> str:
-    """A moment as its day in UTC, and how far away that is."""
+    """A date in UTC and its distance from `now`, such as `2026-05-29 (in 1 d)`."""
     if moment is None:
         return "-"
-    if moment - now > _FAR:
+    if moment - now > _MAX_DISTANCE:
         return "in over 10 years"
     days = round((moment - now) / 86_400)
     distance = f"in {days:,} d" if days > 0 else f"{-days:,} d ago" if days else "now"
@@ -76,17 +76,18 @@ def format_date(moment: float | None, now: float) -> str:
 
 
 def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
-    """A target as `/api/v1/targets` shows it: moments in Unix seconds, what is unknown as null."""
-    state, last, failure = snapshot.state, snapshot.state.last_poll, snapshot.state.failure
+    """A target as `/api/v1/targets` returns it: times in Unix seconds, unknown values as null."""
+    state, failure = snapshot.state, snapshot.state.failure
+    last_poll = state.last_poll
     return {
         "name": snapshot.target.name,
         "vendor": snapshot.target.vendor,
         "up": state.is_up,
         "stale": snapshot.is_stale,
-        "last_poll": last and last.at,
+        "last_poll": last_poll and last_poll.at,
         "last_success": state.succeeded_at,
-        "next_poll": last and last.next_at,
-        "poll_duration_seconds": last and last.duration,
+        "next_poll": last_poll and last_poll.next_at,
+        "poll_duration_seconds": last_poll and last_poll.duration,
         "last_error": failure and {"reason": failure.reason, "detail": failure.detail},
         "scope_failures": [
             {
@@ -98,11 +99,11 @@ def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
             for each in snapshot.scope_failures
         ],
         "notes": list(snapshot.result.notes if snapshot.result else ()),
-        "allowances": [_described_allowance(allowance) for allowance in snapshot.allowances],
+        "allowances": [_allowance_to_json(allowance) for allowance in snapshot.allowances],
     }
 
 
-def _described_allowance(allowance: Allowance) -> dict[str, object]:
+def _allowance_to_json(allowance: Allowance) -> dict[str, object]:
     return {
         "account": allowance.account,
         "account_name": allowance.account_name,

@@ -1,4 +1,4 @@
-"""What is kept of a target across restarts, as the contents of a file and back."""
+"""The contents of a state file: a target's state as JSON, and back."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 SALT_BYTES: Final = 16
 
 
-class _Part(BaseModel):
+class _Saved(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class _KeptReading(_Part):
-    """A reading; its samples are a metric's name, labels and a value."""
+class _SavedResult(_Saved):
+    """A `PollResult`; a sample is the metric's name, the labels and the value."""
 
     samples: tuple[tuple[str, tuple[str, ...], float], ...]
     allowances: tuple[Allowance, ...]
@@ -47,8 +47,8 @@ class _KeptReading(_Part):
     notes: tuple[str, ...] = ()
 
 
-class _KeptPoll(_Part):
-    """The last poll; without a failure it found the reading."""
+class _SavedPoll(_Saved):
+    """A `PollOutcome`; without a failure, its result is that of the file."""
 
     failure: PollFailure | None
     duration: float
@@ -57,133 +57,131 @@ class _KeptPoll(_Part):
     next_at: float
 
 
-class _File(_Part):
-    """What a file holds.
+class _StateFile(_Saved):
+    """The whole file.
 
-    `identity` tells the target's settings and key as a salted digest; `key_file` is what
-    `KeySource.fingerprint` said of the key's file; `seen` has account, allowance and use.
+    `digest` is the `target_digest`, `key_file` the fingerprint of a key file, and `daily_usage`
+    has entries of account, allowance and usage.
     """
 
     version: Literal[1]
     target: str
     salt: str
-    identity: str
+    digest: str
     key_file: tuple[int, ...] | None
-    last: _KeptPoll
+    last_poll: _SavedPoll
     consecutive_failures: int
-    poll_result: _KeptReading | None
+    result: _SavedResult | None
     succeeded_at: float | None
-    seen: tuple[tuple[str, str, UsageHistory], ...]
+    daily_usage: tuple[tuple[str, str, UsageHistory], ...]
 
 
-def identity(target: Target, salt: str) -> str:
-    """A digest that differs for a target with any other setting, or with another fixed key.
+def target_digest(target: Target, salt: str) -> str:
+    """A digest of a target's settings and its static key.
 
-    A key in a file may be rotated and is told by its path alone. The salt (hexadecimal) makes
-    the digest useless to whoever looks for a key.
+    A key in a file may be rotated: only its path counts. The salt (hexadecimal) prevents that
+    keys are guessed from their digests.
     """
     key = target.key.read().reveal() if isinstance(target.key, StaticKey) else None
-    told = json.dumps([to_plain(target), key])
-    return blake2b(told.encode(), digest_size=16, salt=bytes.fromhex(salt)).hexdigest()
+    contents = json.dumps([to_plain(target), key])
+    return blake2b(contents.encode(), digest_size=16, salt=bytes.fromhex(salt)).hexdigest()
 
 
 def dump_state(snapshot: TargetSnapshot) -> bytes:
-    """The contents of the file for a target that has been polled."""
+    """The contents of the file of a target that has been polled."""
     target, state, _ = snapshot
-    assert state.last_poll is not None  # noqa: S101  only what was polled is kept
+    assert state.last_poll is not None  # noqa: S101  only polled targets are saved
     salt = secrets.token_hex(SALT_BYTES)
     fingerprint = target.key.fingerprint()
     return (
-        _File(
+        _StateFile(
             version=1,
             target=target.name,
             salt=salt,
-            identity=identity(target, salt),
+            digest=target_digest(target, salt),
             key_file=fingerprint if isinstance(fingerprint, tuple) else None,
-            last=_kept_poll(state.last_poll),
+            last_poll=_dump_poll(state.last_poll),
             consecutive_failures=state.consecutive_failures,
-            poll_result=_kept_reading(state.result) if state.result else None,
+            result=_dump_result(state.result) if state.result else None,
             succeeded_at=state.succeeded_at,
-            seen=tuple((*key, use) for key, use in state.daily_usage.items()),
+            daily_usage=tuple((*key, usage) for key, usage in state.daily_usage.items()),
         )
         .model_dump_json()
         .encode()
     )
 
 
-def _kept_poll(last: PollOutcome) -> _KeptPoll:
-    result, duration, requests, at, next_at = last
+def _dump_poll(poll: PollOutcome) -> _SavedPoll:
+    result, duration, requests, at, next_at = poll
     failure = result if isinstance(result, PollFailure) else None
-    return _KeptPoll(failure=failure, duration=duration, requests=requests, at=at, next_at=next_at)
+    return _SavedPoll(failure=failure, duration=duration, requests=requests, at=at, next_at=next_at)
 
 
-def _kept_reading(poll_result: PollResult) -> _KeptReading:
-    samples = tuple((metric.name, labels, value) for metric, labels, value in poll_result.samples)
-    return _KeptReading(
+def _dump_result(result: PollResult) -> _SavedResult:
+    samples = tuple((metric.name, labels, value) for metric, labels, value in result.samples)
+    return _SavedResult(
         samples=samples,
-        allowances=poll_result.allowances,
-        anomalies=poll_result.anomalies,
-        scope_failures=poll_result.scope_failures,
-        notes=poll_result.notes,
+        allowances=result.allowances,
+        anomalies=result.anomalies,
+        scope_failures=result.scope_failures,
+        notes=result.notes,
     )
 
 
 def load_state(contents: bytes, target: Target, now: float, clock: float) -> TargetState | None:
-    """The state that a file's contents tell of a target; None if they are not about it as it is.
+    """The state in a file; None if it is of a target with other settings, or its age is unknown.
 
     Args:
-        contents: whatever the file holds.
-        target: the target as configured now.
+        contents: of the file.
+        target: as configured now.
         now: Unix seconds.
-        clock: the same moment by the monotonic clock.
+        clock: the same time by the clock of the `StateStore`.
 
     Raises:
         ValueError: the contents are damaged, or of another version.
     """
-    kept = _File.model_validate_json(contents)
-    if kept.identity != identity(target, kept.salt):
+    saved = _StateFile.model_validate_json(contents)
+    if saved.digest != target_digest(target, saved.salt):
         return None
-    if kept.last.at - now > target.poll.interval:
-        return None  # the clock was put back: nothing tells how old this is
-    if not all(use.days for *_, use in kept.seen):
-        raise ValueError("use without days")
-    poll_result = _poll_result(kept.poll_result, target) if kept.poll_result else None
-    age = max(0.0, now - (kept.succeeded_at or 0.0))
+    if saved.last_poll.at - now > target.poll.interval:
+        return None  # the wall clock was set back
+    if not all(usage.days for *_, usage in saved.daily_usage):
+        raise ValueError("daily usage without days")
+    result = _load_result(saved.result, target) if saved.result else None
+    age = max(0.0, now - (saved.succeeded_at or 0.0))
     return TargetState(
-        last_poll=_last_poll(kept, poll_result, target, now),
-        result=poll_result,
-        succeeded_at=kept.succeeded_at,
+        last_poll=_load_poll(saved, result, target, now),
+        result=result,
+        succeeded_at=saved.succeeded_at,
         stale_at=clock + target.poll.stale_after - age,
-        consecutive_failures=kept.consecutive_failures,
-        daily_usage={(account, allowance): use for account, allowance, use in kept.seen},
+        consecutive_failures=saved.consecutive_failures,
+        daily_usage={(account, name): usage for account, name, usage in saved.daily_usage},
     )
 
 
-def _last_poll(
-    kept: _File, poll_result: PollResult | None, target: Target, now: float
+def _load_poll(
+    saved: _StateFile, good_result: PollResult | None, target: Target, now: float
 ) -> PollOutcome:
-    result = kept.last.failure or poll_result
+    poll = saved.last_poll
+    result = poll.failure or good_result
     if result is None:
-        raise ValueError("a poll that neither failed nor found anything")
-    last = PollOutcome(
-        result, kept.last.duration, kept.last.requests, kept.last.at, kept.last.next_at
-    )
-    is_refused = isinstance(result, PollFailure) and result.reason in CREDENTIAL_FAILURES
-    if is_refused and kept.key_file != target.key.fingerprint():
-        return last._replace(next_at=now)  # the key changed meanwhile: it is tried at once
-    return last
+        raise ValueError("a poll without failure and result")
+    auth_failed = poll.failure is not None and poll.failure.reason in CREDENTIAL_FAILURES
+    key_changed = saved.key_file != target.key.fingerprint()
+    next_at = now if auth_failed and key_changed else poll.next_at
+    return PollOutcome(result, poll.duration, poll.requests, poll.at, next_at)
 
 
-def _poll_result(kept: _KeptReading, target: Target) -> PollResult:
+def _load_result(saved: _SavedResult, target: Target) -> PollResult:
     metrics = {metric.name: metric for metric in VENDORS[target.vendor].metrics}
     samples = []
-    for name, labels, value in kept.samples:
+    for name, labels, value in saved.samples:
         if name not in metrics or len(labels) != len(metrics[name].labels) - 1:
-            raise ValueError("a sample of no metric there is")
+            raise ValueError("a sample of an unknown metric")
         samples.append(Sample(metrics[name], labels, value))
     try:
         return PollResult(
-            tuple(samples), kept.allowances, kept.anomalies, kept.scope_failures, kept.notes
+            tuple(samples), saved.allowances, saved.anomalies, saved.scope_failures, saved.notes
         )
     except PollError as error:
         raise ValueError(error.detail) from None

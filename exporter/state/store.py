@@ -1,4 +1,4 @@
-"""What is known of each target, and what of it survives a failed poll."""
+"""The state of each target, in memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """Everything known of a target.
+    """What is known of a target.
 
     Args:
         last_poll: outcome of the last poll.
         result: result of the last successful poll.
         succeeded_at: when that ended, Unix seconds.
-        stale_at: when the result expires, by the monotonic clock.
+        stale_at: when the result expires, by the store's clock.
         polls, requests: number of polls and of API requests since the start.
         failures: number of failed polls since the start.
         anomalies: number of anomalies by kind; kinds never seen are absent.
@@ -48,12 +48,12 @@ class TargetState:
     daily_usage: UsageByAllowance = field(default_factory=dict)
 
     def after(self, outcome: PollOutcome, stale_at: float, stale_after: float = inf) -> Self:
-        """The state once a poll has ended; a failed one leaves the last good result as it is.
+        """The state after a poll; a failed poll keeps the last good result.
 
         Args:
-            outcome: how it ended.
-            stale_at: when its result expires, by the monotonic clock.
-            stale_after: seconds after which values of a scope expire that cannot be read.
+            outcome: the poll.
+            stale_at: when its result expires, by the store's clock.
+            stale_after: seconds after which the values of a failed scope expire.
         """
         counted = replace(
             self,
@@ -83,7 +83,7 @@ class TargetState:
         )
 
     def is_stale(self, now: float) -> bool:
-        """Whether there is a reading that is to be withdrawn by now."""
+        """Whether there is a result that has expired; `now` is by the store's clock."""
         return self.result is not None and now >= self.stale_at
 
     @property
@@ -93,7 +93,7 @@ class TargetState:
 
     @property
     def failure(self) -> PollFailure | None:
-        """How the last poll failed, if it did."""
+        """The failure of the last poll, if it failed."""
         result = self.last_poll and self.last_poll.result
         return result if isinstance(result, PollFailure) else None
 
@@ -103,7 +103,7 @@ def _add(counts: Mapping[Anomaly, int], found: tuple[Anomaly, ...]) -> Mapping[A
 
 
 class TargetSnapshot(NamedTuple):
-    """A target and its state, and whether its reading is withdrawn for its age."""
+    """A target with its state; `is_stale` once its result has expired."""
 
     target: Target
     state: TargetState
@@ -111,12 +111,12 @@ class TargetSnapshot(NamedTuple):
 
     @property
     def result(self) -> PollResult | None:
-        """The last good reading, unless it is withdrawn."""
+        """The last good result, unless it has expired."""
         return None if self.is_stale else self.state.result
 
     @property
     def allowances(self) -> tuple[Allowance, ...]:
-        """Those of the reading."""
+        """The allowances of the result."""
         return self.result.allowances if self.result else ()
 
     @property
@@ -126,60 +126,61 @@ class TargetSnapshot(NamedTuple):
 
 
 class StateStore:
-    """The states of all targets: the one place where they change.
+    """The states of all targets.
 
     Args:
-        clock: monotonic seconds.
+        clock: seconds, for the age of results; see `ElapsedClock`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._snapshots: dict[str, TargetSnapshot] = {}
-        self._next_stale = inf  # no reading becomes too old before this moment
+        self._next_expiry = inf  # no result expires before this time
 
     def set_targets(
-        self, targets: Iterable[Target], kept: Mapping[str, TargetState] | None = None
+        self, targets: Iterable[Target], restored: Mapping[str, TargetState] | None = None
     ) -> None:
-        """Have exactly these targets; one that was there unchanged keeps its state.
+        """Replace the targets; an unchanged target keeps its state.
 
         Args:
-            targets: in the order in which they are to be shown.
-            kept: by name, the states of those that were known before the program began.
+            targets: in the order of the configuration.
+            restored: by name, states from before the exporter started.
         """
         known = self._snapshots
-        kept = kept or {}
+        restored = restored or {}
         self._snapshots = {
             target.name: known[target.name]
             if target.name in known and known[target.name].target == target
-            else TargetSnapshot(target, kept.get(target.name, TargetState()), is_stale=False)
+            else TargetSnapshot(target, restored.get(target.name, TargetState()), is_stale=False)
             for target in targets
         }
-        self._next_stale = -inf
+        self._next_expiry = -inf
 
     def record(self, name: str, outcome: PollOutcome) -> TargetSnapshot:
-        """Take in how a poll ended; the target as it is then."""
+        """Record the outcome of a poll; the snapshot after it."""
         target, state, _ = self._snapshots[name]
         now = self._clock()
         stale_at = now + target.poll.stale_after
-        self._next_stale = min(self._next_stale, stale_at)
+        self._next_expiry = min(self._next_expiry, stale_at)
         state = state.after(outcome, stale_at, target.poll.stale_after)
         self._snapshots[name] = TargetSnapshot(target, state, state.is_stale(now))
         return self._snapshots[name]
 
     def snapshots(self) -> tuple[TargetSnapshot, ...]:
-        """Every target with its state, in the configuration's order.
+        """Every target with its state, in the order of the configuration.
 
-        An entry is the same object as before where nothing has happened to it.
+        A snapshot stays the same object until something about the target changes.
         """
         now = self._clock()
-        if now >= self._next_stale:
+        if now >= self._next_expiry:
             self._expire(now)
         return tuple(self._snapshots.values())
 
     def _expire(self, now: float) -> None:
-        """Mark the entries whose reading has become too old, and see when the next one will."""
         for name, snapshot in self._snapshots.items():
             if not snapshot.is_stale and snapshot.state.is_stale(now):
                 self._snapshots[name] = snapshot._replace(is_stale=True)
-        left = (snapshot.state.stale_at for snapshot in self._snapshots.values() if snapshot.result)
-        self._next_stale = min(left, default=inf)
+        expiries = (
+            snapshot.state.stale_at for snapshot in self._snapshots.values() if snapshot.result
+        )
+        self._next_expiry = min(expiries, default=inf)

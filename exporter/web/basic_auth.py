@@ -1,8 +1,8 @@
-"""Passwords: whether a request carries one that fits its user's bcrypt hash.
+"""HTTP basic authentication with bcrypt hashes.
 
-bcrypt is slow on purpose. It runs in one thread, one password at a time; those who come with the
-same login share one check, a password that was right is remembered by a digest, and few checks may
-wait. A user that does not exist costs as much as one that does.
+bcrypt is slow on purpose, so it runs in one thread, one check at a time. Requests with the same
+credentials share a check, verified credentials are cached by a keyed digest, and the number of
+pending checks is limited. An unknown user takes as long to reject as a known one.
 """
 
 from __future__ import annotations
@@ -23,110 +23,115 @@ if TYPE_CHECKING:
 
     from exporter.server.messages import Headers
 
-MOST_REMEMBERED: Final = 100
-MOST_WAITING: Final = 20
-_LONGEST: Final = 72  # bytes; bcrypt takes no more
+MAX_CACHED: Final = 100  # verified credentials
+MAX_PENDING: Final = 20  # checks
+_MAX_PASSWORD_SIZE: Final = 72  # bytes; bcrypt's own limit
 _HASH: Final = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
-_CHEAPEST, _DEAREST = 4, 15  # costs; the latter is about two seconds
-_COST_AT: Final = slice(4, 6)
-_BASIC: Final = re.compile(rb"basic +([A-Za-z0-9+/]+={0,2}) *", re.IGNORECASE)
+_MIN_COST, _MAX_COST = 4, 15  # the latter takes about two seconds
+_COST_SLICE: Final = slice(4, 6)
+_HEADER: Final = re.compile(rb"basic +([A-Za-z0-9+/]+={0,2}) *", re.IGNORECASE)
 
 
 class BusyError(Exception):
-    """Too many passwords are waiting to be checked."""
+    """Too many checks are pending."""
 
 
-class Login(NamedTuple):
-    """A user's name and password, as they were sent."""
+class Credentials(NamedTuple):
+    """A user name and a password."""
 
     user: str
     password: bytes
 
 
-def problem_of_hash(text: str) -> str | None:
-    """What is wrong with a user's hash, without quoting it."""
+def validate_hash(text: str) -> str | None:
+    """Why `text` is not a usable hash, without quoting it; None if it is one."""
     match = _HASH.fullmatch(text)
     if not match:
-        return "must be a bcrypt hash, such as `htpasswd -nB` makes"
-    if not _CHEAPEST <= int(match[1]) <= _DEAREST:
-        return f"must have a cost of {_CHEAPEST} to {_DEAREST}, or a login takes too long"
+        return "expected a bcrypt hash, such as `htpasswd -nB` prints"
+    if not _MIN_COST <= int(match[1]) <= _MAX_COST:
+        return f"expected a bcrypt cost of {_MIN_COST} to {_MAX_COST}; a higher one is too slow"
     return None
 
 
-def login_of(headers: Headers) -> Login | None:
-    """The login of a request's one `Authorization` header."""
+def parse_credentials(headers: Headers) -> Credentials | None:
+    """The credentials of the only `Authorization` header; None if invalid or missing."""
     values = [value for name, value in headers if name.lower() == b"authorization"]
-    match = _BASIC.fullmatch(values[0]) if len(values) == 1 else None
+    match = _HEADER.fullmatch(values[0]) if len(values) == 1 else None
     if not match:
         return None
     try:
         user, colon, password = base64.b64decode(match[1], validate=True).partition(b":")
-        return Login(user.decode(), password) if colon else None
+        return Credentials(user.decode(), password) if colon else None
     except ValueError:
         return None
 
 
-class Passwords:
-    """Checks logins.
+class BasicAuth:
+    """Authenticates requests.
 
     Args:
-        check: bcrypt's: whether a password fits a hash.
+        check: bcrypt's: whether a password matches a hash.
     """
 
     def __init__(self, check: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
         self._check = check
         self._secret = secrets.token_bytes(32)
-        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._verified: OrderedDict[bytes, None] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, "bcrypt")
-        self._under_way: dict[bytes, asyncio.Future[bool]] = {}
+        self._pending: dict[bytes, asyncio.Future[bool]] = {}
 
     def close(self) -> None:
-        """Check no more."""
+        """Stop; pending checks are cancelled."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def fit(self, users: Mapping[str, str], headers: Headers) -> bool:
-        """Whether a request carries a login of one of these users, given with their hashes.
+    async def authenticate(self, users: Mapping[str, str], headers: Headers) -> bool:
+        """Whether the headers have valid credentials.
+
+        Args:
+            users: bcrypt hashes by user name; at least one.
+            headers: of the request.
 
         Raises:
-            BusyError: it would have to wait too long.
+            BusyError: too many checks are pending.
         """
-        login = login_of(headers)
-        if login is None or len(login.password) > _LONGEST:
+        credentials = parse_credentials(headers)
+        if credentials is None or len(credentials.password) > _MAX_PASSWORD_SIZE:
             return False
-        hashed = users.get(login.user) or self._stand_in(users, login.user)
-        digest = self._digest(login.user.encode(), hashed.encode(), login.password)
-        if digest in self._right:
-            self._right.move_to_end(digest)
+        user, password = credentials
+        hashed = users.get(user) or self._dummy_hash(users, user)
+        digest = self._digest(user.encode(), hashed.encode(), password)
+        if digest in self._verified:
+            self._verified.move_to_end(digest)
             return True
-        checking = self._under_way.get(digest) or self._begin(digest, login.password, hashed)
-        # One client's end does not end the check of others.
-        is_right = await asyncio.shield(checking) and login.user in users
-        if is_right:
-            self._remember(digest)
-        return is_right
+        check = self._pending.get(digest) or self._start_check(digest, password, hashed)
+        # Shielded: other requests may wait for the same check when this one is cancelled.
+        is_valid = await asyncio.shield(check) and user in users
+        if is_valid:
+            self._cache(digest)
+        return is_valid
 
-    def _begin(self, digest: bytes, password: bytes, hashed: str) -> asyncio.Future[bool]:
-        if len(self._under_way) >= MOST_WAITING:
+    def _start_check(self, digest: bytes, password: bytes, hashed: str) -> asyncio.Future[bool]:
+        if len(self._pending) >= MAX_PENDING:
             raise BusyError
         loop = asyncio.get_running_loop()
-        checking = loop.run_in_executor(self._thread, self._check, password, hashed.encode())
-        self._under_way[digest] = checking
-        checking.add_done_callback(lambda _: self._under_way.pop(digest))
-        return checking
+        check = loop.run_in_executor(self._thread, self._check, password, hashed.encode())
+        self._pending[digest] = check
+        check.add_done_callback(lambda _: self._pending.pop(digest))
+        return check
 
-    def _remember(self, digest: bytes) -> None:
-        self._right[digest] = None
-        if len(self._right) > MOST_REMEMBERED:
-            self._right.popitem(last=False)
+    def _cache(self, digest: bytes) -> None:
+        self._verified[digest] = None
+        if len(self._verified) > MAX_CACHED:
+            self._verified.popitem(last=False)
 
-    def _stand_in(self, users: Mapping[str, str], user: str) -> str:
-        """A hash that no password fits, of a cost that a user of this name might have."""
-        costs = [hashed[_COST_AT] for hashed in users.values()]
-        drawn = int.from_bytes(self._digest(user.encode())) % len(costs)
-        return f"$2b${costs[drawn]}${'.' * 53}"
+    def _dummy_hash(self, users: Mapping[str, str], user: str) -> str:
+        """A hash that no password matches; its cost is that of a real user, always the same."""
+        costs = [hashed[_COST_SLICE] for hashed in users.values()]
+        index = int.from_bytes(self._digest(user.encode())) % len(costs)
+        return f"$2b${costs[index]}${'.' * 53}"
 
     def _digest(self, *parts: bytes) -> bytes:
-        """Tells parts apart, however they are cut, and says nothing about them."""
+        """A keyed digest; lengths are included, so that parts cannot be shifted."""
         digest = blake2b(key=self._secret)
         for part in parts:
             digest.update(len(part).to_bytes(8))

@@ -1,6 +1,6 @@
-"""What a client accepts: the format of the metrics, and whether they come compressed.
+"""Content negotiation: the format of the metrics and their compression.
 
-Whatever the headers hold, there is an answer: plain text is what nonsense gets.
+Invalid headers are not an error: the response is uncompressed text then.
 """
 
 from __future__ import annotations
@@ -16,44 +16,45 @@ if TYPE_CHECKING:
 
     from exporter.server.messages import Headers
 
-_MOST: Final = 32  # alternatives that are looked at; Prometheus sends five
+_MAX_ENTRIES: Final = 32  # Prometheus sends five
 _QUALITY: Final = re.compile(r"[01](\.[0-9]{0,3})?")
-# The second is what older clients ask for: the same, as far as we write it.
+# Older clients ask for 0.0.1; what is rendered here is the same in both.
 _OPENMETRICS_VERSIONS: Final = ("", "1.0.0", "0.0.1")
 
 
-class Alternative(NamedTuple):
-    """One entry of an `Accept` or `Accept-Encoding` header, in lower case; `quality` is 0 to 1."""
+class AcceptEntry(NamedTuple):
+    """An entry of an `Accept` or `Accept-Encoding` header, in lower case; `quality` is 0 to 1."""
 
     name: str
     version: str
     quality: float
 
 
-def alternatives(headers: Headers, name: bytes) -> Iterator[Alternative]:
-    """The entries of the header `name`; nonsense for a quality counts as not said."""
+def accept_entries(headers: Headers, name: bytes) -> Iterator[AcceptEntry]:
+    """The entries of the header `name`; an invalid quality counts as missing."""
     for key, value in headers:
         if key.lower() == name:
-            yield from _snapshots(value)
+            yield from _parse(value)
 
 
-@lru_cache(maxsize=16)  # a scraper asks the same each time
-def _snapshots(value: bytes) -> tuple[Alternative, ...]:
-    return tuple(map(_entry, value.decode("latin-1").lower().split(",", _MOST)[:_MOST]))
+@lru_cache(maxsize=16)  # a scraper sends the same header each time
+def _parse(value: bytes) -> tuple[AcceptEntry, ...]:
+    entries = value.decode("latin-1").lower().split(",", _MAX_ENTRIES)
+    return tuple(map(_parse_entry, entries[:_MAX_ENTRIES]))
 
 
-def _entry(text: str) -> Alternative:
-    what, *given = (part.strip() for part in text.split(";", _MOST))
-    known = dict(part.partition("=")[::2] for part in given)
-    quality = known.get("q", "")
-    said = float(quality) if _QUALITY.fullmatch(quality) else 1.0
-    return Alternative(what, known.get("version", ""), min(said, 1.0))
+def _parse_entry(text: str) -> AcceptEntry:
+    name, *parts = (part.strip() for part in text.split(";", _MAX_ENTRIES))
+    parameters = dict(part.partition("=")[::2] for part in parts)
+    quality = parameters.get("q", "")
+    value = float(quality) if _QUALITY.fullmatch(quality) else 1.0
+    return AcceptEntry(name, parameters.get("version", ""), min(value, 1.0))
 
 
-def chosen_format(headers: Headers) -> Format:
-    """OpenMetrics where a version that we write is asked for, no less than text."""
+def choose_format(headers: Headers) -> Format:
+    """OpenMetrics if a supported version is accepted with at least the quality of text."""
     openmetrics = text = 0.0
-    for name, version, quality in alternatives(headers, b"accept"):
+    for name, version, quality in accept_entries(headers, b"accept"):
         if name == "text/plain":
             text = max(text, quality)
         elif name == "application/openmetrics-text" and version in _OPENMETRICS_VERSIONS:
@@ -61,7 +62,7 @@ def chosen_format(headers: Headers) -> Format:
     return Format.OPENMETRICS if openmetrics > 0 and openmetrics >= text else Format.TEXT
 
 
-def takes_gzip(headers: Headers) -> bool:
-    """Whether the client reads gzip."""
-    accepted = {name: quality for name, _, quality in alternatives(headers, b"accept-encoding")}
+def accepts_gzip(headers: Headers) -> bool:
+    """Whether the client accepts gzip."""
+    accepted = {name: quality for name, _, quality in accept_entries(headers, b"accept-encoding")}
     return accepted.get("gzip", accepted.get("*", 0.0)) > 0

@@ -24,7 +24,7 @@ _MOST_FIELDS: Final = 20
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
-class Site(NamedTuple):
+class PageInfo(NamedTuple):
     """What the page shows beside the targets.
 
     Args:
@@ -83,13 +83,15 @@ class Choice:
         )
 
 
-def status_page(snapshots: Iterable[TargetSnapshot], query: bytes, site: Site, now: float) -> bytes:
+def status_page(
+    snapshots: Iterable[TargetSnapshot], query: bytes, info: PageInfo, now: float
+) -> bytes:
     """The page as UTF-8.
 
     Args:
         snapshots: every target, in the order in which they are shown.
         query: the URL's, as it came.
-        site: what is shown beside them.
+        info: what is shown beside them.
         now: Unix seconds.
     """
     known = [(snapshot, conditions(snapshot)) for snapshot in snapshots]
@@ -103,7 +105,7 @@ def status_page(snapshots: Iterable[TargetSnapshot], query: bytes, site: Site, n
     shown = found[first : first + PAGE_SIZE]
     body = "".join(
         (
-            _header(site),
+            _header(info),
             "<main>",
             _form(choice, known),
             _summary(len(found), len(known), first, len(shown)),
@@ -117,16 +119,16 @@ def status_page(snapshots: Iterable[TargetSnapshot], query: bytes, site: Site, n
     return _DOCUMENT.format(style=STYLE, body=body).encode(errors="replace")
 
 
-def _header(site: Site) -> str:
+def _header(info: PageInfo) -> str:
     links = (
-        (site.telemetry_path, "Metrics"),
+        (info.telemetry_path, "Metrics"),
         ("/config", "Configuration"),
         ("/api/v1/targets", "Targets as JSON"),
         ("/documentation", "Documentation"),
     )
     # Relative, so that they hold behind any proxy.
     items = "".join(f'<li><a href="{escape(path[1:])}">{words}</a></li>' for path, words in links)
-    about = " · ".join(filter(None, (f"version {escape(site.version)}", escape(site.shard))))
+    about = " · ".join(filter(None, (f"version {escape(info.version)}", escape(info.shard))))
     return (
         f'<header><h1>docusage-exporter</h1><p class="quiet">{about}</p>'
         f'<nav aria-label="Other pages"><ul>{items}</ul></nav></header>'

@@ -1,4 +1,4 @@
-"""The status page's style sheet, and the headers that allow the page this and nothing else."""
+"""The style sheet of the status page, and headers that allow the page nothing else."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ input,select{{width:100%}}}}
 """
 
 
-def headers() -> tuple[tuple[bytes, bytes], ...]:
-    """What goes with the page: this style sheet by its hash; no script, frame, or other origin."""
+def security_headers() -> tuple[tuple[bytes, bytes], ...]:
+    """A policy that allows this style sheet by its hash; no scripts, frames or other origins."""
     digest = b64encode(sha256(STYLE.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from programs import program
 
-from exporter.systemd import notify, reloading
+from exporter.systemd import notify, notify_reloading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def test_a_message_reaches_who_asked_for_it(manager: socket.socket) -> None:
 
 
 def test_a_reload_begins_at_a_moment_that_systemd_can_compare(manager: socket.socket) -> None:
-    reloading({"NOTIFY_SOCKET": manager.getsockname()})
+    notify_reloading({"NOTIFY_SOCKET": manager.getsockname()})
     assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=[0-9]+", manager.recv(4096))
 
 

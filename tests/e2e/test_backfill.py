@@ -1,4 +1,4 @@
-"""A year of the past and the present in the real Prometheus."""
+"""A year of history and live values in the real Prometheus."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def done(folder: Path, *command: str) -> str:
 
 
 def backfill(folder: Path, exporter: str) -> None:
-    """Write a year's past and do with it what the program says is to be done."""
+    """Write a year's history and import it with the command that the program prints."""
     start = datetime.now(UTC).date() - timedelta(days=365)
     labels = "--label=job=docusage", f"--label=instance={exporter}"
-    words = done(folder, *MODULE, "backfill", f"--start={start}", "--step=1h", *labels)
-    _, promtool = words.splitlines()[2].replace("FOLDER", "tsdb").split(maxsplit=1)
+    output = done(folder, *MODULE, "backfill", f"--start={start}", "--step=1h", *labels)
+    _, promtool = output.splitlines()[2].replace("DIRECTORY", "tsdb").split(maxsplit=1)
     done(folder, binary("promtool"), *promtool.split())
 
 
 @pytest.mark.e2e
-def test_one_query_spans_the_past_and_the_present_without_a_seam(tmp_path: Path) -> None:
+def test_one_query_covers_history_and_live_values_without_a_gap(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     flags = f"--config.file={path}", "--web.listen-address=127.0.0.1:0"
     with served(Vendors(ACCOUNTS)) as url:
@@ -69,19 +69,19 @@ def test_one_query_spans_the_past_and_the_present_without_a_seam(tmp_path: Path)
             with prometheus(tmp_path, scrape, "--storage.tsdb.retention.time=10y") as server:
                 until(lambda: server.query("docusage_target_up == 1"))
                 bars = "max_over_time(affinda_credits_daily[1d] offset -1d)[364d:1d]"
-                a_bar_a_day = server.get("query", query=bars)["result"]
+                bar_per_day = server.get("query", query=bars)["result"]
                 samples = server.get("query", query="affinda_credits_daily[2d]")["result"]
     labels = {"target": "acme-a", "organization": "mEFayXdO", "instance": exporter}
     labels["job"] = "docusage"
-    assert [series["metric"] for series in a_bar_a_day] == [labels]
+    assert [series["metric"] for series in bar_per_day] == [labels]
     assert [series["metric"] for series in samples] == [
         labels | {"__name__": "affinda_credits_daily"}
     ]
-    assert len(a_bar_a_day[0]["values"]) == 364
-    for moment, value in a_bar_a_day[0]["values"] + samples[0]["values"]:
+    assert len(bar_per_day[0]["values"]) == 364
+    for moment, value in bar_per_day[0]["values"] + samples[0]["values"]:
         assert int(value) == used(datetime.fromtimestamp(moment, UTC).date())
-    # The last sample of the past is the last second of a day; what follows is the present.
-    moments = [moment for moment, _ in samples[0]["values"]]
-    of_the_past = [moment for moment in moments if moment % 3600 == 3599]
-    assert of_the_past[-1] % 86_400 == 86_399
-    assert moments[-1] > of_the_past[-1]
+    # The last sample of the history is the last second of a day; live samples follow.
+    times = [time for time, _ in samples[0]["values"]]
+    of_history = [time for time in times if time % 3600 == 3599]
+    assert of_history[-1] % 86_400 == 86_399
+    assert times[-1] > of_history[-1]

@@ -1,4 +1,4 @@
-"""The real program among clients that are slow, stuck or too many, and with little to work with."""
+"""The real program under clients that are slow, stuck or too many, and with few descriptors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 import base64
 import signal
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import bcrypt
 import pytest
 from exporter_process import MODULE, Program, running, until
+from raw_http_client import open_client
 from self_signed import certificate, client_context
 
 from exporter.demo.accounts import Accounts, Group, Plan
@@ -25,22 +27,21 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 pytestmark = pytest.mark.e2e
 
 CLIENTS = 300
 LOGIN = b"authorization: Basic " + base64.b64encode(b"alice:secret") + b"\r\n"
 GET = b"GET /metrics HTTP/1.1\r\nhost: x\r\n" + LOGIN
-HERE = certificate("here")
+CERTIFICATE = certificate("server")
 
-TOO_FEW = "too many open files; raise the limit (ulimit -n)"
+TOO_FEW_DESCRIPTORS = "too many open files; raise the limit (ulimit -n)"
 
 
-async def drips(writer: asyncio.StreamWriter, raw: bytes) -> None:
-    drops = cycle(raw)
+async def send_slowly(writer: asyncio.StreamWriter, raw: bytes) -> None:
+    rest = cycle(raw)
     while True:
-        writer.write(bytes([next(drops)]))
+        writer.write(bytes([next(rest)]))
         await asyncio.sleep(0.2)
 
 
@@ -48,22 +49,22 @@ async def is_silent(_: asyncio.StreamWriter) -> None:
     await asyncio.sleep(3600)
 
 
-async def drips_a_request_line(writer: asyncio.StreamWriter) -> None:
+async def sends_a_request_line_slowly(writer: asyncio.StreamWriter) -> None:
     writer.write(b"GET /")
-    await drips(writer, b"x")
+    await send_slowly(writer, b"x")
 
 
-async def drips_headers(writer: asyncio.StreamWriter) -> None:
+async def sends_headers_slowly(writer: asyncio.StreamWriter) -> None:
     writer.write(GET)
-    await drips(writer, b"x: y\r\n")
+    await send_slowly(writer, b"x: y\r\n")
 
 
-async def drips_a_body(writer: asyncio.StreamWriter) -> None:
+async def sends_a_body_slowly(writer: asyncio.StreamWriter) -> None:
     writer.write(GET.replace(b"GET", b"POST") + b"content-length: 9999\r\n\r\n")
-    await drips(writer, b"x")
+    await send_slowly(writer, b"x")
 
 
-async def floods(writer: asyncio.StreamWriter) -> None:
+async def sends_many_requests(writer: asyncio.StreamWriter) -> None:
     while not writer.is_closing():
         writer.write(b"GET / HTTP/1.1\r\n\r\n" * 1000)
         await asyncio.sleep(0.5)
@@ -76,40 +77,40 @@ async def never_reads(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.2)
 
 
-STYLES: list[Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]] = [
+BEHAVIOURS: list[Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]] = [
     is_silent,
-    drips_a_request_line,
-    drips_headers,
-    drips_a_body,
-    floods,
+    sends_a_request_line_slowly,
+    sends_headers_slowly,
+    sends_a_body_slowly,
+    sends_many_requests,
     never_reads,
 ]
 
 
-async def misbehave(port: int, number: int, tls: ssl.SSLContext | None) -> None:
-    """One bad client, which comes back when it is cut off; every second with TLS."""
+async def hostile_client(port: int, number: int, tls: ssl.SSLContext | None) -> None:
+    """A client that reconnects when its connection ends; every second one with TLS."""
     while True:
         with suppress(OSError):
             _, writer = await asyncio.open_connection(
                 "127.0.0.1", port, ssl=tls if number % 2 else None
             )
             try:
-                await STYLES[number % len(STYLES)](writer)
+                await BEHAVIOURS[number % len(BEHAVIOURS)](writer)
             finally:
                 writer.transport.abort()
         await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
-async def crowd(port: int, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
-    bad = [asyncio.create_task(misbehave(port, number, tls)) for number in range(CLIENTS)]
+async def hostile_clients(port: int, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+    clients = [asyncio.create_task(hostile_client(port, number, tls)) for number in range(CLIENTS)]
     try:
         await asyncio.sleep(1)
         yield
     finally:
-        for task in bad:
+        for task in clients:
             task.cancel()
-        await asyncio.wait(bad)
+        await asyncio.wait(clients)
 
 
 async def scrape(port: int, tls: ssl.SSLContext | None = None) -> tuple[bytes, float]:
@@ -129,7 +130,7 @@ def web_file(folder: Path, *, with_tls: bool) -> Path:
     hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(10)).decode()
     text = f"basic_auth_users: {{alice: {hashed}}}\n"
     if with_tls:
-        (folder / "pair.pem").write_text(HERE.cert + HERE.key)
+        (folder / "pair.pem").write_text(CERTIFICATE.cert + CERTIFICATE.key)
         text += "tls_server_config: {cert_file: pair.pem, key_file: pair.pem}\n"
     path.write_text(text)
     return path
@@ -141,8 +142,8 @@ def config_file(folder: Path, url: str, *names: str) -> Path:
     lines = [
         f"- {{name: {name}, vendor: xtracta, base_url: '{url}', api_key: {name}}}" for name in names
     ]
-    pace = "poll: {interval: 1s, requests_per_second: 1000, max_concurrent: 100}"
-    path.write_text("\n".join([pace, "targets:", *lines]))
+    poll = "poll: {interval: 1s, requests_per_second: 1000, max_concurrent: 100}"
+    path.write_text("\n".join([poll, "targets:", *lines]))
     return path
 
 
@@ -158,7 +159,7 @@ def port_of(program: Program) -> int:
 
 
 @pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "tls"])
-def test_no_crowd_of_bad_clients_delays_a_scrape_by_two_seconds_or_the_end_by_five(
+def test_hostile_clients_delay_no_scrape_by_two_seconds_and_no_shutdown_by_five(
     tmp_path: Path, *, with_tls: bool
 ) -> None:
     tls = client_context() if with_tls else None
@@ -166,15 +167,15 @@ def test_no_crowd_of_bad_clients_delays_a_scrape_by_two_seconds_or_the_end_by_fi
     web = web_file(tmp_path, with_tls=with_tls)
 
     async def main(port: int) -> None:
-        took = []
-        async with crowd(port, tls):
+        durations = []
+        async with hostile_clients(port, tls):
             for _ in range(5):
                 page, seconds = await scrape(port, tls)
                 assert page.startswith(b"HTTP/1.1 200 OK\r\n")
                 assert b"docusage_exporter_build_info" in page
-                took.append(seconds)
+                durations.append(seconds)
             assert await asyncio.to_thread(program.ended_by, signal.SIGTERM) == 0
-        assert max(took) < 2
+        assert max(durations) < 2
 
     with started(tmp_path, config, f"--web.config.file={web}") as program:
         asyncio.run(main(port_of(program)))
@@ -187,7 +188,7 @@ def healthy(name: str) -> Group:
     return Group(7, "G", name, (Plan(8, "P", 9, "NZD", 100, 40, start, start.replace(year=2027)),))
 
 
-def test_with_64_descriptors_scrapes_are_served_and_polls_go_on_or_say_why_not(
+def test_with_64_descriptors_scrapes_are_served_and_polls_go_on_or_report_why_not(
     tmp_path: Path,
 ) -> None:
     world = Accounts((), (healthy("good"),))
@@ -200,16 +201,44 @@ def test_with_64_descriptors_scrapes_are_served_and_polls_go_on_or_say_why_not(
             config = config_file(tmp_path, url, "good", *(f"bad{number}" for number in range(30)))
             limited = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *MODULE)
             with started(tmp_path, config, start=limited) as program:
-                port = await asyncio.to_thread(port_of, program)
-                async with crowd(port, None):
+                port, log = await asyncio.to_thread(port_of, program), program.log.read_text
+                await asyncio.to_thread(until, lambda: 'is up" target=good' in log())
+                async with hostile_clients(port, None):
                     for _ in range(8):
                         page, seconds = await scrape(port)
                         assert page.startswith(b"HTTP/1.1 200 OK\r\n")
                         assert seconds < 2
                         await asyncio.sleep(0.2)
-                log = program.log.read_text
-                await asyncio.to_thread(until, lambda: 'is up" target=good' in log())
-                await asyncio.to_thread(until, lambda: TOO_FEW in log())
+                await asyncio.to_thread(until, lambda: TOO_FEW_DESCRIPTORS in log())
+                polls = program.values()["docusage_polls_total good xtracta"]
+                await asyncio.to_thread(
+                    until, lambda: program.values()["docusage_polls_total good xtracta"] > polls
+                )
+                assert program.values()["docusage_target_up good xtracta"] == 1
                 assert await asyncio.to_thread(program.ended_by, signal.SIGTERM) == 0
 
     asyncio.run(main())
+
+
+def resident_memory(program: Program) -> float:
+    """MiB."""
+    status = Path(f"/proc/{program.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def test_an_encrypted_connection_costs_at_most_64_kib_while_it_is_held(tmp_path: Path) -> None:
+    tls = client_context()
+    config = config_file(tmp_path, "http://127.0.0.1:9", "one")
+    web = web_file(tmp_path, with_tls=True)
+
+    async def main(port: int) -> None:
+        async with AsyncExitStack() as stack:
+            held = []
+            for count in (50, 300):  # what the first ones load is no cost of a connection
+                for _ in range(count):
+                    await stack.enter_async_context(open_client(port, tls))
+                held.append(resident_memory(program))
+        assert held[1] - held[0] < 300 / 16
+
+    with started(tmp_path, config, f"--web.config.file={web}") as program:
+        asyncio.run(main(port_of(program)))

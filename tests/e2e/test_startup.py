@@ -34,7 +34,7 @@ print(*sys.modules)
 """
 NOT_NEEDED = {
     *("exporter.backfill", "exporter.demo", "exporter.cli.healthcheck"),
-    *("exporter.cli.probe", "exporter.state.persistence", "exporter.state.schema"),
+    "exporter.cli.probe",
     *(
         "exporter.web.web_config.loader",
         "exporter.web.web_config.schema",
@@ -89,4 +89,4 @@ def test_a_reload_requested_during_startup_runs_after_the_first_polls_begin(
         await running
 
     asyncio.run(main())
-    assert order == ["polls begin", "read again"]
+    assert order[:2] == ["polls begin", "read again"]

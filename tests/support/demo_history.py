@@ -192,5 +192,5 @@ def _plan_as_of(moment: datetime, plan: Plan) -> Plan:
         plan,
         start=plan.start - shift,
         expiry=plan.expiry - shift,
-        used=lambda now: plan.used_by(now + shift),
+        used=lambda now: plan.used_at(now + shift),
     )

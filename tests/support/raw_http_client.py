@@ -12,7 +12,7 @@ from self_signed import certificate
 
 from exporter.server.messages import Request, Response, text_response
 from exporter.server.server import Server
-from exporter.web.web_config.tls import context
+from exporter.web.web_config.tls import create_context
 
 if TYPE_CHECKING:
     import ssl
@@ -134,8 +134,8 @@ class ServerTls:
 
 def server_tls(*, allows_clients: bool = True) -> ServerTls:
     pair = SERVER_CERTIFICATE.cert.encode(), SERVER_CERTIFICATE.key.encode()
-    made = context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
-    return ServerTls(made, allows_clients)
+    context = create_context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
+    return ServerTls(context, allows_clients)
 
 
 async def echo(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Polls by a script, in virtual time, for tests of their rhythm and limits."""
+"""Scripted polls in virtual time, for tests of the scheduler and the limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from virtual_time import elapsed, in_virtual_time
 
 from exporter.client.client import Request
 from exporter.model import FailureReason, PollError, PollOutcome, PollResult
-from exporter.polling.poll import Limits, PollTarget
+from exporter.polling.limits import PollSlots, RateLimiter
+from exporter.polling.poll import PollTarget
 from exporter.polling.scheduler import PollScheduler
 
 if TYPE_CHECKING:
@@ -23,50 +24,50 @@ Step: TypeAlias = PollResult | Exception | float
 """What one poll does: succeed, fail, or take so many seconds and then succeed."""
 
 NOW = 1_780_000_000.0
-REFUSED = PollError(FailureReason.AUTH, "HTTP status 401")
-DOWN = PollError(FailureReason.SERVER_ERROR, "HTTP status 503")
+UNAUTHORIZED = PollError(FailureReason.AUTH, "HTTP status 401")
+UNAVAILABLE = PollError(FailureReason.SERVER_ERROR, "HTTP status 503")
 FOREVER = 10.0**9
 
 
-async def reply(_: Request) -> bytes:
+async def send_nothing(_: Request) -> bytes:
     return b""
 
 
-def call(send: Transport, host: str = "api") -> Awaitable[bytes]:
+def request(send: Transport, host: str = "api") -> Awaitable[bytes]:
     return send(Request("GET", f"https://{host}/"))
 
 
 class ScriptedPoller:
-    """A fetch that goes through its steps and repeats the last; knows when each poll began."""
+    """A poller that goes through its steps and repeats the last; records when polls started."""
 
     def __init__(self, *steps: Step) -> None:
-        self.began: list[float] = []
-        self.under_way = 0
+        self.started: list[float] = []
+        self.in_progress = 0
         self._steps = iter(steps)
         self._last = steps[-1]
 
     async def __call__(self, _send: Transport, _now: float) -> PollResult:
-        self.began.append(round(elapsed(), 6))
-        self.under_way += 1
-        assert self.under_way == 1
+        self.started.append(round(elapsed(), 6))
+        self.in_progress += 1
+        assert self.in_progress == 1
         try:
-            return await self._go_through(next(self._steps, self._last))
+            return await self._run(next(self._steps, self._last))
         finally:
-            self.under_way -= 1
+            self.in_progress -= 1
 
-    async def _go_through(self, step: Step) -> PollResult:
+    async def _run(self, step: Step) -> PollResult:
         if isinstance(step, Exception):
             raise step
         await asyncio.sleep(step if isinstance(step, float) else 0)
         return POLL_RESULT
 
 
-async def hanging(send: Transport, now: float) -> PollResult:
+async def hang(send: Transport, now: float) -> PollResult:
     return await ScriptedPoller(FOREVER)(send, now)
 
 
 class RecordedOutcomes:
-    """What a fleet publishes, in order."""
+    """What a scheduler records, in order."""
 
     def __init__(self) -> None:
         self.outcomes: list[tuple[str, PollOutcome]] = []
@@ -75,37 +76,53 @@ class RecordedOutcomes:
         self.outcomes.append((name, outcome))
 
 
-def pace(interval: str = "1m", timeout: str = "20s") -> dict[str, str]:
+def ignore(_name: str, _outcome: PollOutcome) -> None:
+    pass
+
+
+def poll_settings(interval: str = "1m", timeout: str = "20s") -> dict[str, str]:
     return {"interval": interval, "timeout": timeout}
 
 
-def source(of: Target, fetch: Poller) -> PollTarget:
-    return PollTarget(of, fetch, reply)
+def poll_target(of: Target, poller: Poller) -> PollTarget:
+    return PollTarget(of, poller, send_nothing)
 
 
-def unlimited() -> Limits:
-    return Limits(1000, 1000)
+def slots(max_concurrent: int = 1000, requests_per_second: float = 1000) -> PollSlots:
+    return PollSlots(max_concurrent, RateLimiter(requests_per_second))
 
 
 def wall_clock() -> float:
     return NOW + elapsed()
 
 
-async def polled_for(
-    seconds: float,
-    *sources: PollTarget,
-    record: Callable[[str, PollOutcome], None] = lambda *_: None,
-    limits: Limits | None = None,
+def scheduler(
+    record: Callable[[str, PollOutcome], object] = ignore,
+    limits: PollSlots | None = None,
     now: Callable[[], float] = wall_clock,
+    clock: Callable[[], float] | None = None,
+) -> PollScheduler:
+    """A scheduler without jitter."""
+    return PollScheduler(record, limits or slots(), now, clock, rng=lambda: 0.5)
+
+
+async def run_scheduler(
+    seconds: float,
+    *poll_targets: PollTarget,
+    record: Callable[[str, PollOutcome], object] = ignore,
+    limits: PollSlots | None = None,
+    now: Callable[[], float] = wall_clock,
+    clock: Callable[[], float] | None = None,
 ) -> None:
-    """Let a fleet without jitter poll these for so long."""
-    async with PollScheduler(record, limits or unlimited(), now, lambda: 0.5) as scheduler:
-        scheduler.start(sources)
+    """Poll these targets for so long."""
+    async with scheduler(record, limits, now, clock) as polling:
+        polling.start(poll_targets)
         await asyncio.sleep(seconds)
 
 
-def polls_of(*steps: Step, seconds: float = 100, **poll: str) -> list[float]:
-    """When the polls of one target began whose interval is a minute."""
-    fetch = ScriptedPoller(*steps)
-    in_virtual_time(polled_for(seconds, source(target(poll=pace(**poll)), fetch)))
-    return fetch.began
+def poll_times(*steps: Step, seconds: float = 100, **poll: str) -> list[float]:
+    """When the polls of one target started whose interval is a minute."""
+    poller = ScriptedPoller(*steps)
+    each = poll_target(target(poll=poll_settings(**poll)), poller)
+    in_virtual_time(run_scheduler(seconds, each))
+    return poller.started

@@ -12,7 +12,8 @@ from exporter.client.client import HttpClient
 from exporter.client.errors import http_error
 from exporter.demo.vendors import Request as Asked
 from exporter.model import PollFailure, PollResult
-from exporter.polling.poll import Limits, PollAttempt, PollTarget, poll_once
+from exporter.polling.limits import RateLimiter
+from exporter.polling.poll import PollAttempt, PollTarget, poll_once
 from exporter.vendors import VENDORS, affinda, xtracta
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def connected(target: Target) -> PollTarget:
 
 async def polled(asking: PollTarget) -> PollAttempt:
     """One poll, as the exporter makes it: in a task of its own."""
-    return await asyncio.create_task(poll_once(asking, Limits(1000, 1000.0), time.time))
+    return await asyncio.create_task(poll_once(asking, RateLimiter(1000.0), time.time))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Jumping(selectors.DefaultSelector):
-    """Instead of waiting for a time, goes to it; files and threads are never heard of."""
+class _VirtualSelector(selectors.DefaultSelector):
+    """Advances its clock instead of waiting; files and threads are never ready."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "everything waits, and no timer runs"
+        assert timeout is not None, "deadlock: every task waits, and no timer is set"
         self.now += timeout
         return []
 
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self.jumping = _Jumping()
-        super().__init__(self.jumping)
+        self.virtual = _VirtualSelector()
+        super().__init__(self.virtual)
 
     def time(self) -> float:
-        return self.jumping.now
+        return self.virtual.now
 
 
 def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
-    """The result of `main`, which has to end every task that it starts; the clock begins at 0."""
+    """The result of `main`, which must end every task that it starts; the clock starts at 0."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         result = runner.run(main)
         assert not asyncio.all_tasks(runner.get_loop())
@@ -41,12 +41,5 @@ def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
 
 
 def elapsed() -> float:
-    """Seconds by the loop's clock."""
+    """Seconds by the event loop's clock."""
     return asyncio.get_running_loop().time()
-
-
-def be_busy(seconds: float) -> None:
-    """Let time go by while nothing else can run."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, _Loop)
-    loop.jumping.now += seconds

@@ -1,4 +1,4 @@
-"""A server with a web configuration, in the test's own process."""
+"""A server with a web configuration, in the test's process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from raw_http_client import echo, running_server
 
-from exporter.web.basic_auth import Passwords
-from exporter.web.middleware import Guard
+from exporter.web.basic_auth import BasicAuth
+from exporter.web.middleware import Middleware
 from exporter.web.web_config.models import WebConfig
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running_web_server(
-    web: Callable[[], WebConfig] = WebConfig, handler: Handler = echo
+    web: Callable[[], WebConfig] = WebConfig, handler: Handler = echo, *, has_tls: bool = False
 ) -> AsyncIterator[RunningServer]:
-    """A server that answers as the web configuration allows."""
-    passwords = Passwords()
-    guard = Guard(handler, web, passwords)
+    """A server with the middleware of a web configuration."""
+    basic_auth = BasicAuth()
+    middleware = Middleware(handler, web, basic_auth, has_tls=has_tls)
     try:
-        async with running_server(guard.answer, guard.tls) as running:
+        async with running_server(middleware.handle, middleware.tls) as running:
             yield running
     finally:
-        passwords.close()
+        basic_auth.close()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logging import FORMATS, Json, Logfmt, set_up
+from exporter.logging import FORMATS, ExceptionRateLimit, Json, Logfmt, set_up
 
 Level: TypeAlias = Literal["debug", "info", "warn", "error"]
 
@@ -84,6 +84,44 @@ def test_an_exception_is_its_type_and_place_without_its_text() -> None:
         int("the key k1")
     line = Logfmt().format(record(exc_info=(ValueError, caught.value, caught.tb)))
     assert re.search(r' exception="ValueError \(test_logging\.py:[0-9]+\)"$', line)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def raised(error: Exception) -> logging.LogRecord:
+    """A record of an exception that was raised by `fail`."""
+    with pytest.raises(type(error)):
+        fail(error)
+    return record(exc_info=(type(error), error, error.__traceback__))
+
+
+def test_an_exception_is_logged_once_a_minute_for_each_type_and_place() -> None:
+    now = 0.0
+    limit = ExceptionRateLimit(lambda: now)
+
+    def passes() -> list[bool]:
+        other_place = record(exc_info=(ValueError, ValueError(), None))
+        return [
+            limit.filter(each)
+            for each in (raised(ValueError()), raised(TypeError()), other_place, record())
+        ]
+
+    assert passes() == [True, True, True, True]
+    now = 59.9
+    assert passes() == [False, False, False, True]
+    now = 60.0
+    assert passes() == [True, True, True, True]
+    assert limit.filter(record(exc_info=(None, None, None)))
+
+
+def test_repeated_exceptions_are_limited_once_logging_is_set_up() -> None:
+    stream = io.StringIO()
+    set_up("info", "logfmt", stream)
+    for _ in range(3):
+        logging.getLogger("exporter").error("failed", exc_info=ValueError())
+    assert len(stream.getvalue().splitlines()) == 1
 
 
 def logged(level: Level, log_format: Literal["logfmt", "json"]) -> list[str]:

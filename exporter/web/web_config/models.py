@@ -1,4 +1,4 @@
-"""Who may scrape, and how: what a web configuration amounts to, and what holds without one."""
+"""A loaded web configuration; the default is that of an exporter without one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from exporter.web.web_config.tls import Tls
 
 
-class Rate(NamedTuple):
-    """A request every `interval` seconds, and a `burst` of some at once."""
+class RateLimit(NamedTuple):
+    """The settings of a token bucket.
+
+    Args:
+        interval: seconds between two requests in the long run.
+        burst: requests that are accepted at once; 0 rejects all.
+    """
 
     interval: float
     burst: int
@@ -20,16 +25,16 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Who may scrape, and how.
+    """Who may send requests, and how.
 
     Args:
         tls: how connections are encrypted, or None.
-        headers: for every response; names in lower case.
-        users: bcrypt hashes by name; without any, no password is asked for.
-        rate: how often requests are let through, or None.
+        headers: added to every response; names in lower case.
+        users: bcrypt hashes by user name; if empty, no authentication is required.
+        rate_limit: the limit of requests, or None.
     """
 
     tls: Tls | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    rate: Rate | None = None
+    rate_limit: RateLimit | None = None

@@ -1,73 +1,75 @@
-"""The shape of a web configuration file, and the files that it names.
+"""The schema of a web configuration file, and reading the files that it refers to.
 
-The format is that of the exporter-toolkit's docs/web-configuration.md; names are its own.
+The format is that of the exporter-toolkit's docs/web-configuration.md.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field, PlainValidator, ValidationInfo, create_model
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, create_model
 
 from exporter.config.errors import config_error
 from exporter.config.models import Model
 from exporter.durations import parse_duration
-from exporter.files import open_nonblocking
+from exporter.files import read_regular_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MOST_BYTES: Final = 2**20
+_MAX_FILE_SIZE: Final = 2**20  # bytes
 _MAX_INTERVAL: Final = 24 * 3600.0
 
 
-class Sources:
-    """The files that a web configuration is made of, as they were when it was.
+class SourceFiles:
+    """The files of a web configuration, with their content when it was loaded.
 
-    What changed is told by what they hold: time stamps are too coarse for a user who must go.
+    Changes are detected by content: time stamps are too coarse to rely on when a user is removed.
+
+    Args:
+        directory: that of the web configuration; relative paths start there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._found: dict[Path, bytes | str] = {}
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._contents: dict[Path, bytes | str] = {}
 
     def read(self, name: str) -> bytes | str:
-        """What a file holds, or why it cannot be had; relative names start at the folder."""
-        path = self._folder / name
-        self._found[path] = content = _content(path)
+        """The content of a file, or why it cannot be read."""
+        path = self._directory / name
+        self._contents[path] = content = _read(path)
         return content
 
     def are_current(self) -> bool:
-        """Whether all of them are as they were."""
-        return all(_content(path) == found for path, found in self._found.items())
+        """Whether no file has changed."""
+        return all(_read(path) == content for path, content in self._contents.items())
 
 
-def _content(path: Path) -> bytes | str:
+def _read(path: Path) -> bytes | str:
     try:
-        with open(path, "rb", opener=open_nonblocking) as file:
-            content = file.read(_MOST_BYTES + 1)
+        content = read_regular_file(path, _MAX_FILE_SIZE + 1)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return content if len(content) <= _MOST_BYTES else f"is larger than {_MOST_BYTES} bytes"
+    return content if len(content) <= _MAX_FILE_SIZE else f"is larger than {_MAX_FILE_SIZE} bytes"
 
 
-def _file(value: object, info: ValidationInfo) -> bytes:
+def _read_file(value: object, info: ValidationInfo) -> bytes:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise config_error("expected a file path as a string")
-    sources: Any = info.context
-    content: bytes | str = sources.read(value)
+    files: Any = info.context
+    content: bytes | str = files.read(value)
     if isinstance(content, str):
         raise config_error(f"the file {content}")
     return content
 
 
-def _inline(value: object) -> bytes:
+def _encode(value: object) -> bytes:
     if not isinstance(value, str):
         raise config_error("expected PEM as a string")
     return value.encode()
 
 
-def _seconds(value: object) -> float:
+def _parse_interval(value: object) -> float:
     if type(value) is int and value == 0:
         return 0.0
     try:
@@ -79,26 +81,33 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-_File: TypeAlias = Annotated[bytes, PlainValidator(_file)]
-_Inline: TypeAlias = Annotated[bytes, PlainValidator(_inline)]
+def _number_as_text(value: object) -> object:
+    """A number as text: the official exporters accept `X-XSS-Protection: 1`."""
+    return str(value) if type(value) in {int, float} else value
+
+
+_FileContent: TypeAlias = Annotated[bytes, PlainValidator(_read_file)]
+_InlinePem: TypeAlias = Annotated[bytes, PlainValidator(_encode)]
 _Version: TypeAlias = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
-_HeaderText: TypeAlias = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
+_HeaderValue: TypeAlias = Annotated[
+    str, Field(pattern=r"^[\x20-\x7e]*$"), BeforeValidator(_number_as_text)
+]
 
 
-class TlsServer(Model):
-    """`tls_server_config`: with its files' content, and unchecked but for types."""
+class TlsServerConfig(Model):
+    """`tls_server_config`, with the content of its files; only types are validated."""
 
-    cert: _Inline | None = None
-    cert_file: _File | None = None
-    key: _Inline | None = None
-    key_file: _File | None = None
-    client_ca: _Inline | None = None
-    client_ca_file: _File | None = None
+    cert: _InlinePem | None = None
+    cert_file: _FileContent | None = None
+    key: _InlinePem | None = None
+    key_file: _FileContent | None = None
+    client_ca: _InlinePem | None = None
+    client_ca_file: _FileContent | None = None
     client_auth_type: Literal[
         "NoClientCert",
         "RequestClientCert",
         "RequireAnyClientCert",
-        "RequireClientCert",  # an old name of the one before
+        "RequireClientCert",  # the former name of RequireAnyClientCert
         "VerifyClientCertIfGiven",
         "RequireAndVerifyClientCert",
     ] = "NoClientCert"
@@ -110,34 +119,34 @@ class TlsServer(Model):
     curve_preferences: tuple[str, ...] = ()
 
 
-_HEADERS: Final[Any] = {  # whose names are no identifiers
-    "Content-Security-Policy": (_HeaderText, ""),
-    "Strict-Transport-Security": (_HeaderText, ""),
+_HEADERS: Final[Any] = {  # their names are not identifiers
+    "Content-Security-Policy": (_HeaderValue, ""),
+    "Strict-Transport-Security": (_HeaderValue, ""),
     "X-Content-Type-Options": (Literal["nosniff", ""], ""),
     "X-Frame-Options": (Literal["deny", "sameorigin", ""], ""),
-    "X-XSS-Protection": (_HeaderText, ""),
+    "X-XSS-Protection": (_HeaderValue, ""),
 }
 Headers: Any = create_model("Headers", __base__=Model, **_HEADERS)
 
 
-class HttpServer(Model):
+class HttpServerConfig(Model):
     """`http_server_config`."""
 
     http2: bool = False
     headers: Headers = Field(default_factory=Headers)
 
 
-class RateLimit(Model):
-    """`rate_limit`: `interval` in seconds, as Go writes durations; 0 for no limit."""
+class RateLimitConfig(Model):
+    """`rate_limit`: `interval` in seconds, 0 for no limit."""
 
-    interval: Annotated[float, PlainValidator(_seconds)]
+    interval: Annotated[float, PlainValidator(_parse_interval)]
     burst: int = Field(0, ge=0, le=1_000_000)
 
 
-class WebFile(Model):
-    """The whole file; `basic_auth_users` holds a hash by each user's name."""
+class WebConfigFile(Model):
+    """The whole file; `basic_auth_users` has a hash for each user name."""
 
-    tls_server_config: TlsServer | None = None
-    http_server_config: HttpServer = Field(default_factory=HttpServer)
+    tls_server_config: TlsServerConfig | None = None
+    http_server_config: HttpServerConfig = Field(default_factory=HttpServerConfig)
     basic_auth_users: dict[str, Any] = Field(default_factory=dict)
-    rate_limit: RateLimit | None = None
+    rate_limit: RateLimitConfig | None = None

@@ -1,6 +1,6 @@
-"""TLS as a web configuration describes it in Go's words, made with OpenSSL's.
+"""The TLS settings of a web configuration: Go's names, applied to an `ssl.SSLContext`.
 
-What Python's ssl module cannot do is refused, by the name of its key and with the reason.
+What Python's ssl module does not support is an error that names the key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from exporter.server.tls import Certificate
 
@@ -25,7 +25,13 @@ CURVES: Final = {
     "CurveP384": "secp384r1",
     "CurveP521": "secp521r1",
     "X25519": "X25519",
+    "X25519MLKEM768": "X25519MLKEM768",
 }
+TLS13_SUITES: Final = frozenset(
+    {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+)
+"""Accepted without effect, as in Go: the suites of TLS 1.3 cannot be chosen."""
+
 CIPHER_SUITES: Final = {
     f"TLS_{exchange}_WITH_{go}": f"{prefix}{openssl}"
     for exchange, prefix in (
@@ -40,7 +46,7 @@ CIPHER_SUITES: Final = {
         ("AES_256_GCM_SHA384", "AES256-GCM-SHA384"),
         ("CHACHA20_POLY1305_SHA256", "CHACHA20-POLY1305"),
     )
-    if (exchange, openssl) != ("RSA", "CHACHA20-POLY1305")  # there is no such suite
+    if (exchange, openssl) != ("RSA", "CHACHA20-POLY1305")  # does not exist
 }
 CLIENT_AUTH: Final = {
     "NoClientCert": ssl.CERT_NONE,
@@ -50,11 +56,11 @@ CLIENT_AUTH: Final = {
 
 
 class TlsError(Exception):
-    """TLS cannot be had as it is described.
+    """Invalid TLS settings.
 
     Args:
-        key: of `tls_server_config`, the one to change.
-        message: what is wrong with it; never quotes a key or a certificate.
+        key: the key of `tls_server_config`.
+        message: what is wrong with its value; never quotes a key or a certificate.
     """
 
     def __init__(self, key: str, message: str) -> None:
@@ -65,43 +71,45 @@ class TlsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How connections are encrypted.
+    """How connections are encrypted, and which clients are allowed.
 
     Args:
-        context: for their handshakes.
-        names: one of these has to be in the client's certificate; None where any client may come.
+        context: for the server's side of handshakes.
+        allowed_names: the client's certificate must have one of these; None allows every client.
     """
 
     context: ssl.SSLContext
-    names: frozenset[str] | None
+    allowed_names: frozenset[str] | None
 
     def allows(self, certificate: Certificate | None) -> bool:
-        """Whether a client with this certificate, which its handshake has verified, may come in."""
-        return self.names is None or not self.names.isdisjoint(names_in(certificate or {}))
+        """Whether a client with this certificate, which the handshake has verified, is allowed."""
+        if self.allowed_names is None:
+            return True
+        return not self.allowed_names.isdisjoint(alternative_names(certificate or {}))
 
 
-def names_in(certificate: Certificate) -> Iterator[str]:
+def alternative_names(certificate: Certificate) -> Iterator[str]:
     """The alternative names of a certificate: DNS names, e-mail and IP addresses, URIs."""
     for kind, name in certificate.get("subjectAltName", ()):
         if kind in {"DNS", "email", "URI"}:
             yield name
         elif kind == "IP Address":
-            yield canonical(name)
+            yield normalize_name(name)
 
 
-def canonical(name: str) -> str:
-    """`name`, an address of IP in the one way in which it is written when compared."""
+def normalize_name(name: str) -> str:
+    """`name`; an IP address in its canonical form."""
     try:
         return str(ipaddress.ip_address(name.strip()))
     except ValueError:
         return name
 
 
-def context(
+def create_context(
     certificate: bytes,
     key: bytes,
-    authorities: bytes | None,
-    client_auth: str,
+    client_ca: bytes | None,
+    client_auth_type: str,
     versions: tuple[str, str],
 ) -> ssl.SSLContext:
     """The context of a server.
@@ -109,81 +117,105 @@ def context(
     Args:
         certificate: PEM.
         key: PEM.
-        authorities: PEM, of those who sign clients' certificates; None for the system's.
-        client_auth: one of `CLIENT_AUTH`.
-        versions: the least and the greatest of `VERSIONS`.
+        client_ca: PEM of the authorities of clients' certificates; None for the system's.
+        client_auth_type: one of `CLIENT_AUTH`.
+        versions: the minimum and the maximum, from `VERSIONS`.
 
     Raises:
-        TlsError: where any of them cannot be used.
+        TlsError: one of them is invalid.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version, made.maximum_version = (VERSIONS[version] for version in versions)
-    made.options |= ssl.OP_NO_RENEGOTIATION
-    made.set_alpn_protocols(["http/1.1"])
-    _load_pair(made, certificate, key)
-    made.verify_mode = CLIENT_AUTH[client_auth]
-    if authorities is not None:
-        _load_authorities(made, authorities)
-    elif made.verify_mode != ssl.CERT_NONE:
-        made.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-    return made
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version, context.maximum_version = (VERSIONS[version] for version in versions)
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    _load_certificate(context, certificate, key)
+    context.verify_mode = CLIENT_AUTH[client_auth_type]
+    if client_ca is not None:
+        _load_client_ca(context, client_ca)
+    elif context.verify_mode != ssl.CERT_NONE:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    return context
 
 
-def set_cipher_suites(made: ssl.SSLContext, suites: Iterable[str], *, server_first: bool) -> None:
-    """Have only these of `CIPHER_SUITES` for TLS 1.2, or the usual ones where there are none.
+def set_cipher_suites(
+    context: ssl.SSLContext, suites: Collection[str], *, prefers_server: bool
+) -> None:
+    """Allow only these of `CIPHER_SUITES` with TLS 1.2; OpenSSL's default suites if empty.
+
+    Suites of TLS 1.3 have no effect, but a list that has no others disables TLS 1.2, as in Go.
 
     Raises:
-        TlsError: for one that this OpenSSL does not have.
+        TlsError: this OpenSSL does not support one of them.
     """
-    names = [CIPHER_SUITES[suite] for suite in suites]
+    names = [CIPHER_SUITES[suite] for suite in suites if suite not in TLS13_SUITES]
     for name in names:
         try:
-            made.set_ciphers(name)  # alone, for in a list a missing one goes unnoticed
+            context.set_ciphers(name)  # one by one: OpenSSL ignores unknown names in a list
         except ssl.SSLError:
-            raise TlsError("cipher_suites", f"this OpenSSL does not offer {name}") from None
+            raise TlsError("cipher_suites", f"this OpenSSL does not support {name}") from None
     if names:
-        made.set_ciphers(":".join(names))
-    if not server_first:
-        made.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.set_ciphers(":".join(names))
+    elif suites:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if not prefers_server:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
 
 
-def set_curve(made: ssl.SSLContext, curve: str) -> None:
-    """Have only this of `CURVES` for the exchange of keys.
+def set_curves(context: ssl.SSLContext, curves: tuple[str, ...]) -> tuple[str, ...]:
+    """Allow only these of `CURVES` for key exchange, and return those that are in effect.
+
+    Curves that this OpenSSL does not support are left out. Python before 3.15 can set one curve:
+    the first is in effect, since others must not be allowed instead.
 
     Raises:
-        TlsError: this OpenSSL does not have it.
+        TlsError: this OpenSSL supports none of them.
     """
+    set_groups = getattr(context, "set_groups", None)
+    set_one = set_groups or context.set_ecdh_curve
+    supported = tuple(curve for curve in curves if _is_settable(set_one, CURVES[curve]))
+    if curves and not supported:
+        raise TlsError("curve_preferences", "this OpenSSL does not support the curve")
+    if set_groups and supported:
+        set_groups(":".join(CURVES[curve] for curve in supported))
+        return supported
+    for curve in supported[:1]:
+        set_one(CURVES[curve])
+    return supported[:1]
+
+
+def _is_settable(set_curve: Callable[[str], None], name: str) -> bool:
     try:
-        made.set_ecdh_curve(CURVES[curve])
+        set_curve(name)
     except (ssl.SSLError, ValueError):
-        raise TlsError("curve_preferences", "this OpenSSL does not offer the curve") from None
+        return False
+    return True
 
 
-def _load_pair(made: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     try:
-        with _as_file(certificate) as chain, _as_file(key) as private:
-            # Without this OpenSSL would ask on the terminal.
-            made.load_cert_chain(chain, private, password=_no_passphrase)
+        with _as_file(certificate) as certificate_path, _as_file(key) as key_path:
+            # Without a callback OpenSSL would ask for a passphrase on the terminal.
+            context.load_cert_chain(certificate_path, key_path, password=_no_passphrase)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise TlsError("key", "is not the certificate's key") from None
-        raise TlsError("cert", "is no certificate in PEM, or key is no key") from None
+            raise TlsError("key", "does not belong to the certificate") from None
+        raise TlsError("cert", "invalid certificate or key; expected PEM") from None
 
 
 def _no_passphrase() -> str:
-    raise TlsError("key", "is encrypted; it is needed without a passphrase")
+    raise TlsError("key", "is encrypted; expected a key without a passphrase")
 
 
-def _load_authorities(made: ssl.SSLContext, authorities: bytes) -> None:
+def _load_client_ca(context: ssl.SSLContext, client_ca: bytes) -> None:
     try:
-        made.load_verify_locations(cadata=authorities.decode("ascii"))
+        context.load_verify_locations(cadata=client_ca.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise TlsError("client_ca", "no certificates in PEM") from None
+        raise TlsError("client_ca", "expected certificates in PEM") from None
 
 
 @contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """A path, since OpenSSL takes nothing else; in memory alone where the system can."""
+    """A path with this content, for OpenSSL; only in memory where the system supports it."""
     with (
         os.fdopen(os.memfd_create("pem"), "wb") if sys.platform == "linux" else TemporaryFile()
     ) as file:

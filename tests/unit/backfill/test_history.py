@@ -1,4 +1,4 @@
-"""The vendors' past: what each simulated vendor tells of it, against literal figures."""
+"""The vendors' history, of simulated vendors, against literal figures."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def at(*when: int) -> float:
     return datetime(*when, tzinfo=UTC).timestamp()  # type: ignore[arg-type, misc]  # a date and perhaps a time
 
 
-def past(
+def history_of(
     settings: Target, vendors: Vendors, first: date, last: date
 ) -> list[list[HistoricalResult]]:
-    """What a vendor tells of the past, one item for each answer."""
+    """The history of a target, one item for each reply."""
 
     async def main() -> list[list[HistoricalResult]]:
         history = VENDORS[settings.vendor].history
@@ -54,7 +54,7 @@ def past(
 
 
 def days_of(historical_results: list[HistoricalResult], name: str) -> dict[str, float]:
-    """The values of one series, by the day on which each was so; every stretch is a whole day."""
+    """The values of one series, by day; every time span is a whole day."""
     found = {}
     for begin, end, poll_result in historical_results:
         assert end - begin == 86_400
@@ -85,38 +85,38 @@ def days_of(historical_results: list[HistoricalResult], name: str) -> dict[str, 
         ),
     ],
 )
-def test_each_day_is_told_as_it_was_when_it_ended(name: str, expected: dict[str, float]) -> None:
-    [whole] = past(affinda_settings(), Vendors(ACCOUNTS), date(2026, 3, 8), date(2026, 3, 20))
+def test_each_day_has_the_values_at_its_end(name: str, expected: dict[str, float]) -> None:
+    [whole] = history_of(affinda_settings(), Vendors(ACCOUNTS), date(2026, 3, 8), date(2026, 3, 20))
     assert days_of(whole, name) == expected
 
 
-def test_the_last_day_of_the_past_is_what_the_same_days_last_poll_read() -> None:
+def test_the_history_of_a_day_equals_the_last_poll_of_that_day() -> None:
     settings = affinda_settings(
         workspaces="all",
         document_types="all",
         allowance={"credits": 500, "period": "month", "price_per_credit": 0.1, "currency": "EUR"},
     )
-    lived = poll(affinda.create_poller(settings), Vendors(ACCOUNTS))
+    polled = poll(affinda.create_poller(settings), Vendors(ACCOUNTS))
     later = Vendors(replace(ACCOUNTS, now=lambda: NOON + timedelta(days=1)))
-    parts = past(settings, later, NOON.date(), NOON.date())
+    parts = history_of(settings, later, NOON.date(), NOON.date())
     assert [len(historical_results) for historical_results in parts] == [1, 1, 1, 1]
-    told = [poll_result for [(_, _, poll_result)] in parts]
-    assert sorted(map(str, lived.samples)) == sorted(
-        str(sample) for poll_result in told for sample in poll_result.samples
+    results = [poll_result for [(_, _, poll_result)] in parts]
+    assert sorted(map(str, polled.samples)) == sorted(
+        str(sample) for poll_result in results for sample in poll_result.samples
     )
-    assert [poll_result.allowances for poll_result in told] == [lived.allowances, (), (), ()]
+    assert [poll_result.allowances for poll_result in results] == [polled.allowances, (), (), ()]
 
 
-def test_the_vendors_current_day_is_never_told() -> None:
+def test_the_vendors_current_day_has_no_history() -> None:
     vendors = Vendors(ACCOUNTS)
-    assert past(affinda_settings(), vendors, NOON.date(), date(2026, 4, 1)) == []
+    assert history_of(affinda_settings(), vendors, NOON.date(), date(2026, 4, 1)) == []
     assert vendors.calls["/v3/usage", "oRg1"] == 1
 
 
-def test_each_scope_is_asked_for_once() -> None:
+def test_each_scope_costs_one_request() -> None:
     vendors = Vendors(ACCOUNTS)
     settings = affinda_settings(workspaces="all", document_types=("dT1",))
-    parts = past(settings, vendors, date(2026, 3, 9), date(2026, 3, 9))
+    parts = history_of(settings, vendors, date(2026, 3, 9), date(2026, 3, 9))
     assert [sorted(series(historical_result.poll_result)) for [historical_result] in parts[1:]] == [
         [
             *(f"affinda_workspace_credits_{window}{{oRg1,{scope}}}" for window in WINDOWS),
@@ -136,16 +136,16 @@ def test_each_scope_is_asked_for_once() -> None:
 WINDOWS = ("daily", "last_30_days", "last_7_days", "month_to_date", "previous_day")
 
 
-def test_a_workspace_has_its_own_figures() -> None:
+def test_a_workspace_has_its_own_history() -> None:
     settings = affinda_settings(workspaces=("wS2",))
-    _, part = past(settings, Vendors(ACCOUNTS), date(2026, 3, 8), date(2026, 3, 10))
+    _, part = history_of(settings, Vendors(ACCOUNTS), date(2026, 3, 8), date(2026, 3, 10))
     name = "affinda_workspace_credits_daily{oRg1,wS2}"
     assert days_of(part, name) == {"03-08": 0, "03-09": 2, "03-10": 0}
 
 
-def test_what_was_left_is_told_for_each_day_from_the_figures_of_its_own_period() -> None:
+def test_what_is_available_on_a_day_follows_from_the_usage_of_its_period() -> None:
     settings = affinda_settings(allowance={"credits": 60, "period": "month"})
-    [whole] = past(settings, Vendors(ACCOUNTS), date(2026, 2, 28), date(2026, 3, 10))
+    [whole] = history_of(settings, Vendors(ACCOUNTS), date(2026, 2, 28), date(2026, 3, 10))
     available = days_of(whole, "affinda_credits_available{oRg1}")
     assert list(available.values()) == [53, 60, 60, 60, 60, 60, 60, 60, 30, 0, 0]
     ends = {poll_result.allowances[0].end for _, _, poll_result in whole}
@@ -155,15 +155,15 @@ def test_what_was_left_is_told_for_each_day_from_the_figures_of_its_own_period()
 
 def test_a_prepaid_allowance_is_counted_from_its_start_however_long_ago() -> None:
     bought = {"credits": 2000, "period": "prepaid", "starts": "2025-03-01"}
-    [whole] = past(
+    [whole] = history_of(
         affinda_settings(allowance=bought), Vendors(ACCOUNTS), date(2026, 3, 10), date(2026, 3, 10)
     )
     assert days_of(whole, "affinda_credits_used{oRg1}") == {"03-10": 1182}
 
 
-def test_before_a_prepaid_allowance_there_is_none() -> None:
+def test_a_prepaid_allowance_has_no_history_before_its_start() -> None:
     bought = {"credits": 2000, "period": "prepaid", "starts": "2026-03-09"}
-    [whole] = past(
+    [whole] = history_of(
         affinda_settings(allowance=bought), Vendors(ACCOUNTS), date(2026, 3, 8), date(2026, 3, 10)
     )
     assert days_of(whole, "affinda_credits_used{oRg1}") == {"03-09": 40, "03-10": 45}
@@ -179,7 +179,7 @@ def test_days_that_a_reply_does_not_cover_are_absent() -> None:
             b'"end":"2026-03-09","total":40,"items":' + items.encode() + b"}"
         )
 
-    [whole] = past(
+    [whole] = history_of(
         affinda_settings(), Vendors(ACCOUNTS, shorter), date(2026, 3, 8), date(2026, 3, 10)
     )
     assert days_of(whole, "affinda_credits_daily{oRg1}") == {"03-09": 40}
@@ -202,20 +202,22 @@ PACK = plan(71, JANUARY, 10, name="Booster", allowed=200, used=150)
 GROUPS = Accounts((), (Group(481, "Head", KEY, (CURRENT,), (PACK,)),), lambda: NOON)
 
 
-def told(historical_results: list[HistoricalResult]) -> list[tuple[str, str, PollResult]]:
-    """Stretches with moments for people, without the empty ones."""
+def formatted(historical_results: list[HistoricalResult]) -> list[tuple[str, str, PollResult]]:
+    """The time spans with formatted times, without empty spans."""
 
-    def word(moment: float) -> str:
-        return f"{datetime.fromtimestamp(moment, UTC):%m-%d %H}"
+    def format_time(time: float) -> str:
+        return f"{datetime.fromtimestamp(time, UTC):%m-%d %H}"
 
     return [
-        (word(begin), word(end), each) for begin, end, each in historical_results if begin < end
+        (format_time(begin), format_time(end), each)
+        for begin, end, each in historical_results
+        if begin < end
     ]
 
 
 def periods(vendors: Vendors, last: date = date(2026, 3, 10)) -> list[tuple[str, str, PollResult]]:
-    [historical_results] = past(xtracta_settings(), vendors, date(2026, 1, 1), last)
-    return told(historical_results)
+    [historical_results] = history_of(xtracta_settings(), vendors, date(2026, 1, 1), last)
+    return formatted(historical_results)
 
 
 FIXED_OF_A_PLAN = {
@@ -227,7 +229,7 @@ FIXED_OF_A_PLAN = {
 }
 
 
-def test_periods_are_told_with_their_use_in_the_last_24_hours_alone() -> None:
+def test_a_period_has_its_usage_only_in_the_last_24_hours() -> None:
     (*whole, names), *found = periods(Vendors(GROUPS))
     assert whole == ["01-01 00", "03-11 00"]
     assert series(names) == {"xtracta_group_info{481,Head,0}": 1}
@@ -245,13 +247,13 @@ def test_periods_are_told_with_their_use_in_the_last_24_hours_alone() -> None:
     }
 
 
-def test_what_is_fixed_is_told_as_it_was_in_that_period() -> None:
+def test_fixed_values_are_those_of_the_period() -> None:
     [before] = [each for begin, end, each in periods(Vendors(GROUPS)) if end == "01-31 06"]
     assert series(before) == FIXED_OF_A_PLAN
     assert before.allowances == ()
 
 
-def test_a_period_that_is_over_has_what_was_used_at_its_end() -> None:
+def test_a_past_period_has_its_final_usage() -> None:
     over = next(each for begin, _, each in periods(Vendors(GROUPS)) if begin == "01-31 06")
     used = {"xtracta_documents_used{481,71}": 900, "xtracta_documents_available{481,71}": 0}
     assert series(over) == FIXED_OF_A_PLAN | used
@@ -273,18 +275,18 @@ def test_a_period_that_is_over_has_what_was_used_at_its_end() -> None:
     )
 
 
-def test_a_pack_with_a_plans_id_has_the_name_that_a_poll_gives_it() -> None:
-    lived = poll(xtracta.create_poller(xtracta_settings()), Vendors(GROUPS), NOON.timestamp())
+def test_a_pack_with_the_id_of_a_plan_has_the_same_identifier_as_in_a_poll() -> None:
+    polled = poll(xtracta.create_poller(xtracta_settings()), Vendors(GROUPS), NOON.timestamp())
     [pack] = [
         each.allowances[0].allowance
         for begin, _, each in periods(Vendors(GROUPS))
         if begin == "01-10 06"
     ]
     assert pack == "pack-71"
-    assert pack in {allowance.allowance for allowance in lived.allowances}
+    assert pack in {allowance.allowance for allowance in polled.allowances}
 
 
-def test_a_pack_alone_is_told_by_its_id() -> None:
+def test_a_pack_without_a_plan_is_identified_by_its_id() -> None:
     alone = Vendors(replace(GROUPS, groups=(Group(481, "Head", KEY, packs=(PACK,)),)))
     *_, (begin, _, last) = periods(alone)
     assert begin == "01-10 06"
@@ -309,7 +311,7 @@ def test_a_period_ends_where_the_next_one_of_its_plan_begins() -> None:
     ]
 
 
-def test_a_period_shorter_than_a_day_is_all_last_day() -> None:
+def test_a_period_shorter_than_a_day_has_its_usage_throughout() -> None:
     short = replace(plan(71, JANUARY, 1), expiry=JANUARY + timedelta(hours=3))
     accounts = replace(GROUPS, groups=(Group(481, "Head", KEY, (short,)),))
     [(begin, end, poll_result)] = periods(Vendors(accounts))[1:]
@@ -317,20 +319,20 @@ def test_a_period_shorter_than_a_day_is_all_last_day() -> None:
     assert "xtracta_documents_used{481,71}" in series(poll_result)
 
 
-def test_of_a_period_only_what_lies_between_the_days_is_told() -> None:
-    [historical_results] = past(
+def test_a_period_is_limited_to_the_requested_days() -> None:
+    [historical_results] = history_of(
         xtracta_settings(), Vendors(GROUPS), date(2026, 1, 31), date(2026, 1, 31)
     )
-    assert [(begin, end) for begin, end, _ in told(historical_results)] == [
+    assert [(begin, end) for begin, end, _ in formatted(historical_results)] == [
         ("01-31 00", "02-01 00"),
         ("01-31 00", "02-01 00"),
     ]
 
 
-def test_every_group_is_asked_for_its_past() -> None:
+def test_every_group_is_requested() -> None:
     below = Group(482, "Branch", plans=(plan(72, JANUARY, 365),))
     vendors = Vendors(replace(GROUPS, groups=(Group(481, "Head", KEY, (CURRENT,), (), (below,)),)))
-    first, second = past(
+    first, second = history_of(
         xtracta_settings(groups="all"), vendors, date(2026, 3, 9), date(2026, 3, 9)
     )
     assert "xtracta_group_info{482,Branch,481}" in series(second[0].poll_result)
@@ -340,7 +342,7 @@ def test_every_group_is_asked_for_its_past() -> None:
     assert (form["billing_from"], form["billing_to"]) == ("1773014400", "1773100799")
 
 
-def test_a_group_without_an_id_has_no_past() -> None:
+def test_a_group_without_an_id_is_a_failure() -> None:
     def nameless(request: Request) -> Reply | None:
         if request.path != "/v1/billings/usage":
             return None
@@ -351,7 +353,7 @@ def test_a_group_without_an_id_has_no_past() -> None:
         )
 
     with pytest.raises(PollError, match="set groups to that id"):
-        past(xtracta_settings(), Vendors(GROUPS, nameless), MARCH, MARCH)
+        history_of(xtracta_settings(), Vendors(GROUPS, nameless), MARCH, MARCH)
 
 
 ACTIVITY = (
@@ -369,7 +371,7 @@ def reply(activity: str) -> bytes:
     ).encode()
 
 
-def test_a_period_is_read_as_its_plan_was() -> None:
+def test_a_period_has_the_values_of_its_plan() -> None:
     [period] = parse_history(reply(ACTIVITY), Secret(KEY), "481")
     assert (period.begin, period.end) == (at(2026, 1, 1), at(2026, 2, 1))
     assert period.plan == xtracta.Plan(
@@ -386,7 +388,7 @@ def test_a_period_is_read_as_its_plan_was() -> None:
 
 
 @pytest.mark.parametrize("missing", ["start_date", "expiry_date"])
-def test_a_period_without_a_start_or_an_end_is_left_out(missing: str) -> None:
+def test_a_period_without_a_start_or_an_end_is_skipped(missing: str) -> None:
     activity = ACTIVITY.replace(f"<{missing}>", "<x>").replace(f"</{missing}>", "</x>")
     assert parse_history(reply(activity), Secret(KEY), "481") == []
 
@@ -418,7 +420,7 @@ def test_a_group_that_fails_now_is_requested_all_the_same() -> None:
     vendors = Vendors(
         replace(GROUPS, groups=(Group(481, "Head", KEY, (CURRENT,), (), (below,)),)), broken
     )
-    first, second = past(xtracta_settings(groups=(481, 482)), vendors, MARCH, MARCH)
+    first, second = history_of(xtracta_settings(groups=(481, 482)), vendors, MARCH, MARCH)
     assert "xtracta_documents_allowed{481,71}" in series(first[1].poll_result)
     assert "xtracta_documents_allowed{482,72}" in series(second[1].poll_result)
 
@@ -428,4 +430,4 @@ def test_a_list_of_scopes_that_cannot_be_read_ends_the_backfill_of_a_target() ->
         return Reply(500) if request.path == "/v3/workspaces" else None
 
     with pytest.raises(PollError, match="server_error: list of workspaces: HTTP status 500"):
-        past(affinda_settings(workspaces="all"), Vendors(ACCOUNTS, broken), MARCH, MARCH)
+        history_of(affinda_settings(workspaces="all"), Vendors(ACCOUNTS, broken), MARCH, MARCH)

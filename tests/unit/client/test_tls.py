@@ -41,7 +41,7 @@ def outcome(
         async with peer(well_behaved, tls) as there:
             target = source(there.url, http=http)
             transport = client.transport(target.target.http)
-            attempt = await polled(target._replace(send=transport))
+            attempt = await polled(target._replace(transport=transport))
             assert all(b"Bearer" in request for request in there.requests)
             if isinstance(attempt.result, PollFailure):
                 assert there.requests == []

@@ -1,3 +1,5 @@
+"""The simulated Affinda API, against the vendor's OpenAPI document."""
+
 from __future__ import annotations
 
 import json
@@ -88,7 +90,7 @@ def usage_in(accounts: Accounts, **query: str) -> Any:  # noqa: ANN401  any JSON
     return get("/v3/usage", MINE | query, accounts=accounts)
 
 
-def test_usage_leaves_out_days_without_any() -> None:
+def test_usage_omits_days_without_credits() -> None:
     assert usage() == {
         "scope": "organization",
         "scopeIdentifier": "mEFayXdO",
@@ -114,14 +116,14 @@ def test_the_window_is_inclusive_at_both_ends() -> None:
         ({"end": "2027-01-01"}, "2026-01-01", "2027-01-01"),
     ],
 )
-def test_the_end_is_today_and_the_start_a_year_before_it_unless_told(
+def test_the_default_window_is_the_year_until_today(
     query: dict[str, str], start: str, end: str
 ) -> None:
     window = usage(**query)
     assert (window["start"], window["end"]) == (start, end)
 
 
-def test_the_current_day_holds_what_was_used_so_far() -> None:
+def test_the_current_day_has_its_usage_so_far() -> None:
     accounts = Accounts(ACCOUNTS.organizations, now=ACCOUNTS.now, elapsed=business_hours)
     assert usage_in(accounts, start="2026-03-02")["total"] == 6
 
@@ -132,32 +134,32 @@ def test_a_workspace_has_no_usage_before_it_was_tracked() -> None:
     assert window["items"] == [{"date": "2023-07-27", "count": 9}]
 
 
-def test_nothing_is_reported_when_the_window_ends_before_tracking_began() -> None:
+def test_a_window_before_tracking_began_has_no_items() -> None:
     assert usage(document_type="dOne", start="2023-01-01", end="2023-07-26")["items"] == []
 
 
-def test_a_document_type_is_a_scope_of_its_own() -> None:
+def test_a_document_type_is_a_scope() -> None:
     window = usage(document_type="dOne", start="2026-02-27")
     assert (window["scope"], window["total"], len(window["items"])) == ("documentType", 8, 4)
 
 
-def test_complete_days_of_a_function_are_worked_out_once() -> None:
-    asked: list[date] = []
+def test_complete_days_of_a_function_are_cached() -> None:
+    requested: list[date] = []
 
     def counted(day: date) -> int:
-        asked.append(day)
+        requested.append(day)
         return 3
 
     now = [NOON]
     accounts = Accounts((Organization("mEFayXdO", "A", "right-key", counted),), now=lambda: now[0])
     assert usage_in(accounts) == usage_in(accounts)
-    assert len(asked) == 365 + 2
+    assert len(requested) == 365 + 2
     now[0] += timedelta(days=1)
     assert usage_in(accounts)["total"] == 366 * 3
-    assert len(asked) == 2 * 365 + 3
+    assert len(requested) == 2 * 365 + 3
 
 
-def test_a_mapping_may_change_between_two_questions() -> None:
+def test_a_mapping_may_change_between_two_requests() -> None:
     days = {date(2026, 3, 1): 4}
     accounts = Accounts((Organization("mEFayXdO", "A", "right-key", days),), now=lambda: NOON)
     assert usage_in(accounts)["total"] == 4
@@ -203,7 +205,7 @@ def test_organizations_are_those_of_the_keys_user() -> None:
     ]
 
 
-def test_names_keep_every_character() -> None:
+def test_names_may_have_any_character() -> None:
     assert get("/v3/organizations", {})[0]["name"] == 'Acme "Quoted" Grüße'
 
 
@@ -249,7 +251,7 @@ def test_document_types_need_no_organization() -> None:
         (Request("GET", "/v3/", MINE, {"authorization": BEARER}), 404, None, "not_found"),
     ],
 )
-def test_a_request_that_may_not_be_made_is_refused(
+def test_a_forbidden_request_is_an_error(
     request_: Request, status: int, attr: str | None, code: str
 ) -> None:
     refused(request_, status, attr, code)
@@ -270,7 +272,7 @@ def test_a_request_that_may_not_be_made_is_refused(
         (MINE | {"start": "2026-02-02", "end": "2026-02-01"}, 400, "start", "invalid"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_refused(
+def test_an_invalid_query_is_an_error(
     query: dict[str, str], status: int, attr: str | None, code: str
 ) -> None:
     refused(Request("GET", "/v3/usage", query, {"authorization": BEARER}), status, attr, code)

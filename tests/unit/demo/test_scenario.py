@@ -1,3 +1,5 @@
+"""The demo's accounts and configuration, on any date."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -39,7 +41,7 @@ def plan_of(vendors: Vendors, key: str, **form: str) -> dict[str, str | None]:
     return {str(child.tag): child.text for child in plan}
 
 
-def test_the_configuration_names_a_target_for_every_state() -> None:
+def test_the_configuration_has_a_target_for_every_state() -> None:
     _, targets = targets_at(NOON)
     assert list(targets) == [
         "acme-eu",
@@ -74,14 +76,14 @@ def test_one_monthly_allowance_lasts_and_the_other_runs_out_on_any_date(moment: 
 
 
 @pytest.mark.parametrize("day", [12, 15, 20, 25, 30])
-def test_little_is_left_of_the_allowance_that_runs_out(day: int) -> None:
+def test_the_allowance_that_runs_out_is_nearly_used_up(day: int) -> None:
     vendors, targets = targets_at(NOON.replace(day=day))
     america = targets["acme-us"]
     allowed = america["allowance"]["credits"]
     assert 0.75 * allowed < used(vendors, america, "2026-11-01") <= allowed
 
 
-def test_a_year_was_paid_in_advance_and_is_partly_used() -> None:
+def test_the_prepaid_allowance_is_partly_used() -> None:
     vendors, targets = targets_at(NOON)
     allowance = targets["acme-logistics"]["allowance"]
     assert (allowance["period"], allowance["ends"] - allowance["starts"]) == (
@@ -94,7 +96,7 @@ def test_a_year_was_paid_in_advance_and_is_partly_used() -> None:
 
 @given(MOMENTS)
 @settings(max_examples=8)
-def test_plans_are_in_the_state_they_show_on_any_date(moment: datetime) -> None:
+def test_every_plan_has_its_intended_state_on_any_date(moment: datetime) -> None:
     vendors, _ = targets_at(moment)
     healthy = plan_of(vendors, "demo-key-4-not-real")
     ending = plan_of(vendors, "demo-key-4-not-real", group_id="4102")
@@ -111,7 +113,7 @@ def left(plan: dict[str, str | None]) -> float:
     return int(plan["available_documents"] or 0) / int(plan["allowed_documents"] or 0)
 
 
-def test_the_plans_had_an_earlier_period() -> None:
+def test_the_plans_have_an_earlier_period() -> None:
     vendors, _ = targets_at(NOON)
     form = {
         "api_key": "demo-key-4-not-real",
@@ -124,7 +126,7 @@ def test_the_plans_had_an_earlier_period() -> None:
     assert states == ["expired", "active", "active", "expired", "active"]
 
 
-def test_the_vendor_refuses_the_key_of_the_failing_target() -> None:
+def test_the_key_of_the_failing_target_is_rejected() -> None:
     vendors, targets = targets_at(NOON)
     headers = {"authorization": f"Bearer {targets['acme-legacy']['api_key']}"}
     assert vendors.answer(Request("GET", "/v3/usage", {}, headers)).status == 401
@@ -132,7 +134,7 @@ def test_the_vendor_refuses_the_key_of_the_failing_target() -> None:
 
 @given(MOMENTS)
 @settings(max_examples=8)
-def test_no_part_of_an_organization_uses_more_than_the_whole(moment: datetime) -> None:
+def test_parts_of_an_organization_use_no_more_than_the_organization(moment: datetime) -> None:
     accounts = demo_accounts(lambda: moment)
     europe = accounts.organizations[0]
     day = moment.date()

@@ -1,3 +1,5 @@
+"""The simulated vendors together: routing, counting, faults, and the server."""
+
 from __future__ import annotations
 
 import asyncio
@@ -34,7 +36,7 @@ async def client(vendors: Vendors) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-def test_paths_lead_to_the_vendor_they_belong_to() -> None:
+def test_requests_are_routed_by_path() -> None:
     vendors = Vendors(ACCOUNTS)
     assert vendors.answer(AFFINDA).content_type == "application/json"
     assert vendors.answer(XTRACTA).content_type == "text/xml; charset=UTF-8"
@@ -61,7 +63,7 @@ def test_the_log_keeps_the_last_thousand_requests() -> None:
     assert set(map(id, vendors.log)) == {id(AFFINDA)}
 
 
-def test_a_fault_takes_the_place_of_the_vendors_reply_and_is_counted() -> None:
+def test_an_injected_fault_replaces_the_reply_and_is_counted() -> None:
     fault = Reply(429, {"retry-after": "7"})
     vendors = Vendors(ACCOUNTS, lambda request: fault if request is AFFINDA else None)
     assert vendors.answer(AFFINDA) is fault
@@ -69,13 +71,13 @@ def test_a_fault_takes_the_place_of_the_vendors_reply_and_is_counted() -> None:
     assert vendors.calls["/v3/organizations", "mEFayXdO"] == 1
 
 
-def test_the_world_may_be_replaced() -> None:
+def test_the_accounts_may_be_replaced() -> None:
     vendors = Vendors(ACCOUNTS)
     vendors.accounts = Accounts()
     assert vendors.answer(AFFINDA).status == 401
 
 
-def test_both_vendors_answer_on_one_real_port() -> None:
+def test_both_vendors_are_served_on_one_port() -> None:
     async def main() -> None:
         async with client(Vendors(ACCOUNTS)) as http:
             usage = await http.get(
@@ -89,7 +91,7 @@ def test_both_vendors_answer_on_one_real_port() -> None:
     asyncio.run(main())
 
 
-def test_what_was_asked_over_the_network_is_logged_as_it_was() -> None:
+def test_a_request_over_the_network_is_logged_with_its_headers_query_and_form() -> None:
     async def main() -> None:
         vendors = Vendors(ACCOUNTS)
         async with client(vendors) as http:
@@ -114,7 +116,7 @@ def test_faults_reach_the_client_with_their_headers() -> None:
     asyncio.run(main())
 
 
-def test_a_body_in_parts_is_read_to_its_end() -> None:
+def test_a_body_in_several_packets_is_read_completely() -> None:
     async def parts() -> AsyncIterator[bytes]:
         for part in (b"api_key=", b"x-", b"key"):
             await asyncio.sleep(0)
@@ -139,14 +141,14 @@ def test_a_delayed_reply_arrives_after_its_delay() -> None:
     asyncio.run(main())
 
 
-def test_the_server_ends_within_a_second_while_clients_hold_on() -> None:
+def test_the_server_stops_within_a_second_with_open_connections() -> None:
     begun = b"POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
 
     async def main() -> None:
-        asked = asyncio.Event()
+        requested = asyncio.Event()
 
         def slowly(_: Request) -> Reply:
-            asked.set()
+            requested.set()
             return Reply(delay=3600)
 
         vendors = Vendors(ACCOUNTS, slowly)
@@ -156,15 +158,15 @@ def test_the_server_ends_within_a_second_while_clients_hold_on() -> None:
                 _, writer = await asyncio.open_connection(host, int(port))
                 held.callback(writer.close)
                 writer.write(sent)
-            await asked.wait()
+            await requested.wait()
             before = monotonic()
         assert monotonic() - before < 1
-        assert len(vendors.log) == 1  # what was not asked to its end was not asked
+        assert len(vendors.log) == 1  # an incomplete request is not logged
 
     asyncio.run(main())
 
 
-def test_nothing_listens_once_the_context_is_left() -> None:
+def test_the_port_is_closed_after_the_context() -> None:
     async def main() -> None:
         async with Vendors(ACCOUNTS).serve() as base_url:
             pass
@@ -175,7 +177,7 @@ def test_nothing_listens_once_the_context_is_left() -> None:
         asyncio.run(main())
 
 
-def test_the_programs_signal_handlers_are_left_alone() -> None:
+def test_serving_changes_no_signal_handlers() -> None:
     async def main() -> None:
         before = signal.getsignal(signal.SIGTERM)
         async with client(Vendors(ACCOUNTS)) as http:

@@ -1,3 +1,5 @@
+"""The simulated Xtracta API, against the vendor's sample and XML schema."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -49,7 +51,7 @@ def lines(text: bytes) -> list[bytes]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def test_usage_is_the_vendors_sample_to_the_letter() -> None:
+def test_usage_is_identical_to_the_vendors_sample() -> None:
     reply = ask("/v1/billings/usage", api_key="head-key")
     assert (reply.status, reply.content_type) == (200, "text/xml; charset=UTF-8")
     assert lines(reply.body) == lines((DATA / "xtracta-usage-sample.xml").read_bytes())
@@ -59,7 +61,7 @@ def test_usage_of_one_plan_is_valid_against_the_vendors_schema() -> None:
     SCHEMA.assertValid(usage(api_key="head-key"))
 
 
-def test_packs_follow_plans_in_the_same_shape() -> None:
+def test_packs_follow_plans_with_the_same_elements() -> None:
     _, _, plan, pack = usage(api_key="branch-key")
     assert [child.tag for child in pack] == [child.tag for child in plan]
     assert texts(pack) == {
@@ -76,14 +78,14 @@ def test_packs_follow_plans_in_the_same_shape() -> None:
     }
 
 
-def test_dates_are_told_in_gmt_whatever_zone_they_were_given_in() -> None:
+def test_dates_are_in_gmt_whatever_their_time_zone() -> None:
     elsewhere = datetime.fromisoformat("2015-02-28T01:10:04+13:00")
     plan = Plan(1, "P", 1, "NZD", 1, 0, elsewhere, EXPIRY)
     accounts = Accounts(groups=(Group(1, "G", "key", (plan,)),))
     assert first_plan(accounts).findtext("start_date") == "2015-02-27 12:10:04 (GMT)"
 
 
-def test_an_allowance_falls_with_the_clock() -> None:
+def test_available_documents_decrease_with_time() -> None:
     now = [START]
     plan = Plan(1, "P", 1, "NZD", 10, lambda moment: (moment - START).days, START, EXPIRY)
     accounts = Accounts(groups=(Group(1, "G", "key", (plan,)),), now=lambda: now[0])
@@ -101,7 +103,7 @@ def test_an_allowance_falls_with_the_clock() -> None:
         ({"api_key": "branch-key"}, "482"),
     ],
 )
-def test_a_key_opens_its_own_group_and_those_below(form: dict[str, str], group: str) -> None:
+def test_a_key_gives_access_to_its_group_and_subgroups(form: dict[str, str], group: str) -> None:
     assert usage(**form).findtext("plan/group_id") == group
 
 
@@ -118,7 +120,7 @@ def test_a_key_opens_its_own_group_and_those_below(form: dict[str, str], group: 
         ({"api_key": "head-key", "group_id": "\u0664"}, "400"),
     ],
 )
-def test_a_refusal_is_a_status_inside_a_reply_with_http_200(
+def test_an_error_is_a_status_in_a_reply_with_http_200(
     path: str, form: dict[str, str], status: str
 ) -> None:
     reply = ask(path, **form)
@@ -155,7 +157,7 @@ def test_groups_are_listed_as_a_tree() -> None:
     )
 
 
-def test_the_tree_begins_at_the_group_asked_for_and_keeps_its_parent() -> None:
+def test_the_tree_starts_at_the_requested_group_with_its_parent() -> None:
     reply = ask("/v1/group/list", api_key="head-key", group_id="482")
     root = etree.fromstring(reply.body)
     assert (root.findtext("group/Id"), root.findtext("group/ParentId")) == ("482", "481")
@@ -167,7 +169,7 @@ def history(**form: str) -> list[dict[str, str | None]]:
     return [texts(activity) for activity in root.iter("activity")]
 
 
-def test_history_tells_the_periods_that_touch_the_span() -> None:
+def test_history_has_the_periods_that_overlap_the_span() -> None:
     (activity,) = history(api_key="head-key", **MARCH)
     assert activity == {
         "id": "1",
@@ -200,7 +202,7 @@ def test_earlier_periods_come_first(first: str, last: str, used: list[str]) -> N
     assert [period["used_documents"] for period in periods] == used
 
 
-def test_a_recursive_history_holds_the_groups_below() -> None:
+def test_a_recursive_history_includes_subgroups() -> None:
     periods = history(api_key="head-key", recursive="1", **MARCH)
     assert [(period["group_id"], period["plan_type"]) for period in periods] == [
         ("481", "plan"),
@@ -210,7 +212,7 @@ def test_a_recursive_history_holds_the_groups_below() -> None:
 
 
 @pytest.mark.parametrize("missing", ["billing_from", "billing_to"])
-def test_a_history_needs_both_ends_of_its_span(missing: str) -> None:
+def test_history_requires_both_ends_of_the_span(missing: str) -> None:
     form = {name: value for name, value in MARCH.items() if name != missing}
     reply = ask("/v1/billings/history", api_key="head-key", **form)
     assert etree.fromstring(reply.body).findtext("status") == "400"

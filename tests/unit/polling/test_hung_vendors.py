@@ -15,7 +15,7 @@ from vendor_calls import affinda_settings, connected, credits_today, failure, po
 
 from exporter.config.models import Poll
 from exporter.model import FailureReason, PollFailure, PollResult
-from exporter.polling.poll import Limits
+from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.scheduler import PollScheduler
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_150_stuck_targets_delay_five_healthy_ones_by_no_more_than_some_seconds(
     async def main() -> None:
         async with peer(lambda _: [Move.HANG]) as hung, peer(well_behaved) as healthy:
             with blackhole() as nobody:
-                limits = Limits(Poll().max_concurrent, 1000.0)
+                limits = PollSlots(Poll().max_concurrent, RateLimiter(1000.0))
                 async with PollScheduler(
                     lambda name, end: outcomes[name].append(end), limits
                 ) as scheduler:

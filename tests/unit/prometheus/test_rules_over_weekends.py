@@ -12,7 +12,7 @@ import pytest
 import yaml
 from programs import program
 
-from exporter.demo.accounts import business_hours, weekday_rhythm
+from exporter.demo.accounts import business_hours, weekday_usage
 from exporter.forecast import HISTORY, run_out_by_mean, run_out_by_weekdays
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Plan:
 def plans() -> Iterator[Plan]:
     """Plans that last and plans that do not, most of them a close thing."""
     for number, share in enumerate((0.7, 0.85, 0.92, 0.96, 0.99, 1.02, 1.05, 1.1)):
-        usage = weekday_rhythm(f"weekend/{number}", 160, growth=(number % 3) * 0.2)
+        usage = weekday_usage(f"weekend/{number}", 160, growth=(number % 3) * 0.2)
         for by_weekdays in (True, False):
             yield Plan(usage, share, by_weekdays=by_weekdays)
 

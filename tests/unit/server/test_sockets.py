@@ -103,7 +103,7 @@ def low_descriptor_limit() -> Iterator[int]:
 
 
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one(low_descriptor_limit: int) -> None:
-    raise_descriptor_limit()
+    assert raise_descriptor_limit() == low_descriptor_limit
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == low_descriptor_limit
 
 
@@ -115,5 +115,4 @@ def test_a_limit_of_descriptors_that_cannot_be_raised_stays(
 
     with monkeypatch.context() as patch:
         patch.setattr(resource, "setrlimit", refuse)
-        raise_descriptor_limit()
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == low_descriptor_limit - 1
+        assert raise_descriptor_limit() == low_descriptor_limit - 1

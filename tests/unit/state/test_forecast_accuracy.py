@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from exporter.demo.accounts import business_hours, weekday_rhythm
+from exporter.demo.accounts import business_hours, weekday_usage
 from exporter.forecast import DAY, HISTORY, run_out_by_weekdays
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ ONE_DAY = timedelta(days=1)
 DAYS_BEFORE = (30, 14, 7, 3)
 QUARTERS = [date(year, month, 1) for year in (2024, 2025) for month in (1, 4, 7, 10)]
 ACCOUNTS = [
-    weekday_rhythm(f"{growth}/{number}", 400, growth)
+    weekday_usage(f"{growth}/{number}", 400, growth)
     for growth, number in product((-0.1, 0.0, 0.15, 0.4), range(3))
 ]
 """Each with its own noise, spikes, idle Sundays and holidays."""

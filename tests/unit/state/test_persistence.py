@@ -5,42 +5,29 @@ import errno
 import json
 import logging
 import os
-import socket
-import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from virtual_time import elapsed, in_virtual_time
+from virtual_time import elapsed
 
-from exporter.app import ServeOptions, Service, load_config
-from exporter.client.client import HttpClient
-from exporter.config.models import Http
-from exporter.demo.accounts import Accounts, Group, Plan
-from exporter.demo.vendors import Vendors
+from exporter.app import load_config
 from exporter.logging import fields
 from exporter.model import (
     Allowance,
     Anomaly,
     FailureReason,
-    PollError,
     PollFailure,
     PollOutcome,
     PollResult,
     Sample,
 )
-from exporter.polling.poll import Limits, PollTarget
-from exporter.polling.scheduler import PollScheduler, ScheduleState
-from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.daily_usage import UsageHistory
-from exporter.state.persistence import StateWriter, Storage
+from exporter.state.persistence import NullStorage, StateFiles, StateWriter, open_storage
 from exporter.state.schema import dump_state, load_state
-from exporter.state.storage import NullStorage, open_storage
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.vendors import VENDORS
 
@@ -49,7 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.models import Target
-    from exporter.vendors.base import Transport
 
 NOW = 1_767_571_200.0  # 2026-01-05 00:00 UTC
 METRICS = {metric.name: metric for metric in VENDORS["xtracta"].metrics}
@@ -79,7 +65,7 @@ STATE = TargetState(
     stale_at=1000.0 + 45 * 60 - 60,
     daily_usage={("456", "7"): UsageHistory(NOW - 60, 40, (3, 4, 5))},
 )
-REFUSED = PollOutcome(
+REJECTED = PollOutcome(
     PollFailure(FailureReason.AUTH, "HTTP status 401"), 0.5, 1, NOW - 30, NOW + 7000
 )
 CONFIG = """
@@ -105,56 +91,56 @@ def contents(target: Target, state: TargetState = STATE) -> bytes:
     return dump_state(TargetSnapshot(target, state, is_stale=False))
 
 
-# The contents of a file.
+# Contents of a state file
 
 
-def test_what_was_written_is_restored(target: Target) -> None:
+def test_a_dumped_state_is_loaded(target: Target) -> None:
     assert load_state(contents(target), target, NOW, 1000.0) == STATE
 
 
-def test_a_failure_is_kept_beside_the_last_good_reading(target: Target) -> None:
-    state = replace(STATE, last_poll=REFUSED, consecutive_failures=3)
+def test_a_failure_is_saved_with_the_last_good_result(target: Target) -> None:
+    state = replace(STATE, last_poll=REJECTED, consecutive_failures=3)
     assert load_state(contents(target, state), target, NOW, 1000.0) == state
 
 
 def test_a_target_that_never_succeeded_keeps_its_failure(target: Target) -> None:
-    kept = load_state(
-        contents(target, TargetState(last_poll=REFUSED, consecutive_failures=3)),
+    loaded = load_state(
+        contents(target, TargetState(last_poll=REJECTED, consecutive_failures=3)),
         target,
         NOW,
         1000.0,
     )
-    assert kept is not None
-    assert (kept.last_poll, kept.result, kept.succeeded_at) == (REFUSED, None, None)
+    assert loaded is not None
+    assert (loaded.last_poll, loaded.result, loaded.succeeded_at) == (REJECTED, None, None)
 
 
-def test_counters_begin_anew(target: Target) -> None:
+def test_counters_start_at_zero_after_a_restart(target: Target) -> None:
     state = replace(STATE, polls=9, requests=18)
     assert load_state(contents(target, state), target, NOW, 1000.0) == STATE
 
 
 @pytest.mark.parametrize(("age", "is_stale"), [(45 * 60 - 1, False), (45 * 60, True)])
-def test_a_reading_older_than_stale_after_is_not_served(
+def test_a_result_older_than_stale_after_is_expired_when_it_is_loaded(
     target: Target, age: float, *, is_stale: bool
 ) -> None:
     state = replace(STATE, succeeded_at=NOW - age)
-    kept = load_state(contents(target, state), target, NOW, 1000.0)
-    assert kept is not None
+    loaded = load_state(contents(target, state), target, NOW, 1000.0)
+    assert loaded is not None
     store = StateStore(clock=lambda: 1000.0)
-    store.set_targets([target], {"nz": kept})
+    store.set_targets([target], {"nz": loaded})
     assert [snapshot.is_stale for snapshot in store.snapshots()] == [is_stale]
     assert all(snapshot.state.last_poll for snapshot in store.snapshots())
 
 
-def test_after_the_clock_was_put_back_nothing_is_restored(target: Target) -> None:
+def test_a_state_from_the_future_is_ignored(target: Target) -> None:
     assert load_state(contents(target), target, NOW - 60 - 15 * 60, 0.0) is not None
     assert load_state(contents(target), target, NOW - 61 - 15 * 60, 0.0) is None
 
 
-def test_a_success_ahead_of_the_clock_is_no_younger_than_new(target: Target) -> None:
-    kept = load_state(contents(target), target, NOW - 300, 1000.0)
-    assert kept is not None
-    assert kept.stale_at == 1000.0 + 45 * 60
+def test_a_result_from_the_future_expires_no_later_than_a_new_one(target: Target) -> None:
+    loaded = load_state(contents(target), target, NOW - 300, 1000.0)
+    assert loaded is not None
+    assert loaded.stale_at == 1000.0 + 45 * 60
 
 
 @pytest.mark.parametrize(
@@ -169,14 +155,14 @@ def test_a_success_ahead_of_the_clock_is_no_younger_than_new(target: Target) -> 
     ],
     ids=str,
 )
-def test_a_changed_target_does_not_inherit(
+def test_the_state_of_a_target_with_other_settings_is_ignored(
     target: Target, tmp_path: Path, change: dict[str, str]
 ) -> None:
     changed = configured(tmp_path, {"KEY": "demo-key-1-not-real"}, **change)
     assert load_state(contents(target), changed, NOW, 0.0) is None
 
 
-def test_a_key_in_the_environment_that_changes_makes_another_target(tmp_path: Path) -> None:
+def test_the_state_of_a_target_with_another_static_key_is_ignored(tmp_path: Path) -> None:
     first, second = (
         configured(tmp_path, {"KEY": f"demo-key-{number}-not-real"}, key="api_key_env: KEY")
         for number in (1, 2)
@@ -185,17 +171,17 @@ def test_a_key_in_the_environment_that_changes_makes_another_target(tmp_path: Pa
     assert load_state(contents(second), second, NOW, 0.0) is not None
 
 
-def test_no_file_holds_a_key(target: Target) -> None:
+def test_no_state_file_contains_a_key(target: Target) -> None:
     assert b"demo-key" not in contents(target)
-    assert json.loads(contents(target))["identity"] != json.loads(contents(target))["identity"]
+    assert json.loads(contents(target))["digest"] != json.loads(contents(target))["digest"]
 
 
 @pytest.mark.parametrize(
     ("last", "rewritten", "due"),
-    [(REFUSED, True, NOW), (REFUSED, False, NOW + 7000), (STATE.last_poll, True, NOW + 840)],
-    ids=["refused, new key", "refused, same key", "accepted, new key"],
+    [(REJECTED, True, NOW), (REJECTED, False, NOW + 7000), (STATE.last_poll, True, NOW + 840)],
+    ids=["rejected, new key", "rejected, same key", "accepted, new key"],
 )
-def test_a_new_key_file_is_tried_at_once_after_a_refusal(
+def test_a_key_file_that_changed_since_the_key_was_rejected_is_tried_at_once(
     tmp_path: Path, last: PollOutcome, *, rewritten: bool, due: float
 ) -> None:
     key = tmp_path / "key"
@@ -221,22 +207,20 @@ SAMPLE = ["xtracta_documents_used", ["456", "7"], 40]
     "members",
     [
         {"version": 2},
-        {"salt": "no hexadecimal"},
+        {"salt": "not hexadecimal"},
         {"salt": "00" * 17},
-        {"reading": None},
-        {"seen": [["456", "7", [NOW, 40, []]]]},
-        {"reading": {"samples": [["gone", [], 1]], "allowances": [], "anomalies": []}},
-        {"reading": {"samples": [[SAMPLE[0], [], 1]], "allowances": [], "anomalies": []}},
-        {"reading": {"samples": [SAMPLE, SAMPLE], "allowances": [], "anomalies": []}},
+        {"result": None},
+        {"daily_usage": [["456", "7", [NOW, 40, []]]]},
+        {"result": {"samples": [["gone", [], 1]], "allowances": [], "anomalies": []}},
+        {"result": {"samples": [[SAMPLE[0], [], 1]], "allowances": [], "anomalies": []}},
+        {"result": {"samples": [SAMPLE, SAMPLE], "allowances": [], "anomalies": []}},
         {"succeeded_at": "yesterday"},
         {"surplus": 1},
     ],
     ids=str,
 )
-def test_contents_that_make_no_sense_are_damaged(
-    target: Target, members: dict[str, object]
-) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  its words are for nobody
+def test_invalid_contents_raise_value_error(target: Target, members: dict[str, object]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  the message is never shown
         load_state(changed(contents(target), **members), target, NOW, 0.0)
 
 
@@ -268,7 +252,7 @@ SAMPLES = st.builds(
     st.integers(),
     FIGURES | st.floats(allow_nan=False, allow_infinity=False),
 )
-READINGS = st.builds(
+RESULTS = st.builds(
     PollResult,
     st.lists(SAMPLES, max_size=5, unique_by=lambda sample: sample[:2]).map(tuple),
     st.lists(ALLOWANCES, max_size=3, unique_by=lambda each: (each.account, each.allowance)).map(
@@ -276,14 +260,14 @@ READINGS = st.builds(
     ),
     st.lists(st.sampled_from(Anomaly), max_size=3).map(tuple),
 )
-USES = st.builds(
+HISTORIES = st.builds(
     UsageHistory, MOMENTS, FIGURES, st.lists(FIGURES, min_size=1, max_size=30).map(tuple)
 )
 
 
 @st.composite
 def states(draw: st.DrawFn) -> TargetState:
-    poll_result = draw(st.none() | READINGS)
+    poll_result = draw(st.none() | RESULTS)
     succeeded_at = draw(MOMENTS) if poll_result else None
     result = poll_result if poll_result and draw(st.booleans()) else draw(FAILURES)
     requests = draw(st.integers(0, 1000))
@@ -294,23 +278,25 @@ def states(draw: st.DrawFn) -> TargetState:
         succeeded_at=succeeded_at,
         stale_at=45 * 60 - (NOW - (succeeded_at or 0.0)),
         consecutive_failures=draw(st.integers(0, 1000)),
-        daily_usage=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), USES, max_size=3)),
+        daily_usage=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), HISTORIES, max_size=3)),
     )
 
 
 @given(state=states())
-def test_whatever_is_written_is_restored(target: Target, state: TargetState) -> None:
+def test_every_dumped_state_is_loaded(target: Target, state: TargetState) -> None:
     assert load_state(contents(target, state), target, NOW, 0.0) == state
 
 
 @given(st.binary() | st.text().map(str.encode))
-def test_any_bytes_are_a_state_or_damaged(target: Target, junk: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  its words are for nobody
+def test_arbitrary_bytes_raise_value_error(target: Target, junk: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  the message is never shown
         load_state(junk, target, NOW, 0.0)
 
 
 @given(data=st.data())
-def test_a_byte_changed_anywhere_is_a_state_or_damaged(target: Target, data: st.DataObject) -> None:
+def test_a_file_with_a_changed_byte_is_loaded_or_raises_value_error(
+    target: Target, data: st.DataObject
+) -> None:
     whole = contents(target)
     at = data.draw(st.integers(0, len(whole) - 1))
     broken = whole[:at] + data.draw(st.binary(max_size=2)) + whole[at + 1 :]
@@ -321,86 +307,86 @@ def test_a_byte_changed_anywhere_is_a_state_or_damaged(target: Target, data: st.
     assert state is None or state.last_poll is not None
 
 
-# The folder.
+# State files
 
 
-def stored(folder: Path) -> Storage:
-    return Storage(folder, now=lambda: NOW, clock=lambda: 1000.0)
+def files_in(folder: Path) -> StateFiles:
+    return StateFiles(folder, clock=lambda: 1000.0, now=lambda: NOW)
 
 
-def test_a_saved_target_is_loaded_and_an_unknown_one_is_not(target: Target, tmp_path: Path) -> None:
-    storage = stored(tmp_path / "new" / "folder")
-    assert storage.load([target]) == {}
-    storage.save(TargetSnapshot(target, STATE, is_stale=False))
-    assert storage.load([target]) == {"nz": STATE}
+def test_a_saved_target_is_loaded(target: Target, tmp_path: Path) -> None:
+    files = files_in(tmp_path / "new" / "folder")
+    assert files.load([target]) == {}
+    files.save(TargetSnapshot(target, STATE, is_stale=False))
+    assert files.load([target]) == {"nz": STATE}
 
 
-def test_only_its_owner_can_read_a_file_and_no_other_file_is_left(
+def test_a_state_file_is_private_and_leaves_no_temporary_file(
     target: Target, tmp_path: Path
 ) -> None:
-    storage = stored(tmp_path)
-    storage.save(TargetSnapshot(target, STATE, is_stale=False))
-    storage.save(TargetSnapshot(target, STATE, is_stale=False))
+    files = files_in(tmp_path)
+    files.save(TargetSnapshot(target, STATE, is_stale=False))
+    files.save(TargetSnapshot(target, STATE, is_stale=False))
     [file] = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_damaged_file_is_set_aside_with_a_warning(
+def test_a_damaged_file_is_renamed_with_a_warning(
     target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    storage = stored(tmp_path)
-    storage.save(TargetSnapshot(target, STATE, is_stale=False))
+    files = files_in(tmp_path)
+    files.save(TargetSnapshot(target, STATE, is_stale=False))
     [file] = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:100])
-    assert storage.load([target]) == {}
+    assert files.load([target]) == {}
     assert [path.suffix for path in tmp_path.iterdir()] == [".damaged"]
-    assert caplog.messages == [f"kept state is damaged and not used; see {file.stem}.damaged"]
-    assert storage.load([target]) == {}
+    assert caplog.messages == [f"ignoring damaged state file {file.stem}.damaged"]
+    assert files.load([target]) == {}
 
 
 @pytest.mark.parametrize(
     ("replace", "problem"), [(os.mkdir, "Is a directory"), (os.mkfifo, "Not a regular file")]
 )
-def test_what_is_no_file_is_a_warning_without_waiting_for_a_writer(
+def test_a_path_that_is_no_regular_file_is_a_warning_and_never_blocks(
     target: Target,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     replace: Callable[[Path], None],
     problem: str,
 ) -> None:
-    storage = stored(tmp_path)
-    storage.save(TargetSnapshot(target, STATE, is_stale=False))
+    files = files_in(tmp_path)
+    files.save(TargetSnapshot(target, STATE, is_stale=False))
     [file] = tmp_path.iterdir()
     file.unlink()
     replace(file)
-    assert storage.load([target]) == {}
-    assert caplog.messages == [f"kept state cannot be read: {problem}"]
+    assert files.load([target]) == {}
+    assert caplog.messages == [f"cannot read state files: {problem}"]
 
 
 def test_a_folder_that_cannot_be_read_is_one_warning(
     target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "folder").write_text("none at all")
+    (tmp_path / "folder").write_text("a file")
     targets = [target.model_copy(update={"name": name}) for name in "abc"]
-    assert stored(tmp_path / "folder").load(targets) == {}
-    assert caplog.messages == ["kept state cannot be read: Not a directory"]
+    assert files_in(tmp_path / "folder").load(targets) == {}
+    assert caplog.messages == ["cannot read state files: Not a directory"]
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(target: Target, tmp_path: Path) -> None:
-    storage = stored(tmp_path)
-    storage.save(TargetSnapshot(target, STATE, is_stale=False))
+def test_a_failed_write_leaves_the_file_unchanged(target: Target, tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    files.save(TargetSnapshot(target, STATE, is_stale=False))
     [file] = tmp_path.iterdir()
     file.with_suffix(".new").mkdir()
     with pytest.raises(IsADirectoryError):
-        storage.save(TargetSnapshot(target, TargetState(last_poll=REFUSED), is_stale=False))
-    assert storage.load([target]) == {"nz": STATE}
+        files.save(TargetSnapshot(target, TargetState(last_poll=REJECTED), is_stale=False))
+    assert files.load([target]) == {"nz": STATE}
 
 
-# Reading and writing beside the polls.
+# Writing in the background
 
 
-class Disk(Storage):
-    """Notes what is written, and fails as often as it is told to."""
+class FullDisk(StateFiles):
+    """Records what is written; the first writes fail."""
 
     def __init__(self, failures: int = 0) -> None:
         self.failures = failures
@@ -416,129 +402,129 @@ class Disk(Storage):
         self.saved.append(f"{snapshot.target.name} {snapshot.state.consecutive_failures}")
 
 
-class Noted(Storage):
-    """A storage that notes whose file it was told to write."""
+class RecordingFiles(StateFiles):
+    """Records which files are to be written."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, files: StateFiles) -> None:
         self.tried: list[str] = []
-        self._storage = storage
+        self._files = files
 
     def save(self, snapshot: TargetSnapshot) -> None:
         self.tried.append(snapshot.target.name)
-        self._storage.save(snapshot)
+        self._files.save(snapshot)
 
 
-def entry_of(target: Target, name: str, failed: int = 0) -> TargetSnapshot:
+def snapshot_of(target: Target, name: str, failed: int = 0) -> TargetSnapshot:
     named = target.model_copy(update={"name": name})
     return TargetSnapshot(named, replace(STATE, consecutive_failures=failed), is_stale=False)
 
 
 @asynccontextmanager
-async def keeping(disk: Storage, rest: float = 0.0) -> AsyncIterator[StateWriter]:
-    """A keeper at work, stopped at the end."""
-    open_storage = StateWriter(disk, rest)
-    running = asyncio.create_task(open_storage.run())
-    yield open_storage
+async def writing(files: StateFiles, interval: float = 0.0) -> AsyncIterator[StateWriter]:
+    """A running writer, stopped at the end."""
+    writer = StateWriter(files, interval)
+    running = asyncio.create_task(writer.run())
+    yield writer
     running.cancel()
     await asyncio.wait([running])
 
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  it is another thread that is waited for
+        while not condition():  # noqa: ASYNC110  another thread
             await asyncio.sleep(0)
 
 
-def test_a_target_that_changes_often_is_written_once_a_round(target: Target) -> None:
-    disk = Disk()
+def test_a_target_that_changes_often_is_written_once_per_interval(target: Target) -> None:
+    disk = FullDisk()
 
     async def main() -> None:
-        async with keeping(disk) as open_storage:
+        async with writing(disk) as writer:
             for snapshot in (
-                entry_of(target, "a", 1),
-                entry_of(target, "b"),
-                entry_of(target, "a", 2),
+                snapshot_of(target, "a", 1),
+                snapshot_of(target, "b"),
+                snapshot_of(target, "a", 2),
             ):
-                open_storage.keep(snapshot)
+                writer.save(snapshot)
             await until(lambda: len(disk.saved) == 2)
-            open_storage.keep(entry_of(target, "a", 3))
+            writer.save(snapshot_of(target, "a", 3))
             await until(lambda: len(disk.saved) == 3)
 
     asyncio.run(main())
     assert disk.saved == ["a 2", "b 0", "a 3"]
 
 
-def test_what_is_left_is_written_at_the_end(target: Target) -> None:
-    disk = Disk()
+def test_pending_changes_are_written_on_shutdown(target: Target) -> None:
+    disk = FullDisk()
 
     async def main() -> None:
-        async with keeping(disk, rest=3600.0) as open_storage:
-            open_storage.keep(entry_of(target, "a"))
+        async with writing(disk, interval=3600.0) as writer:
+            writer.save(snapshot_of(target, "a"))
             await until(lambda: disk.saved)
-            open_storage.keep(entry_of(target, "b"))
+            writer.save(snapshot_of(target, "b"))
 
     asyncio.run(main())
     assert disk.saved == ["a 0", "b 0"]
 
 
-def test_a_full_disk_is_one_warning_and_what_could_not_be_written_is_later(
+def test_failed_writes_are_retried_with_one_warning(
     target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "exporter")
-    disk = Disk(failures=4)  # both, in two rounds
+    disk = FullDisk(failures=4)  # both, in two rounds
 
     async def main() -> None:
-        async with keeping(disk) as open_storage:
-            open_storage.keep(entry_of(target, "a"))
-            open_storage.keep(entry_of(target, "b"))
+        async with writing(disk) as writer:
+            writer.save(snapshot_of(target, "a"))
+            writer.save(snapshot_of(target, "b"))
             await until(lambda: len(disk.saved) == 2)
 
     asyncio.run(main())
     assert disk.saved == ["a 0", "b 0"]
     assert caplog.messages == [
-        "state cannot be kept, serving goes on: No space left on device",
-        "state is kept again",
+        "cannot write state files: No space left on device",
+        "state files are written again",
     ]
 
 
-def test_a_file_that_cannot_be_written_keeps_no_other_target_from_being_kept(
+def test_a_file_that_cannot_be_written_does_not_block_others(
     target: Target, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    storage = stored(tmp_path)
-    bad, good = entry_of(target, "bad"), entry_of(target, "good")
-    storage.save(bad)
+    files = files_in(tmp_path)
+    bad, good = snapshot_of(target, "bad"), snapshot_of(target, "good")
+    files.save(bad)
     [file] = tmp_path.iterdir()
     file.with_suffix(".new").mkdir()
-    dump_state = Noted(storage)
+    recording = RecordingFiles(files)
 
     async def main() -> None:
-        async with keeping(dump_state) as open_storage:
-            open_storage.keep(bad)
-            open_storage.keep(good)
-            await until(lambda: dump_state.tried.count("bad") == 3)
+        async with writing(recording) as writer:
+            writer.save(bad)
+            writer.save(good)
+            await until(lambda: recording.tried.count("bad") == 3)
 
     asyncio.run(main())
-    assert storage.load([good.target]) == {"good": STATE}
-    assert dump_state.tried.count("good") == 1
+    assert files.load([good.target]) == {"good": STATE}
+    assert recording.tried.count("good") == 1
     [warning] = caplog.records
     assert fields(warning) | {"ts": ""} == {
         "ts": "",
         "level": "warn",
-        "msg": "state cannot be kept, serving goes on: Is a directory",
+        "msg": "cannot write state files: Is a directory",
         "target": "bad",
         "vendor": "xtracta",
         "targets": 1,
     }
 
 
-def test_a_newer_state_takes_the_place_of_one_that_could_not_be_written(target: Target) -> None:
-    disk = Disk(failures=10**6)
+def test_a_newer_state_replaces_one_that_could_not_be_written(target: Target) -> None:
+    disk = FullDisk(failures=10**6)
 
     async def main() -> None:
-        async with keeping(disk) as open_storage:
-            open_storage.keep(entry_of(target, "a", 1))
+        async with writing(disk) as writer:
+            writer.save(snapshot_of(target, "a", 1))
             await until(lambda: disk.failures < 10**6)
-            open_storage.keep(entry_of(target, "a", 2))
+            writer.save(snapshot_of(target, "a", 2))
             disk.failures = 0
             await until(lambda: disk.saved)
 
@@ -546,157 +532,14 @@ def test_a_newer_state_takes_the_place_of_one_that_could_not_be_written(target: 
     assert disk.saved == ["a 2"]
 
 
-def test_a_keeper_loads_what_the_storage_has(target: Target) -> None:
-    assert asyncio.run(StateWriter(Disk()).load([target])) == {"nz": STATE}
+def test_the_writer_loads_the_state_files(target: Target) -> None:
+    assert asyncio.run(StateWriter(FullDisk()).load([target])) == {"nz": STATE}
 
 
-def test_without_a_folder_nothing_is_kept(target: Target, tmp_path: Path) -> None:
-    forgetful = open_storage(None)
-    forgetful.keep(TargetSnapshot(target, STATE, is_stale=False))
-    asyncio.run(forgetful.run())
-    assert isinstance(forgetful, NullStorage)
-    assert asyncio.run(forgetful.load([target])) == {}
-    assert isinstance(open_storage(tmp_path), StateWriter)
-
-
-# Where polling goes on.
-
-
-def polls_after(rhythm: ScheduleState, target: Target, seconds: float) -> list[float]:
-    """When a target that was polled before this program began is polled, until so many seconds."""
-    began: list[float] = []
-
-    async def fetch(_send: Transport, _now: float) -> PollResult:
-        began.append(elapsed())
-        raise PollError(FailureReason.SERVER_ERROR, "HTTP status 503")
-
-    async def main() -> None:
-        limits = Limits(1, 1000.0)
-        async with PollScheduler(
-            lambda *_: None, limits, lambda: NOW + elapsed(), lambda: 0.5
-        ) as scheduler:
-            scheduler.start(
-                [PollTarget(target, fetch, HttpClient("tests").transport(Http()))],
-                {target.name: rhythm},
-            )
-            await asyncio.sleep(seconds)
-
-    in_virtual_time(main())
-    return began
-
-
-@pytest.mark.parametrize(("due", "first"), [(NOW + 840, 840), (NOW, 0), (NOW - 10**6, 0)])
-def test_the_next_poll_keeps_its_time(target: Target, due: float, first: float) -> None:
-    last = PollOutcome(POLL_RESULT, 0.25, 2, NOW - 60, due)
-    assert polls_after(ScheduleState(last), target, first + 1) == [first]
-
-
-def test_a_back_off_goes_on_from_where_it_was(target: Target) -> None:
-    last = PollOutcome(
-        PollFailure(FailureReason.SERVER_ERROR, "HTTP status 503"), 0.25, 2, NOW, NOW + 120
-    )
-    assert polls_after(ScheduleState(last, failures=3), target, 1000) == [120, 360, 840]
-    assert polls_after(ScheduleState(), target, 400) == [0, 30, 90, 210]
-
-
-def test_a_refused_key_waits_for_its_time_unless_its_file_changes(tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text("demo-key-1-not-real\n")
-    key.chmod(0o600)
-    target = configured(tmp_path, key=f"api_key_file: {key}")
-    assert polls_after(ScheduleState(REFUSED, failures=1), target, 7001) == [7000]
-
-
-# The whole program.
-
-NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
-PLAN = Plan(7, "Yearly", 100, "NZD", 100, 40, NEW_YEAR, NEW_YEAR.replace(year=2036))
-ACCOUNTS = Accounts((), (Group(456, "Acme", "demo-key-1-not-real", (PLAN,)),))
-USED = 'xtracta_documents_used{target="nz",group_id="456",plan_id="7"} 40'
-
-
-async def page_once_ready(url: str) -> str:
-    """The page of an exporter that may not have started yet, once it is ready."""
-    async with asyncio.timeout(20), httpx.AsyncClient(base_url=url, trust_env=False) as client:
-        while True:
-            with suppress(httpx.TransportError):
-                if (await client.get("/-/ready")).status_code == 200:
-                    return (await client.get("/metrics")).text
-            await asyncio.sleep(0.02)
-
-
-async def run_until_ready(folder: Path) -> str:
-    """Run the service until it is ready and stop it: its page, as it was then."""
-    stop = asyncio.Event()
-    [bound] = sockets = bound_sockets(["127.0.0.1:0"])
-    path = folder / "config.yaml"
-    options = ServeOptions(path, {}, sockets, storage_path=folder / "state")
-    service = Service(options, load_config(path, {}), HttpClient("test/1"))
-    running = asyncio.create_task(service.run(stop, asyncio.Event()))
-    page = await page_once_ready(url_of(bound))
-    stop.set()
-    await running
-    return page
-
-
-def calls_over_restarts(accounts: Accounts, folder: Path) -> tuple[list[str], int]:
-    """The pages of two runs, and how often the vendor was asked."""
-    vendors = Vendors(accounts)
-
-    async def main() -> list[str]:
-        async with vendors.serve() as url:
-            configured(folder, url=url)
-            return [await run_until_ready(folder) for _ in range(2)]
-
-    pages = asyncio.run(main())
-    return pages, sum(
-        count for (path, _), count in vendors.calls.items() if path == "/v1/billings/usage"
-    )
-
-
-@pytest.mark.e2e
-def test_a_restart_leaves_no_hole_and_asks_for_nothing(tmp_path: Path) -> None:
-    pages, calls = calls_over_restarts(ACCOUNTS, tmp_path)
-    assert all(USED in page for page in pages)
-    assert calls == 1
-
-
-@pytest.mark.e2e
-def test_a_back_off_goes_on_after_a_restart(tmp_path: Path) -> None:
-    pages, calls = calls_over_restarts(Accounts(), tmp_path)
-    assert all('docusage_target_up{target="nz",vendor="xtracta"} 0' in page for page in pages)
-    assert calls == 1
-
-
-@pytest.mark.e2e
-def test_a_crash_loop_makes_one_call(tmp_path: Path) -> None:
-    vendors = Vendors(ACCOUNTS)
-    state = tmp_path / "state"
-
-    async def main() -> None:
-        async with vendors.serve() as url:
-            configured(tmp_path, url=url)
-            for _ in range(3):
-                async with crashing(tmp_path, state) as exporter:
-                    assert USED in await page_once_ready(exporter)
-                    await until(lambda: list(state.glob("*.json")))
-
-    asyncio.run(main())
-    assert vendors.calls["/v1/billings/usage", "456"] == 1
-
-
-@asynccontextmanager
-async def crashing(folder: Path, state: Path) -> AsyncIterator[str]:
-    """The real program at a URL, killed at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "exporter", "--log.level=error"),
-        *(f"--config.file={folder / 'config.yaml'}", f"--storage.path={state}"),
-        env={**os.environ, "DOCUSAGE_WEB_LISTEN_ADDRESS": address},
-    )
-    try:
-        yield f"http://{address}"
-    finally:
-        process.kill()
-        await process.wait()
+def test_without_a_folder_nothing_is_stored(target: Target, tmp_path: Path) -> None:
+    storage = open_storage(None, elapsed)
+    storage.save(TargetSnapshot(target, STATE, is_stale=False))
+    asyncio.run(storage.run())
+    assert isinstance(storage, NullStorage)
+    assert asyncio.run(storage.load([target])) == {}
+    assert isinstance(open_storage(tmp_path, elapsed), StateWriter)

@@ -25,7 +25,7 @@ from exporter.demo.accounts import Accounts, Organization
 from exporter.demo.vendors import Vendors
 from exporter.metrics.exposition import target_lines
 from exporter.model import FailureReason, PollError, PollOutcome, PollResult
-from exporter.polling.poll import Limits
+from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.scheduler import PollScheduler
 from exporter.state.presentation import format_state, to_json
 from exporter.state.store import StateStore
@@ -266,7 +266,7 @@ def test_a_traceback_of_a_failure_holds_no_key() -> None:
         async with peer(lambda _: [refusal(key)]) as there:
             asking = source(there.url, api_key=key)
             try:
-                await asking.fetch(asking.send, 0.0)
+                await asking.poller(asking.transport, 0.0)
             except PollError as error:
                 shown = "".join(traceback.format_exception(error)) + repr(error)
                 assert "HTTP status 401: <secret>" in shown
@@ -395,14 +395,14 @@ def test_a_refused_key_slows_down_and_the_changed_file_is_tried_at_once(tmp_path
 
     async def main() -> None:
         target = affinda_settings(api_key=None, api_key_file=str(path), poll={"interval": "15m"})
-        asking = connected(target)._replace(send=send)
+        asking = connected(target)._replace(transport=send)
         async with PollScheduler(
-            lambda _, outcome: outcomes.append(outcome), Limits(1, 1.0)
+            lambda _, outcome: outcomes.append(outcome), PollSlots(1, RateLimiter(1.0))
         ) as scheduler:
             scheduler.start([asking])
             await asyncio.sleep(6 * 3600)
             refused = len(outcomes)
-            assert refused <= 6  # after 0, 0.5, 1.5, 3.5 and 5.5 hours
+            assert refused <= 6  # after 0, 0.01, 0.5, 1.5, 3.5 and 5.5 hours
             path.write_text("a-new-key-2")
             await asyncio.sleep(6)
             assert len(outcomes) == refused + 1

@@ -1,4 +1,4 @@
-"""The guard: who is let through, how often, and at what cost."""
+"""The middleware: authentication, rate limit and headers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from raw_http_client import echo
 
 from exporter.server.messages import Request, Response
-from exporter.web.basic_auth import BusyError, Login, Passwords, login_of
-from exporter.web.middleware import Guard
-from exporter.web.web_config.models import Rate, WebConfig
+from exporter.web.basic_auth import BasicAuth, BusyError, Credentials, parse_credentials
+from exporter.web.middleware import Middleware
+from exporter.web.web_config.models import RateLimit, WebConfig
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -36,14 +36,14 @@ def basic(login: str | bytes) -> Headers:
     return [(b"authorization", b"Basic " + base64.b64encode(raw))]
 
 
-class Counting:
-    """bcrypt, with a list of what it was asked."""
+class RecordedChecks:
+    """bcrypt, with a list of its calls."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[bytes, bytes]] = []
+        self.calls: list[tuple[bytes, bytes]] = []
 
     def __call__(self, password: bytes, hashed: bytes) -> bool:
-        self.asked.append((password, hashed))
+        self.calls.append((password, hashed))
         return bcrypt.checkpw(password, hashed)
 
 
@@ -51,17 +51,17 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(main)
 
 
-def fits(headers: Headers, users: Mapping[str, str] = USERS) -> bool:
-    passwords = Passwords()
+def is_authenticated(headers: Headers, users: Mapping[str, str] = USERS) -> bool:
+    basic_auth = BasicAuth()
     try:
-        return asyncio.run(passwords.fit(users, headers))
+        return asyncio.run(basic_auth.authenticate(users, headers))
     finally:
-        passwords.close()
+        basic_auth.close()
 
 
 @pytest.mark.parametrize("login", ["alice:secret", "bob:pä:ss", f"long:{LONG}"])
-def test_a_user_with_the_right_password_is_let_in(login: str) -> None:
-    assert fits(basic(login))
+def test_a_user_with_the_right_password_is_authenticated(login: str) -> None:
+    assert is_authenticated(basic(login))
 
 
 @pytest.mark.parametrize(
@@ -89,80 +89,82 @@ def test_a_user_with_the_right_password_is_let_in(login: str) -> None:
         [(b"x-authorization", basic("alice:secret")[0][1])],
     ],
 )
-def test_anything_else_is_not(headers: Headers) -> None:
-    assert not fits(headers)
+def test_other_credentials_are_rejected(headers: Headers) -> None:
+    assert not is_authenticated(headers)
 
 
-def test_the_scheme_may_be_written_in_any_case() -> None:
+def test_the_authentication_scheme_is_case_insensitive() -> None:
     ((_, value),) = basic("alice:secret")
-    assert login_of([(b"Authorization", b"bASIC  " + value[6:])]) == Login("alice", b"secret")
+    assert parse_credentials([(b"Authorization", b"bASIC  " + value[6:])]) == Credentials(
+        "alice", b"secret"
+    )
 
 
 @given(st.binary())
-def test_no_authorization_makes_an_error(value: bytes) -> None:
-    login_of([(b"authorization", value)])
-    login_of([(b"authorization", b"Basic " + value)])
+def test_any_authorization_header_is_parsed_without_an_error(value: bytes) -> None:
+    parse_credentials([(b"authorization", value)])
+    parse_credentials([(b"authorization", b"Basic " + value)])
 
 
-def test_a_password_that_was_right_is_checked_once_and_a_wrong_one_each_time() -> None:
+def test_valid_credentials_are_cached_and_invalid_ones_are_not() -> None:
     async def main() -> None:
-        check = Counting()
-        passwords = Passwords(check)
+        check = RecordedChecks()
+        basic_auth = BasicAuth(check)
         for login in ("alice:secret", "alice:wrong", "alice:secret", "alice:wrong"):
-            await passwords.fit(USERS, basic(login))
-        passwords.close()
-        assert [password for password, _ in check.asked] == [b"secret", b"wrong", b"wrong"]
+            await basic_auth.authenticate(USERS, basic(login))
+        basic_auth.close()
+        assert [password for password, _ in check.calls] == [b"secret", b"wrong", b"wrong"]
 
     run(main())
 
 
-def test_a_remembered_password_counts_for_its_own_user_and_hash_alone() -> None:
+def test_cached_credentials_are_valid_only_for_their_user_and_hash() -> None:
     async def main() -> None:
-        passwords = Passwords()
+        basic_auth = BasicAuth()
         users = {"a": USERS["alice"], "as": USERS["alice"]}
-        assert await passwords.fit(users, basic("as:secret"))
-        assert not await passwords.fit(users, basic("a:ssecret"))
+        assert await basic_auth.authenticate(users, basic("as:secret"))
+        assert not await basic_auth.authenticate(users, basic("a:ssecret"))
         changed = {"as": bcrypt.hashpw(b"other", bcrypt.gensalt(4)).decode()}
-        assert not await passwords.fit(changed, basic("as:secret"))
-        assert not await passwords.fit({"b": USERS["bob"]}, basic("as:secret"))
-        passwords.close()
+        assert not await basic_auth.authenticate(changed, basic("as:secret"))
+        assert not await basic_auth.authenticate({"b": USERS["bob"]}, basic("as:secret"))
+        basic_auth.close()
 
     run(main())
 
 
-def test_what_is_remembered_is_bounded_and_the_longest_unused_goes_first() -> None:
+def test_the_cache_of_credentials_evicts_the_least_recently_used() -> None:
     async def main() -> None:
-        check = Counting()
-        passwords = Passwords(check)
+        check = RecordedChecks()
+        basic_auth = BasicAuth(check)
         users = {str(number): USERS["alice"] for number in range(101)}
         for number in range(100):
-            assert await passwords.fit(users, basic(f"{number}:secret"))
+            assert await basic_auth.authenticate(users, basic(f"{number}:secret"))
         for user in ("0", "100", "0"):
-            assert await passwords.fit(users, basic(f"{user}:secret"))
-        assert len(check.asked) == 101
-        assert await passwords.fit(users, basic("1:secret"))
-        assert len(check.asked) == 102
-        passwords.close()
+            assert await basic_auth.authenticate(users, basic(f"{user}:secret"))
+        assert len(check.calls) == 101
+        assert await basic_auth.authenticate(users, basic("1:secret"))
+        assert len(check.calls) == 102
+        basic_auth.close()
 
     run(main())
 
 
-def test_an_unknown_user_costs_what_a_known_one_does_and_always_the_same() -> None:
+def test_an_unknown_user_is_checked_at_the_cost_of_a_known_one_and_always_the_same() -> None:
     async def main() -> None:
-        check = Counting()
-        passwords = Passwords(check)
+        check = RecordedChecks()
+        basic_auth = BasicAuth(check)
         for number in range(100):
             for _ in range(2):
-                assert not await passwords.fit(USERS, basic(f"nobody{number}:x"))
-        costs = [hashed[4:6] for _, hashed in check.asked]
+                assert not await basic_auth.authenticate(USERS, basic(f"nobody{number}:x"))
+        costs = [hashed[4:6] for _, hashed in check.calls]
         assert costs[::2] == costs[1::2]
         assert set(costs) == {b"04", b"05"}
-        passwords.close()
+        basic_auth.close()
 
     run(main())
 
 
-def test_one_password_is_checked_at_a_time_and_few_may_wait() -> None:
+def test_passwords_are_checked_one_at_a_time_and_pending_checks_are_limited() -> None:
     async def main() -> None:
         release, running = threading.Event(), []
 
@@ -171,107 +173,128 @@ def test_one_password_is_checked_at_a_time_and_few_may_wait() -> None:
             release.wait(5)
             return True
 
-        passwords = Passwords(check)
+        basic_auth = BasicAuth(check)
         users = {"alice": USERS["alice"]}
         waiting = [
-            asyncio.create_task(passwords.fit(users, basic(f"alice:{number}")))
+            asyncio.create_task(basic_auth.authenticate(users, basic(f"alice:{number}")))
             for number in range(20)
         ]
         await asyncio.sleep(0.02)
         assert len(running) == 1
         with pytest.raises(BusyError):
-            await passwords.fit(users, basic("alice:late"))
+            await basic_auth.authenticate(users, basic("alice:late"))
         release.set()
         assert all(await asyncio.gather(*waiting))
-        assert await passwords.fit(users, basic("alice:later"))
-        passwords.close()
+        assert await basic_auth.authenticate(users, basic("alice:later"))
+        basic_auth.close()
 
     run(main())
 
 
-def test_those_who_come_with_the_same_login_share_one_check() -> None:
+def test_concurrent_requests_with_the_same_credentials_share_one_check() -> None:
     async def main() -> None:
-        check = Counting()
-        passwords = Passwords(check)
-        logins = [passwords.fit(USERS, basic("alice:secret")) for _ in range(1000)]
-        impatient = asyncio.create_task(passwords.fit(USERS, basic("alice:secret")))
+        check = RecordedChecks()
+        basic_auth = BasicAuth(check)
+        logins = [basic_auth.authenticate(USERS, basic("alice:secret")) for _ in range(1000)]
+        cancelled = asyncio.create_task(basic_auth.authenticate(USERS, basic("alice:secret")))
         await asyncio.sleep(0)
-        impatient.cancel()
+        cancelled.cancel()
         assert all(await asyncio.gather(*logins))
-        assert impatient.cancelled()
-        assert len(check.asked) == 1
-        passwords.close()
+        assert cancelled.cancelled()
+        assert len(check.calls) == 1
+        basic_auth.close()
 
     run(main())
 
 
-def answers(guard: Guard, count: int, headers: Headers | None = None) -> list[int]:
+def statuses(middleware: Middleware, count: int, headers: Headers | None = None) -> list[int]:
     async def main() -> list[int]:
         request = Request("GET", "/", headers or [])
-        return [(await guard.answer(request)).status for _ in range(count)]
+        return [(await middleware.handle(request)).status for _ in range(count)]
 
     return asyncio.run(main())
 
 
 class Clock:
+    """Monotonic seconds."""
+
     now = 0.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def test_a_burst_is_let_through_and_then_a_request_each_interval() -> None:
+def test_the_rate_limit_accepts_a_burst_and_then_a_request_per_interval() -> None:
     clock = Clock()
-    guard = Guard(echo, lambda: WebConfig(rate=Rate(0.5, 3)), Passwords(), clock)
-    assert answers(guard, 5) == [200, 200, 200, 429, 429]
+    middleware = Middleware(
+        echo, lambda: WebConfig(rate_limit=RateLimit(0.5, 3)), BasicAuth(), clock=clock
+    )
+    assert statuses(middleware, 5) == [200, 200, 200, 429, 429]
     clock.now = 0.4
-    assert answers(guard, 1) == [429]
+    assert statuses(middleware, 1) == [429]
     clock.now = 1.1
-    assert answers(guard, 3) == [200, 200, 429]
+    assert statuses(middleware, 3) == [200, 200, 429]
     clock.now = 1000
-    assert answers(guard, 4) == [200, 200, 200, 429]
+    assert statuses(middleware, 4) == [200, 200, 200, 429]
 
 
-def test_another_rate_begins_anew_and_the_same_one_goes_on() -> None:
-    rates = [Rate(10, 1), Rate(10, 1), Rate(10, 2), Rate(10, 2), Rate(10, 2)]
-    turns = iter(rates)
-    guard = Guard(echo, lambda: WebConfig(rate=next(turns)), Passwords(), Clock())
-    assert answers(guard, 5) == [200, 429, 200, 200, 429]
+def test_a_rate_limit_without_a_burst_rejects_every_request() -> None:
+    clock = Clock()
+    limit = RateLimit(1, 0)
+    middleware = Middleware(echo, lambda: WebConfig(rate_limit=limit), BasicAuth(), clock=clock)
+    assert statuses(middleware, 1) == [429]
+    clock.now = 1000
+    assert statuses(middleware, 1) == [429]
 
 
-def test_the_rate_limit_comes_before_the_password() -> None:
-    guard = Guard(echo, lambda: WebConfig(users=USERS, rate=Rate(1, 1)), Passwords(), Clock())
-    assert answers(guard, 2) == [401, 429]
+def test_a_changed_rate_limit_starts_with_a_full_token_bucket() -> None:
+    rates = [
+        RateLimit(10, 1),
+        RateLimit(10, 1),
+        RateLimit(10, 2),
+        RateLimit(10, 2),
+        RateLimit(10, 2),
+    ]
+    configs = iter([WebConfig(rate_limit=each) for each in rates])
+    middleware = Middleware(echo, lambda: next(configs), BasicAuth(), clock=Clock())
+    assert statuses(middleware, 5) == [200, 429, 200, 200, 429]
 
 
-def test_too_many_logins_at_once_are_turned_away() -> None:
-    class Crowded(Passwords):
-        async def fit(self, *_: Any) -> bool:  # noqa: ANN401  whoever asks
+def test_the_rate_limit_applies_before_authentication() -> None:
+    middleware = Middleware(
+        echo, lambda: WebConfig(users=USERS, rate_limit=RateLimit(1, 1)), BasicAuth(), clock=Clock()
+    )
+    assert statuses(middleware, 2) == [401, 429]
+
+
+def test_too_many_pending_checks_are_answered_with_503() -> None:
+    class Busy(BasicAuth):
+        async def authenticate(self, *_: Any) -> bool:  # noqa: ANN401  any arguments
             raise BusyError
 
-    guard = Guard(echo, lambda: WebConfig(users=USERS), Crowded(), Clock())
-    assert answers(guard, 1, basic("alice:secret")) == [503]
+    middleware = Middleware(echo, lambda: WebConfig(users=USERS), Busy(), clock=Clock())
+    assert statuses(middleware, 1, basic("alice:secret")) == [503]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "NONSENSE"])
 @pytest.mark.parametrize("path", ["/", "/-/healthy", "/-/ready", "/-/reload", "/metrics", "/no"])
-def test_no_path_is_answered_without_the_password(method: str, path: str) -> None:
+def test_every_path_requires_authentication(method: str, path: str) -> None:
     async def main() -> Response:
-        guard = Guard(echo, lambda: WebConfig(users=USERS), Passwords())
-        return await guard.answer(Request(method, path, []))
+        middleware = Middleware(echo, lambda: WebConfig(users=USERS), BasicAuth())
+        return await middleware.handle(Request(method, path, []))
 
     response = asyncio.run(main())
     assert response.status == 401
     assert dict(response.headers)[b"www-authenticate"].startswith(b"Basic ")
 
 
-def test_the_headers_of_the_web_configuration_are_in_every_response() -> None:
+def test_headers_of_the_web_configuration_are_added_to_every_response() -> None:
     web = WebConfig(headers=((b"x-frame-options", b"deny"),), users=USERS)
-    guard = Guard(echo, lambda: web, Passwords())
+    middleware = Middleware(echo, lambda: web, BasicAuth())
 
     async def main() -> None:
         for headers in ([], basic("alice:secret")):
-            response = await guard.answer(Request("GET", "/", headers))
+            response = await middleware.handle(Request("GET", "/", headers))
             assert response.headers[-1] == (b"x-frame-options", b"deny")
 
     run(main())

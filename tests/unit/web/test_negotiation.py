@@ -1,4 +1,4 @@
-"""What a client accepts: every header has an answer."""
+"""Content negotiation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.metrics.exposition import Format
-from exporter.web.negotiation import alternatives, chosen_format, takes_gzip
+from exporter.web.negotiation import accept_entries, accepts_gzip, choose_format
 
 TEXT, OPENMETRICS = Format.TEXT, Format.OPENMETRICS
 PROMETHEUS_3 = (
@@ -47,14 +47,14 @@ PROMETHEUS_2 = (
         (b"\xff\xfe;;=,,;q=", TEXT),
     ],
 )
-def test_the_format_is_the_one_that_is_asked_for(accept: bytes, form: Format) -> None:
-    assert chosen_format([(b"Accept", accept)]) is form
+def test_the_accept_header_chooses_the_format(accept: bytes, form: Format) -> None:
+    assert choose_format([(b"Accept", accept)]) is form
 
 
-def test_several_headers_are_one() -> None:
+def test_several_accept_headers_are_combined() -> None:
     headers = [(b"accept", b"text/plain;q=0.1"), (b"accept", b"application/openmetrics-text;q=0.2")]
-    assert chosen_format(headers) is OPENMETRICS
-    assert chosen_format([]) is TEXT
+    assert choose_format(headers) is OPENMETRICS
+    assert choose_format([]) is TEXT
 
 
 @pytest.mark.parametrize(
@@ -73,19 +73,19 @@ def test_several_headers_are_one() -> None:
         (b"", False),
     ],
 )
-def test_gzip_is_for_who_takes_it(accept: bytes, *, gzipped: bool) -> None:
-    assert takes_gzip([(b"accept-encoding", accept)]) is gzipped
+def test_the_accept_encoding_header_chooses_gzip(accept: bytes, *, gzipped: bool) -> None:
+    assert accepts_gzip([(b"accept-encoding", accept)]) is gzipped
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"accept", b"ACCEPT"]), st.binary())))
-def test_any_bytes_are_alternatives_of_a_quality_from_0_to_1(
+def test_any_bytes_are_parsed_to_entries_with_a_quality_from_0_to_1(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
-    assert all(0 <= each.quality <= 1 for each in alternatives(headers, b"accept"))
+    assert all(0 <= each.quality <= 1 for each in accept_entries(headers, b"accept"))
 
 
 @pytest.mark.parametrize("value", [b"," * 60_000, b";" * 60_000, b"a;q=1," * 10_000])
-def test_a_long_header_costs_no_more_than_a_short_one(value: bytes) -> None:
+def test_only_the_first_entries_of_a_long_header_are_parsed(value: bytes) -> None:
     before = time.process_time()
-    assert len(list(alternatives([(b"accept", value)], b"accept"))) <= 32
+    assert len(list(accept_entries([(b"accept", value)], b"accept"))) <= 32
     assert time.process_time() - before < 0.05

@@ -23,16 +23,16 @@ from exporter.server.server import Server
 from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.web.routes import Application
-from exporter.web.status_page import Site, status_page
+from exporter.web.status_page import PageInfo, status_page
 from exporter.web.status_rows import span
-from exporter.web.status_style import DARK, LIGHT, STYLE, headers
+from exporter.web.status_style import DARK, LIGHT, STYLE, security_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NOW = 1_795_000_000.0  # 2026-11-18
 DAY = 86_400
-SITE = Site("1.2.3")
+INFO = PageInfo("1.2.3")
 PLENTY = Allowance(
     "eUrAcMe1",
     "credits",
@@ -89,9 +89,9 @@ def waiting(name: str) -> TargetSnapshot:
 
 
 def shown(
-    snapshots: Iterable[TargetSnapshot], query: bytes = b"", site: Site = SITE
+    snapshots: Iterable[TargetSnapshot], query: bytes = b"", info: PageInfo = INFO
 ) -> html.HtmlElement:
-    return html.document_fromstring(status_page(snapshots, query, site, NOW).decode())
+    return html.document_fromstring(status_page(snapshots, query, info, NOW).decode())
 
 
 def words(element: html.HtmlElement) -> str:
@@ -293,7 +293,7 @@ def test_links_to_other_pages_keep_the_filters() -> None:
 
 
 def test_the_page_leads_to_the_others_behind_any_proxy() -> None:
-    page = shown([], site=Site("1.2.3", "/my/metrics", "shard 0 of 4"))
+    page = shown([], info=PageInfo("1.2.3", "/my/metrics", "shard 0 of 4"))
     assert page.xpath("//header//a/@href") == [
         "my/metrics",
         "config",
@@ -312,12 +312,12 @@ def test_nothing_from_outside_becomes_markup() -> None:
         up(EVIL, allowance, vendor=EVIL),
         down("other", PollFailure(FailureReason.AUTH, EVIL)),
     ]
-    site = Site(EVIL, "/" + EVIL, EVIL)
-    page = shown(snapshots, b"name=%22%3E%3Cscript%3E&vendor=%27%3E", site)
-    everything = [*page.iter(), *shown(snapshots, b"", site).iter()]
+    info = PageInfo(EVIL, "/" + EVIL, EVIL)
+    page = shown(snapshots, b"name=%22%3E%3Cscript%3E&vendor=%27%3E", info)
+    everything = [*page.iter(), *shown(snapshots, b"", info).iter()]
     assert not [element for element in everything if element.tag in {"script", "b"}]
     assert not [name for element in everything for name in element.attrib if name.startswith("on")]
-    assert names(shown(snapshots, b"", site)) == [EVIL, "other"]
+    assert names(shown(snapshots, b"", info)) == [EVIL, "other"]
 
 
 @given(st.binary())
@@ -330,7 +330,7 @@ def test_a_query_of_too_many_fields_chooses_nothing() -> None:
 
 
 def test_text_that_utf8_cannot_hold_does_no_harm() -> None:
-    assert "acme?" in status_page([up("acme\ud800")], b"", SITE, NOW).decode()
+    assert "acme?" in status_page([up("acme\ud800")], b"", INFO, NOW).decode()
 
 
 def luminance(colour: str) -> float:
@@ -365,13 +365,13 @@ def test_edges_of_fields_and_bars_stand_out_as_wcag_asks(colours: dict[str, str]
 
 
 def test_the_page_may_load_its_own_style_and_nothing_else() -> None:
-    policy = dict(headers())[b"content-security-policy"].decode()
+    policy = dict(security_headers())[b"content-security-policy"].decode()
     assert re.fullmatch(
         r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/]{43}='; img-src data:; "
         r"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         policy,
     )
-    page = status_page(MIXED, b"", SITE, NOW).decode()
+    page = status_page(MIXED, b"", INFO, NOW).decode()
     assert f"<style>{STYLE}</style>" in page
     assert "style=" not in page
 
@@ -399,12 +399,12 @@ def served(snapshots: list[TargetSnapshot]) -> Iterator[str]:
     for snapshot in snapshots:
         if snapshot.state.last_poll:
             store.record(snapshot.target.name, snapshot.state.last_poll)
-    application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, SITE)
+    application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, INFO)
     (socket,) = bound_sockets(["127.0.0.1:0"])
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
-        async with Server(application.answer).serving([socket]):
+        async with Server(application.handle).serving([socket]):
             await stop.wait()
 
     thread = Thread(target=loop.run_until_complete, args=[serve()])

@@ -1,10 +1,10 @@
-"""TLS as a web configuration asks for it: every option seen from a client's side."""
+"""The TLS options of a web configuration, as clients see them."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from raw_http_client import status_code
@@ -16,26 +16,26 @@ from exporter.web.web_config.tls import (
     CIPHER_SUITES,
     CURVES,
     TlsError,
-    context,
-    names_in,
+    alternative_names,
+    create_context,
     set_cipher_suites,
-    set_curve,
+    set_curves,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HERE = certificate("here")
+SERVER = certificate("server")
 ALICE = certificate("alice", "DNS:alice.example,email:alice@example.com,IP:::1,URI:spiffe://x/a")
 BOB = certificate("bob", "DNS:bob.example,IP:192.0.2.7")
-KNOWN = "client_ca_file: ca.pem"
+CLIENT_CA = "client_ca_file: ca.pem"
 
 
 def live(folder: Path, *lines: str) -> LiveWebConfig:
-    """A web configuration with these lines below `tls_server_config`; ALICE and BOB are known."""
-    (folder / "cert.pem").write_text(HERE.cert)
-    (folder / "key.pem").write_text(HERE.key)
+    """A web configuration with these lines in `tls_server_config`; ca.pem has ALICE and BOB."""
+    (folder / "cert.pem").write_text(SERVER.cert)
+    (folder / "key.pem").write_text(SERVER.key)
     (folder / "ca.pem").write_text(ALICE.cert + BOB.cert)
     path = folder / "web.yaml"
     whole = ["tls_server_config:", "cert_file: cert.pem", "key_file: key.pem", *lines]
@@ -44,10 +44,10 @@ def live(folder: Path, *lines: str) -> LiveWebConfig:
 
 
 def connects(web: LiveWebConfig, client: ssl.SSLContext) -> bool:
-    """Whether a client gets a page."""
+    """Whether a client gets a response."""
 
     async def main() -> bool:
-        async with running_web_server(web.current) as here:
+        async with running_web_server(web.current, has_tls=True) as here:
             try:
                 return status_code(await here.send(tls=client)) == 200
             except (ssl.SSLError, ConnectionError):
@@ -60,7 +60,10 @@ def negotiated(web: LiveWebConfig, client: ssl.SSLContext) -> tuple[str, str]:
     """The version and the cipher that a client and the server agree on."""
 
     async def main() -> tuple[str, str]:
-        async with running_web_server(web.current) as here, here.client(client) as connection:
+        async with (
+            running_web_server(web.current, has_tls=True) as here,
+            here.client(client) as connection,
+        ):
             tls: ssl.SSLObject = connection.transport.get_extra_info("ssl_object")
             cipher = tls.cipher()
             assert cipher
@@ -69,28 +72,30 @@ def negotiated(web: LiveWebConfig, client: ssl.SSLContext) -> tuple[str, str]:
     return asyncio.run(main())
 
 
-STRANGER = certificate("stranger")
+UNTRUSTED = certificate("untrusted")
 
 
 @pytest.mark.parametrize(
-    ("policy", "nobody", "known", "stranger"),
+    ("auth_type", "without", "trusted", "untrusted"),
     [
         ("NoClientCert", True, True, True),
         ("VerifyClientCertIfGiven", True, True, False),
         ("RequireAndVerifyClientCert", False, True, False),
     ],
 )
-def test_clients_are_let_in_as_the_policy_says(
-    tmp_path: Path, policy: str, *, nobody: bool, known: bool, stranger: bool
+def test_client_certificates_are_verified_as_client_auth_type_says(
+    tmp_path: Path, auth_type: str, *, without: bool, trusted: bool, untrusted: bool
 ) -> None:
-    authorities = [] if policy == "NoClientCert" else [KNOWN]
-    web = live(tmp_path, f"client_auth_type: {policy}", *authorities)
-    assert connects(web, client_context()) is nobody
-    assert connects(web, client_context(ALICE)) is known
-    assert connects(web, client_context(STRANGER)) is stranger
+    authorities = [] if auth_type == "NoClientCert" else [CLIENT_CA]
+    web = live(tmp_path, f"client_auth_type: {auth_type}", *authorities)
+    assert connects(web, client_context()) is without
+    assert connects(web, client_context(ALICE)) is trusted
+    assert connects(web, client_context(UNTRUSTED)) is untrusted
 
 
-def test_without_authorities_the_systems_own_decide(tmp_path: Path) -> None:
+def test_without_a_client_ca_given_certificates_are_verified_with_the_systems(
+    tmp_path: Path,
+) -> None:
     web = live(tmp_path, "client_auth_type: VerifyClientCertIfGiven")
     assert connects(web, client_context())
     assert not connects(web, client_context(ALICE))
@@ -111,12 +116,12 @@ def test_without_authorities_the_systems_own_decide(tmp_path: Path) -> None:
         ("example", False, False),
     ],
 )
-def test_a_client_needs_one_of_the_allowed_names(
+def test_a_client_certificate_needs_one_of_the_allowed_names(
     tmp_path: Path, allowed: str, *, alice: bool, bob: bool
 ) -> None:
     web = live(
         tmp_path,
-        KNOWN,
+        CLIENT_CA,
         "client_auth_type: RequireAndVerifyClientCert",
         f"client_allowed_sans: [{allowed}]",
     )
@@ -124,10 +129,10 @@ def test_a_client_needs_one_of_the_allowed_names(
     assert connects(web, client_context(BOB)) is bob
 
 
-def test_names_of_other_kinds_are_none() -> None:
+def test_names_of_other_types_are_ignored() -> None:
     names = (("DNS", "a"), ("DirName", ((("commonName", "b"),),)), ("IP Address", "<invalid>"))
-    assert list(names_in({"subjectAltName": names})) == ["a", "<invalid>"]
-    assert list(names_in({})) == []
+    assert list(alternative_names({"subjectAltName": names})) == ["a", "<invalid>"]
+    assert list(alternative_names({})) == []
 
 
 def limited(version: ssl.TLSVersion) -> ssl.SSLContext:
@@ -145,13 +150,13 @@ def limited(version: ssl.TLSVersion) -> ssl.SSLContext:
         (["min_version: TLS12", "max_version: TLS13"], True, True),
     ],
 )
-def test_versions_are_bounded(tmp_path: Path, lines: list[str], *, old: bool, new: bool) -> None:
+def test_versions_are_limited(tmp_path: Path, lines: list[str], *, old: bool, new: bool) -> None:
     web = live(tmp_path, *lines)
     assert connects(web, limited(ssl.TLSVersion.TLSv1_2)) is old
     assert connects(web, limited(ssl.TLSVersion.TLSv1_3)) is new
 
 
-def test_only_the_suites_that_are_listed_are_used_and_tls_1_3_has_its_own(tmp_path: Path) -> None:
+def test_cipher_suites_limit_tls_1_2_only(tmp_path: Path) -> None:
     web = live(tmp_path, "cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]")
     old = limited(ssl.TLSVersion.TLSv1_2)
     assert negotiated(web, old) == ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384")
@@ -161,7 +166,7 @@ def test_only_the_suites_that_are_listed_are_used_and_tls_1_3_has_its_own(tmp_pa
 
 
 @pytest.mark.parametrize(("prefers", "size"), [("true", 256), ("false", 128)])
-def test_the_order_of_suites_is_the_servers_or_the_clients(
+def test_prefer_server_cipher_suites_decides_whose_order_is_used(
     tmp_path: Path, prefers: str, size: int
 ) -> None:
     suites = [f"TLS_ECDHE_ECDSA_WITH_AES_{each}" for each in ("256_GCM_SHA384", "128_GCM_SHA256")]
@@ -175,30 +180,81 @@ def test_the_order_of_suites_is_the_servers_or_the_clients(
     assert f"AES{size}" in negotiated(web, client)[1]
 
 
-@pytest.mark.parametrize("curve", CURVES)
-def test_the_one_curve_that_is_preferred_is_the_only_one(tmp_path: Path, curve: str) -> None:
+CLASSIC_CURVES = [curve for curve in CURVES if curve != "X25519MLKEM768"]  # OpenSSL 3.5 has that
+
+
+@pytest.mark.parametrize("curve", CLASSIC_CURVES)
+def test_a_single_curve_is_the_only_one_accepted(tmp_path: Path, curve: str) -> None:
     web = live(tmp_path, f"curve_preferences: [{curve}]")
-    for name, openssl in CURVES.items():
+    for name in CLASSIC_CURVES:
         client = client_context()
-        client.set_ecdh_curve(openssl)
+        client.set_ecdh_curve(CURVES[name])
         assert connects(web, client) is (name == curve)
 
 
+class OneCurve:
+    """A context of Python before 3.15: only one curve can be set."""
+
+    def __init__(self) -> None:
+        self.curve = ""
+
+    def set_ecdh_curve(self, name: str) -> None:
+        if name == "X25519MLKEM768":
+            raise ValueError
+        self.curve = name
+
+
+class ManyCurves(OneCurve):
+    """A context of Python 3.15 or later."""
+
+    def set_groups(self, names: str) -> None:
+        if names == "secp521r1":
+            raise ssl.SSLError
+        self.curve = names
+
+
+def test_of_several_curves_the_first_is_used_where_python_can_set_only_one() -> None:
+    context: Any = OneCurve()
+    assert set_curves(context, ("X25519MLKEM768", "CurveP384", "X25519")) == ("CurveP384",)
+    assert context.curve == "secp384r1"
+
+
+def test_all_curves_that_openssl_supports_are_used_where_python_can_set_several() -> None:
+    context: Any = ManyCurves()
+    curves = ("X25519MLKEM768", "CurveP521", "CurveP256")
+    assert set_curves(context, curves) == ("X25519MLKEM768", "CurveP256")
+    assert context.curve == "X25519MLKEM768:prime256v1"
+
+
+def test_tls_1_3_suites_have_no_effect_beside_others(tmp_path: Path) -> None:
+    suites = "TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+    web = live(tmp_path, f"cipher_suites: [{suites}]")
+    old = limited(ssl.TLSVersion.TLSv1_2)
+    assert negotiated(web, old) == ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384")
+    assert negotiated(web, client_context())[1] == "TLS_AES_256_GCM_SHA384"
+
+
+def test_tls_1_2_is_disabled_if_all_suites_are_of_tls_1_3(tmp_path: Path) -> None:
+    web = live(tmp_path, "cipher_suites: [TLS_AES_128_GCM_SHA256]")
+    assert not connects(web, limited(ssl.TLSVersion.TLSv1_2))
+    assert connects(web, limited(ssl.TLSVersion.TLSv1_3))
+
+
 @pytest.mark.parametrize("suite", CIPHER_SUITES)
-def test_every_suite_that_go_names_is_known_here(suite: str) -> None:
-    made = made_context()
-    set_cipher_suites(made, [suite], server_first=True)
-    (name,) = [each["name"] for each in made.get_ciphers() if each["protocol"] != "TLSv1.3"]
+def test_every_cipher_suite_of_go_is_supported(suite: str) -> None:
+    context = new_context()
+    set_cipher_suites(context, [suite], prefers_server=True)
+    (name,) = [each["name"] for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
     assert name == CIPHER_SUITES[suite]
 
 
-def made_context() -> ssl.SSLContext:
-    pair = HERE.cert.encode(), HERE.key.encode()
-    return context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
+def new_context() -> ssl.SSLContext:
+    pair = SERVER.cert.encode(), SERVER.key.encode()
+    return create_context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
 
 
-class Poor(ssl.SSLContext):
-    """An OpenSSL without anything to choose from."""
+class Unsupported(ssl.SSLContext):
+    """An OpenSSL that supports no cipher suite and no curve."""
 
     def set_ciphers(self, _: str) -> None:
         raise ssl.SSLError
@@ -208,48 +264,53 @@ class Poor(ssl.SSLContext):
 
 
 @pytest.mark.parametrize(
-    ("choose", "words"),
+    ("choose", "message"),
     [
         (
-            lambda made: set_cipher_suites(made, list(CIPHER_SUITES)[:1], server_first=True),
-            "this OpenSSL does not offer ECDHE-ECDSA-AES128-SHA",
+            lambda context: set_cipher_suites(
+                context, list(CIPHER_SUITES)[:1], prefers_server=True
+            ),
+            "this OpenSSL does not support ECDHE-ECDSA-AES128-SHA",
         ),
         (
-            lambda made: set_curve(made, "X25519"),
-            "this OpenSSL does not offer the curve",
+            lambda context: set_curves(context, ("X25519",)),
+            "this OpenSSL does not support the curve",
         ),
     ],
 )
-def test_what_openssl_does_not_have_is_refused(
-    choose: Callable[[ssl.SSLContext], None], words: str
+def test_an_option_that_openssl_does_not_support_is_refused(
+    choose: Callable[[ssl.SSLContext], object], message: str
 ) -> None:
-    with pytest.raises(TlsError, match=words):
-        choose(Poor(ssl.PROTOCOL_TLS_SERVER))
+    with pytest.raises(TlsError, match=message):
+        choose(Unsupported(ssl.PROTOCOL_TLS_SERVER))
 
 
-def shown(web: LiveWebConfig) -> bytes:
-    """The certificate that the next client is shown."""
+def sent_certificate(web: LiveWebConfig) -> bytes:
+    """The certificate that the server sends to the next client."""
 
     async def main() -> bytes:
-        async with running_web_server(web.current) as here, here.client(client_context()) as client:
+        async with (
+            running_web_server(web.current, has_tls=True) as here,
+            here.client(client_context()) as client,
+        ):
             tls: ssl.SSLObject = client.transport.get_extra_info("ssl_object")
             return tls.getpeercert(binary_form=True) or b""
 
     return asyncio.run(main())
 
 
-def test_a_renewed_certificate_is_shown_to_the_next_client(tmp_path: Path) -> None:
+def test_a_renewed_certificate_is_sent_to_the_next_client(tmp_path: Path) -> None:
     web = live(tmp_path)
-    assert shown(web) == ssl.PEM_cert_to_DER_cert(HERE.cert)
+    assert sent_certificate(web) == ssl.PEM_cert_to_DER_cert(SERVER.cert)
     renewed = certificate("renewed")
     (tmp_path / "cert.pem").write_text(renewed.cert)
-    assert not connects(web, client_context())  # until the key is there, too
+    assert not connects(web, client_context())  # until the key has been replaced, too
     (tmp_path / "key.pem").write_text(renewed.key)
-    assert shown(web) == ssl.PEM_cert_to_DER_cert(renewed.cert)
+    assert sent_certificate(web) == ssl.PEM_cert_to_DER_cert(renewed.cert)
 
 
-def test_an_authority_that_is_no_longer_trusted_lets_nobody_in(tmp_path: Path) -> None:
-    web = live(tmp_path, KNOWN, "client_auth_type: RequireAndVerifyClientCert")
+def test_certificates_of_a_removed_client_ca_are_rejected(tmp_path: Path) -> None:
+    web = live(tmp_path, CLIENT_CA, "client_auth_type: RequireAndVerifyClientCert")
     assert connects(web, client_context(BOB))
     (tmp_path / "ca.pem").write_text(ALICE.cert)
     assert not connects(web, client_context(BOB))
