@@ -93,9 +93,7 @@ def _with_exhaustion(allowance: Allowance, history: UsageHistory | None) -> Allo
     if allowance.end is not None and allowance.end <= history.at:
         return allowance  # expired: nothing is used any more
     *days, today = history.days[1:]
-    exhaustion = forecast.run_out_by_weekdays(
-        days, _midnight(history.at), today, int(available)
-    )
+    exhaustion = forecast.run_out_by_weekdays(days, _midnight(history.at), today, int(available))
     return replace(allowance, exhaustion=exhaustion)
 
 
