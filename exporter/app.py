@@ -192,7 +192,8 @@ class Service:
         self._storage.save(self._store.record(name, outcome))
 
     async def _reload_on_event(self, reload_event: asyncio.Event) -> None:
-        while await reload_event.wait():
+        while True:
+            await reload_event.wait()
             reload_event.clear()
             await self.reload()
 

@@ -142,7 +142,8 @@ class StateWriter:
     async def run(self) -> None:
         """Write changes until cancelled, then write the remaining ones."""
         try:
-            while await self._has_changes.wait():
+            while True:
+                await self._has_changes.wait()
                 await self._write()
                 await asyncio.sleep(self._interval)
         finally:

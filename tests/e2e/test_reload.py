@@ -1,4 +1,4 @@
-"""The running exporter: what it serves, how it reloads, how it ends."""
+"""The running exporter: startup, reload and shutdown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 LISTEN = "--web.listen-address=127.0.0.1:0"
-OURS = {
+AFFINDA_VALUES = {
     "affinda_credits_daily acme-a mEFayXdO": 12,
     "affinda_credits_previous_day acme-a mEFayXdO": 30,
     "affinda_credits_last_7_days acme-a mEFayXdO": 100,
@@ -35,7 +35,7 @@ OURS = {
     "docusage_target_polls_total acme-a affinda": 1,
     "docusage_target_interval_seconds acme-a affinda": 3600,
 }
-THEIRS = {
+XTRACTA_VALUES = {
     "xtracta_documents_allowed acme-x 481 7": 1000,
     "xtracta_documents_used acme-x 481 7": 250,
     "xtracta_documents_available acme-x 481 7": 750,
@@ -58,14 +58,16 @@ def ready(program: Program) -> Program:
     [(MODULE, signal.SIGTERM), (COMMAND, signal.SIGINT)],
     ids=["module", "command"],
 )
-def test_it_polls_serves_what_it_found_and_ends_well(
+def test_it_serves_polled_values_and_exits_cleanly(
     tmp_path: Path, base_url: str, start: tuple[str, ...], number: signal.Signals
 ) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(configuration(affinda_target(base_url), xtracta_target(base_url)))
     with running(tmp_path, f"--config.file={path}", LISTEN, start=start) as program:
         values = ready(program).values()
-        assert {name: values.get(name) for name in OURS | THEIRS} == OURS | THEIRS
+        assert {
+            name: values.get(name) for name in AFFINDA_VALUES | XTRACTA_VALUES
+        } == AFFINDA_VALUES | XTRACTA_VALUES
         assert values[RELOAD_OK] == 1
         assert program.ended_by(number) == 0
     assert program.output.read_text() == ""
@@ -89,8 +91,8 @@ def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path) -> N
     )
 
 
-BAD = {
-    "misspelt key": (b"pol: {}\n", ":1: pol: unknown key; did you mean"),
+INVALID_FILES = {
+    "misspelled key": (b"pol: {}\n", ":1: pol: unknown key; did you mean"),
     "empty": (b"", ": the file is empty"),
     "binary": (b"\x00\x01\xff", ":1: not UTF-8"),
     "half-written": (b'targets: [{name: "a', ":1: "),
@@ -101,7 +103,7 @@ BAD = {
 }
 
 
-def test_a_bad_file_changes_nothing_and_is_told_until_a_good_one_comes(
+def test_an_invalid_file_changes_nothing_and_is_reported_until_it_is_valid_again(
     tmp_path: Path, base_url: str, vendors: Vendors
 ) -> None:
     path = tmp_path / "config.yaml"
@@ -109,11 +111,11 @@ def test_a_bad_file_changes_nothing_and_is_told_until_a_good_one_comes(
     path.write_text(good)
     with running(tmp_path, f"--config.file={path}", LISTEN) as program:
         before = ready(program).values()
-        for content, words in BAD.values():
+        for content, words in INVALID_FILES.values():
             path.write_bytes(content)
-            assert_refused(program, f"{path}{words}", before)
+            assert_not_reloaded(program, f"{path}{words}", before)
         path.unlink()
-        assert_refused(program, f"{path}: cannot be read: No such file or directory", before)
+        assert_not_reloaded(program, f"{path}: cannot be read: No such file or directory", before)
         asked = vendors.calls.total()
         path.write_text(good)
         answer = program.ask("/-/reload", "POST")
@@ -126,7 +128,7 @@ def test_a_bad_file_changes_nothing_and_is_told_until_a_good_one_comes(
         assert program.ended_by(signal.SIGTERM) == 0
 
 
-def assert_refused(program: Program, words: str, before: dict[str, float]) -> None:
+def assert_not_reloaded(program: Program, words: str, before: dict[str, float]) -> None:
     answer = program.ask("/-/reload", "POST")
     assert answer.status == 500
     assert answer.text.startswith(words)
@@ -137,12 +139,12 @@ def assert_refused(program: Program, words: str, before: dict[str, float]) -> No
 
 
 def values_of_targets(values: dict[str, float]) -> dict[str, float]:
-    """Values, times and counters of targets; what the process itself does may change."""
+    """The samples of targets, without those of the process."""
     return {name: value for name, value in values.items() if "acme" in name}
 
 
 @pytest.mark.parametrize("by_signal", [False, True], ids=["request", "signal"])
-def test_a_reload_polls_what_is_new_forgets_what_is_gone_and_leaves_the_rest_alone(
+def test_a_reload_polls_new_targets_drops_removed_ones_and_leaves_the_others_alone(
     tmp_path: Path, base_url: str, vendors: Vendors, *, by_signal: bool
 ) -> None:
     path = tmp_path / "config.yaml"
@@ -161,14 +163,16 @@ def test_a_reload_polls_what_is_new_forgets_what_is_gone_and_leaves_the_rest_alo
         kept = {name: value for name, value in before.items() if "acme-a" in name}
         assert {name: value for name, value in after.items() if "acme-a" in name} == kept
         assert not [name for name in after if "acme-x" in name]
-        expected = {name.replace("acme-x", "acme-n"): value for name, value in THEIRS.items()}
+        expected = {
+            name.replace("acme-x", "acme-n"): value for name, value in XTRACTA_VALUES.items()
+        }
         until(lambda: expected.items() <= program.values().items())
         usage = "/v3/usage", "mEFayXdO"
         assert vendors.calls[usage] == asked[usage] == 1
         assert program.ended_by(signal.SIGTERM) == 0
 
 
-def test_a_changed_target_begins_anew(tmp_path: Path, base_url: str) -> None:
+def test_a_changed_target_starts_without_state(tmp_path: Path, base_url: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(configuration(affinda_target(base_url)))
     with running(tmp_path, f"--config.file={path}", LISTEN) as program:

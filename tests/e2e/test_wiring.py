@@ -1,4 +1,4 @@
-"""The web configuration and the watch on the configuration file, as the command line wires them."""
+"""The flags for the web configuration and for automatic reload."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from cli_runner import CliRunner
 
-HERE = certificate("here")
+CERTIFICATE = certificate("here")
 LISTEN = "--web.listen-address=127.0.0.1:0"
 LOGIN = LAST_GET.replace(b"close", b"close\r\nauthorization: Basic YWxpY2U6c2VjcmV0")
 
 
-def web_file(folder: Path, *, with_tls: bool = True) -> Path:
-    """Lets alice in with the password secret."""
-    (folder / "pair.pem").write_text(HERE.cert + HERE.key)
-    tls = "tls_server_config: {cert_file: pair.pem, key_file: pair.pem}\n" if with_tls else ""
+def web_file(folder: Path) -> Path:
+    """TLS, and a user alice with the password secret."""
+    (folder / "pair.pem").write_text(CERTIFICATE.cert + CERTIFICATE.key)
+    tls = "tls_server_config: {cert_file: pair.pem, key_file: pair.pem}\n"
     hashed = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     path = folder / "web.yaml"
     path.write_text(f"{tls}basic_auth_users: {{alice: {hashed}}}\n")
@@ -34,7 +34,7 @@ def web_file(folder: Path, *, with_tls: bool = True) -> Path:
 
 
 @pytest.mark.e2e
-def test_the_program_serves_as_its_web_configuration_says_and_reloads_by_itself(
+def test_tls_basic_auth_and_automatic_reload_work_together(
     tmp_path: Path,
 ) -> None:
     config = tmp_path / "config.yaml"
@@ -57,7 +57,7 @@ def test_the_program_serves_as_its_web_configuration_says_and_reloads_by_itself(
         assert program.ended_by(signal.SIGTERM) == 0
 
 
-def test_a_web_configuration_that_is_bad_ends_the_program_in_words(
+def test_an_invalid_web_configuration_is_reported_at_startup(
     run_cli: CliRunner, tmp_path: Path
 ) -> None:
     config, web = tmp_path / "config.yaml", tmp_path / "web.yaml"

