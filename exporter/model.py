@@ -1,6 +1,6 @@
-"""The vocabulary: what a poll yields, in frozen values that are valid once built.
+"""The model: what a poll yields, in frozen values that are valid once built.
 
-Everything else speaks in these words. This file imports nothing of ours.
+Every other module uses it; it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class PollFailure(NamedTuple):
 
     Args:
         reason: one of the closed list.
-        detail: words that are safe to log and to show; they never quote a secret.
-        retry_after: seconds the vendor asked us to wait, if it did.
+        detail: text that is safe to log and to show; it never quotes a secret.
+        retry_after: seconds the vendor asked to wait, if it did.
     """
 
     reason: FailureReason
@@ -104,7 +104,7 @@ class MetricFamily:
 
 
 class Sample(NamedTuple):
-    """One value of a metric. `labels` are the values beside `target`, in the metric's order."""
+    """One value of a metric. `labels` are the values after `target`, in the metric's order."""
 
     metric: MetricFamily
     labels: tuple[str, ...]
@@ -113,7 +113,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of something bought: one shape for every vendor.
+    """What is left of something that was purchased: one shape for every vendor.
 
     Args:
         account: the organization's or group's identifier.
@@ -213,7 +213,7 @@ class PollResult:
 
 
 class HistoricalResult(NamedTuple):
-    """What was so for some time: a reading from `begin` until before `end`, Unix seconds."""
+    """A result that was valid from `begin` until before `end`, Unix seconds."""
 
     begin: float
     end: float
@@ -224,8 +224,8 @@ class PollOutcome(NamedTuple):
     """How one poll of one target ended.
 
     Args:
-        result: the reading, or the failure.
-        took: seconds the poll took.
+        result: the result, or the failure.
+        duration: seconds the poll took.
         requests: calls made to the vendor.
         at: when it ended, Unix seconds.
         next_at: when the next poll is due, Unix seconds.

@@ -63,7 +63,7 @@ def windows(today: date) -> dict[str, tuple[date, date]]:
 
 
 def _own_label(axis: Axis) -> tuple[str, ...]:
-    """The label beside the organization's."""
+    """The label after the organization's."""
     return () if axis == "organization" else (AXES[axis].label,)
 
 

@@ -42,7 +42,7 @@ def poll_result(
         failures: groups that could not be read.
 
     Raises:
-        PollError: malformed, when there is no plan at all: good values are not given up for that.
+        PollError: malformed, when there is no plan at all: earlier values stay until stale.
     """
     plans = [plan for usage in usages.values() for plan in usage.plans]
     if not plans:

@@ -169,15 +169,15 @@ def test_a_part_that_exceeds_the_whole_on_complete_days_is_an_anomaly() -> None:
 
 
 def test_the_anomalies_of_all_replies_are_counted() -> None:
-    odd = Usage(date(2026, 5, 17), (0,), (Anomaly.UNKNOWN_FIELD,))
-    found = poll_result(affinda_settings(), {ORGANIZATION: odd, WORKSPACE: odd}, {})
+    anomalies = Usage(date(2026, 5, 17), (0,), (Anomaly.UNKNOWN_FIELD,))
+    found = poll_result(affinda_settings(), {ORGANIZATION: anomalies, WORKSPACE: anomalies}, {})
     assert found.anomalies == (Anomaly.UNKNOWN_FIELD, Anomaly.UNKNOWN_FIELD)
 
 
 def allowance(
-    bought: dict[str, object], days: dict[date, int], end: date, start: date | None = None
+    purchased: dict[str, object], days: dict[date, int], end: date, start: date | None = None
 ) -> Allowance | None:
-    settings = affinda_settings(allowance=bought)
+    settings = affinda_settings(allowance=purchased)
     found = poll_result(settings, {ORGANIZATION: usage(days, end, start)}, {})
     return found.allowances[0] if found.allowances else None
 
@@ -208,9 +208,9 @@ def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
 
 
 def test_its_figures_are_metrics_and_so_is_the_price() -> None:
-    bought = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
+    purchased = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
     days = {ORGANIZATION: usage(EVERY_DAY, date(2026, 5, 17))}
-    found = series(poll_result(affinda_settings(allowance=bought), days, {}))
+    found = series(poll_result(affinda_settings(allowance=purchased), days, {}))
     expected = {
         "affinda_credits_allowed{oRg1}": 100,
         "affinda_credits_used{oRg1}": 34,
@@ -278,8 +278,8 @@ def test_an_unknown_day_costs_the_windows_that_hold_it(day: date, absent: str) -
 
 def test_an_unknown_day_of_the_period_costs_what_is_left_and_nothing_else() -> None:
     days = {ORGANIZATION: unknown(date(2026, 5, 1))}
-    bought = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
-    found = poll_result(affinda_settings(allowance=bought), days, {})
+    purchased = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
+    found = poll_result(affinda_settings(allowance=purchased), days, {})
     (left,) = found.allowances
     assert (left.allowed, left.used, left.available, left.exhaustion) == (100, None, None, None)
     assert (left.start, left.end) == (unix(2026, 5, 1), unix(2026, 6, 1))
@@ -318,9 +318,9 @@ def test_why_a_configured_allowance_is_absent_is_a_note() -> None:
         "what is left is unknown"
     )
     for starts, note in (("2026-05-18", later), ("2025-05-16", earlier)):
-        bought = {"credits": 100, "period": "prepaid", "starts": starts}
+        purchased = {"credits": 100, "period": "prepaid", "starts": starts}
         days = {ORGANIZATION: usage(EVERY_DAY, today)}
-        found = poll_result(affinda_settings(allowance=bought), days, {})
+        found = poll_result(affinda_settings(allowance=purchased), days, {})
         assert (found.allowances, found.notes) == ((), (note,))
 
 
@@ -332,7 +332,7 @@ def test_a_refund_gives_credits_back_and_never_more_than_a_full_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bought", "used", "end"),
+    ("purchased", "used", "end"),
     [
         ({"period": "month", "starts": "2026-01-15"}, 6, unix(2026, 6, 15)),
         ({"period": "quarter"}, 94, unix(2026, 7, 1)),
@@ -349,37 +349,37 @@ def test_a_refund_gives_credits_back_and_never_more_than_a_full_ratio() -> None:
     ids=str,
 )
 def test_each_period_counts_from_its_own_first_day(
-    bought: dict[str, object], used: int, end: float | None
+    purchased: dict[str, object], used: int, end: float | None
 ) -> None:
-    left = allowance({"credits": 1000} | bought, EVERY_DAY, date(2026, 5, 17))
+    left = allowance({"credits": 1000} | purchased, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.end) == (used, end)
 
 
 def test_a_prepayment_that_is_over_keeps_its_figures_and_is_never_exhausted() -> None:
-    bought = {"credits": 100, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
-    left = allowance(bought, EVERY_DAY, date(2026, 5, 17))
+    purchased = {"credits": 100, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
+    left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.available, left.exhaustion) == (20, 80, None)
     assert left.end == unix(2026, 5, 11)
 
 
-def test_a_prepayment_that_was_exhausted_before_its_end_says_when() -> None:
-    bought = {"credits": 10, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
-    left = allowance(bought, EVERY_DAY, date(2026, 5, 17))
+def test_a_prepayment_that_was_exhausted_before_its_end_has_the_day() -> None:
+    purchased = {"credits": 10, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
+    left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert left.exhaustion == unix(2026, 5, 5)
 
 
 def test_before_a_prepayment_starts_there_is_no_allowance() -> None:
-    bought = {"credits": 100, "period": "prepaid", "starts": "2026-05-18"}
-    assert allowance(bought, EVERY_DAY, date(2026, 5, 17)) is None
+    purchased = {"credits": 100, "period": "prepaid", "starts": "2026-05-18"}
+    assert allowance(purchased, EVERY_DAY, date(2026, 5, 17)) is None
 
 
 def test_an_allowance_whose_start_the_reply_does_not_cover_is_absent() -> None:
-    bought = {"credits": 100, "period": "prepaid", "starts": "2025-05-16"}
-    assert allowance(bought, EVERY_DAY, date(2026, 5, 17)) is None
-    left = allowance(bought, EVERY_DAY, date(2026, 5, 17), date(2025, 5, 16))
+    purchased = {"credits": 100, "period": "prepaid", "starts": "2025-05-16"}
+    assert allowance(purchased, EVERY_DAY, date(2026, 5, 17)) is None
+    left = allowance(purchased, EVERY_DAY, date(2026, 5, 17), date(2025, 5, 16))
     assert left is not None
     assert left.used == 2 * 367
 

@@ -39,7 +39,7 @@ USAGE = "/v3/usage"
 
 
 class Clock:
-    """Monotonic seconds that pass when told."""
+    """A monotonic clock that tests set."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -52,7 +52,7 @@ def vendors(organization: Organization = ACME) -> Vendors:
     return Vendors(Accounts((organization,), now=lambda: TODAY))
 
 
-def asked(server: Vendors, path: str) -> list[dict[str, str]]:
+def requests_to(server: Vendors, path: str) -> list[dict[str, str]]:
     """The queries made to a path, without the organization's."""
     queries = [dict(request.query) for request in server.log if request.path == path]
     return [{name: query[name] for name in query if name != "organization"} for query in queries]
@@ -71,8 +71,8 @@ def daily(found: dict[str, float], axis: str) -> dict[str, float]:
 def test_one_request_serves_the_organization_and_one_its_name() -> None:
     server = vendors()
     found = series(poll(create_poller(affinda_settings()), server))
-    assert asked(server, USAGE) == [{}]
-    assert asked(server, "/v3/organizations") == [{}]
+    assert requests_to(server, USAGE) == [{}]
+    assert requests_to(server, "/v3/organizations") == [{}]
     assert len(server.log) == 2
     assert found["affinda_credits_daily{oRg1}"] == 9
     assert found["affinda_organization_info{oRg1,Acme}"] == 1
@@ -82,7 +82,7 @@ def test_each_scope_is_a_request_for_the_organizations_day() -> None:
     server = vendors()
     settings = affinda_settings(workspaces=("wS2", "wS1"), document_types=("dT1",))
     found = series(poll(create_poller(settings), server))
-    assert asked(server, USAGE) == [
+    assert requests_to(server, USAGE) == [
         {},
         {"workspace": "wS2", "end": "2026-05-17"},
         {"workspace": "wS1", "end": "2026-05-17"},
@@ -236,7 +236,7 @@ def test_entries_of_a_list_that_cannot_be_read_are_left_out_with_a_warning(
     ]
 
 
-def test_figures_come_without_names_where_names_cannot_be_had() -> None:
+def test_figures_do_not_depend_on_names() -> None:
     server = vendors()
     server.before = lambda request: None if request.path == USAGE else Reply(500)
     found = series(poll(create_poller(affinda_settings(workspaces=("wS1",))), server))
@@ -316,14 +316,14 @@ def test_an_older_start_is_requested_as_soon_as_the_vendors_day_is_known() -> No
         found = series(poll(fetch, server))
         assert found["affinda_credits_used{oRg1}"] == 79
         assert found["affinda_credits_last_365_days{oRg1}"] == 9
-    assert asked(server, USAGE) == [{}, {"start": "2024-01-01"}, {"start": "2024-01-01"}]
+    assert requests_to(server, USAGE) == [{}, {"start": "2024-01-01"}, {"start": "2024-01-01"}]
 
 
 def test_an_allowance_within_the_usual_window_needs_no_start() -> None:
     for allowance in ({"credits": 1, "period": "year"}, PREPAID | {"starts": "2025-05-17"}):
         server = vendors()
         poll(create_poller(affinda_settings(allowance=allowance)), server)
-        assert asked(server, USAGE) == [{}]
+        assert requests_to(server, USAGE) == [{}]
 
 
 def test_a_start_that_the_vendor_ignores_is_an_anomaly_and_leaves_no_allowance() -> None:

@@ -129,7 +129,7 @@ def plans(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
-def xtracta_body(bought: list[dict[str, Any]], write: Callable[[datetime], str]) -> bytes:
+def xtracta_body(purchased: list[dict[str, Any]], write: Callable[[datetime], str]) -> bytes:
     parts = [
         element(
             plan["element"],
@@ -149,7 +149,7 @@ def xtracta_body(bought: list[dict[str, Any]], write: Callable[[datetime], str])
                 )
             ),
         )
-        for plan in bought
+        for plan in purchased
     ]
     return element("billings_response", "".join(parts)).encode()
 
@@ -168,7 +168,7 @@ AFFINDA = (
 XTRACTA = (
     st.binary()
     | ROOTS
-    | damaged(plans().map(lambda bought: xtracta_body(bought, datetime.isoformat)) | ROOTS)
+    | damaged(plans().map(lambda purchased: xtracta_body(purchased, datetime.isoformat)) | ROOTS)
 )
 ALLOWANCES = st.sampled_from(
     [
@@ -209,7 +209,7 @@ PLAIN = b"<billings_response><status>401</status></billings_response>"
 @given(AFFINDA, ALLOWANCES)
 @example(affinda_body({}, date(2025, 1, 1), date(2026, 1, 1)), MONTHLY)
 @example(b"", MONTHLY)
-def test_any_bytes_from_affinda_are_a_reading_or_malformed(
+def test_any_bytes_from_affinda_are_a_result_or_malformed(
     body: bytes, allowance: dict[str, object]
 ) -> None:
     def read() -> None:
@@ -222,16 +222,16 @@ def test_any_bytes_from_affinda_are_a_reading_or_malformed(
 @given(XTRACTA, st.floats(0, 4e9))
 @example(SAMPLE, 1_425_039_004.0)
 @example(PLAIN, 0.0)
-def test_any_bytes_from_xtracta_are_a_reading_or_a_failure(body: bytes, now: float) -> None:
+def test_any_bytes_from_xtracta_are_a_result_or_a_failure(body: bytes, now: float) -> None:
     def read() -> None:
         holds(xtracta.poll_result({None: xtracta.parse_usage(body, SECRET, None)}, {}, now))
 
-    told = {FailureReason.AUTH, FailureReason.RATE_LIMITED, FailureReason.VENDOR_ERROR}
-    assert reason(read) in {None, FailureReason.MALFORMED} | told
+    reported = {FailureReason.AUTH, FailureReason.RATE_LIMITED, FailureReason.VENDOR_ERROR}
+    assert reason(read) in {None, FailureReason.MALFORMED} | reported
 
 
 @given(AFFINDA | XTRACTA)
-def test_any_bytes_are_a_list_or_a_failure_and_have_words_or_none(body: bytes) -> None:
+def test_any_bytes_are_a_list_or_a_failure_and_have_a_safe_error_message(body: bytes) -> None:
     for parse in (parse_names, parse_groups):
         assert reason(partial(parse, body, SECRET)) not in {
             FailureReason.INTERNAL,
@@ -258,12 +258,12 @@ def test_a_valid_reply_of_affinda_gives_exactly_its_figures(
 
 @given(plans(), st.booleans())
 def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
-    bought: list[dict[str, Any]],
+    purchased: list[dict[str, Any]],
     old_form: bool,  # noqa: FBT001  hypothesis passes by name
 ) -> None:
     form = "%Y-%m-%d %H:%M:%S (GMT)" if old_form else "%Y-%m-%dT%H:%M:%S+00:00"
     usage = xtracta.parse_usage(
-        xtracta_body(bought, lambda moment: moment.strftime(form)), SECRET, 481
+        xtracta_body(purchased, lambda moment: moment.strftime(form)), SECRET, 481
     )
     assert usage.anomalies == ()
     assert [
@@ -277,7 +277,7 @@ def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
         for plan in usage.plans
     ] == [
         (plan["element"], str(plan["id"]), plan["allowed"], plan["used"], plan["currency"])
-        for plan in bought
+        for plan in purchased
     ]
     assert [(plan.price, plan.start, plan.expiry) for plan in usage.plans] == [
         (
@@ -285,7 +285,7 @@ def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
             plan["start"].timestamp(),
             plan["expiry"].timestamp(),
         )
-        for plan in bought
+        for plan in purchased
     ]
     holds(xtracta.poll_result({None: usage}, {}, 0.0))
 
@@ -378,18 +378,18 @@ ALLOWANCE_FIELDS = {
 
 @given(plans(), st.sampled_from(sorted(PLAN_FIELDS)), st.sampled_from(["x", "<b>1</b>", "1;2"]))
 def test_a_broken_field_of_an_xtracta_plan_changes_only_what_is_computed_from_it(
-    bought: list[dict[str, Any]], field: str, broken: str
+    purchased: list[dict[str, Any]], field: str, broken: str
 ) -> None:
-    for plan in bought:
+    for plan in purchased:
         plan["element"] = "plan"
-    body = xtracta_body(bought, lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")).decode()
+    body = xtracta_body(purchased, lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")).decode()
     damaged_body = re.sub(f"<{field}>.*?</{field}>", f"<{field}>{broken}</{field}>", body, count=1)
-    now = max(plan["start"].timestamp() for plan in bought) + 86_400
+    now = max(plan["start"].timestamp() for plan in purchased) + 86_400
     before, after = (
         xtracta.poll_result({481: xtracta.parse_usage(each.encode(), SECRET, 481)}, {}, now)
         for each in (body, damaged_body)
     )
-    first = f"{{481,{bought[0]['id']}"
+    first = f"{{481,{purchased[0]['id']}"
     old, new = series(before), series(after)
     changed = {name for name in old.keys() | new if old.get(name) != new.get(name)}
     assert all(name.split("{")[0] in PLAN_FIELDS[field] and first in name for name in changed)

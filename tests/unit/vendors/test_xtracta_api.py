@@ -287,7 +287,7 @@ def test_a_resource_named_like_the_key_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("plan", ["<plan/>", "<plan> </plan>", "<plan><id/><plan_name/></plan>"])
-def test_an_empty_plan_is_none(plan: str) -> None:
+def test_an_empty_plan_is_skipped(plan: str) -> None:
     assert parse_usage(response(plan), SECRET, None) == Usage(())
 
 
@@ -430,7 +430,7 @@ def test_the_status_may_be_missing() -> None:
     ],
     ids=lambda body: repr(body)[:60],
 )
-def test_a_reply_that_is_another_document_or_none_is_malformed(body: bytes) -> None:
+def test_another_document_or_no_xml_is_malformed(body: bytes) -> None:
     with pytest.raises(PollError) as caught:
         parse_usage(body, SECRET, None)
     assert caught.value.reason == FailureReason.MALFORMED
@@ -476,7 +476,7 @@ def test_usage_is_requested_with_the_key_in_the_body_and_nowhere_else() -> None:
     assert KEY not in repr(own) + own.url + str(own.headers)
 
 
-def test_a_key_with_signs_of_its_own_arrives_whole() -> None:
+def test_a_key_with_special_characters_is_encoded() -> None:
     body = usage_request(xtracta_settings(), Secret("a&b=c+d%/"), None).body
     assert body == b"api_key=a%26b%3Dc%2Bd%25%2F"
 

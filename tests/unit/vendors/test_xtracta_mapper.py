@@ -75,7 +75,7 @@ def test_a_price_without_a_currency_is_absent(price: float | None, currency: str
     )
 
 
-def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
+def test_a_plan_runs_out_at_its_mean_use_since_its_start() -> None:
     # 300 in 30 days: 10 a day; 700 are left: 70 days
     (left,) = allowances(YEARLY, days=30).values()
     assert left == Allowance(
@@ -153,7 +153,7 @@ def test_an_unknown_allowed_costs_the_ratio_alone() -> None:
     assert (left.ratio, left.available, left.exhaustion) == (None, 700, START + 100 * DAY)
 
 
-def test_an_unknown_use_costs_the_pace_alone() -> None:
+def test_an_unknown_use_costs_the_mean_use_and_what_follows_from_it() -> None:
     samples, left = documents(Figures(1000, None, 700))
     assert samples == {"allowed": 1000, "available": 700}
     assert (left.ratio, left.used, left.burn_per_day, left.exhaustion) == (0.7, None, None, None)
@@ -211,12 +211,12 @@ def test_a_group_without_a_plan_has_no_series() -> None:
 
 
 def test_the_anomalies_of_all_replies_are_counted() -> None:
-    odd = (Anomaly.UNKNOWN_FIELD,)
+    anomalies = (Anomaly.UNKNOWN_FIELD,)
     usages: dict[int | None, Usage] = {
-        456: Usage((YEARLY._replace(group="456"),), odd),
-        457: Usage((YEARLY._replace(group="457"),), odd),
+        456: Usage((YEARLY._replace(group="456"),), anomalies),
+        457: Usage((YEARLY._replace(group="457"),), anomalies),
     }
-    assert poll_result(usages, {}, START).anomalies == odd * 2
+    assert poll_result(usages, {}, START).anomalies == anomalies * 2
 
 
 def test_the_catalogue_names_no_metric_twice() -> None:

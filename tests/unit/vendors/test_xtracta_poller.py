@@ -38,7 +38,7 @@ LIST, USAGE = "/v1/group/list", "/v1/billings/usage"
 
 
 class Clock:
-    """Monotonic seconds that pass when told."""
+    """A monotonic clock that tests set."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -51,7 +51,7 @@ def vendors(*groups: Group) -> Vendors:
     return Vendors(Accounts(groups=groups or (HEAD,), now=lambda: NOW))
 
 
-def asked(server: Vendors, path: str) -> list[str]:
+def requests_to(server: Vendors, path: str) -> list[str]:
     """The groups asked for at a path; empty for the key's own."""
     return [request.form.get("group_id", "") for request in server.log if request.path == path]
 
@@ -66,7 +66,7 @@ def plans(poll_result: PollResult) -> list[str]:
 def test_the_keys_own_group_is_one_request_and_its_name_another() -> None:
     server = vendors()
     poll_result = poll(create_poller(xtracta_settings()), server, NOW.timestamp())
-    assert (asked(server, USAGE), asked(server, LIST)) == ([""], [""])
+    assert (requests_to(server, USAGE), requests_to(server, LIST)) == ([""], [""])
     found = series(poll_result)
     assert found["xtracta_documents_used{481,71}"] == 300
     assert found["xtracta_pack_documents_used{481,71}"] == 20
@@ -82,7 +82,7 @@ def test_the_keys_own_group_is_one_request_and_its_name_another() -> None:
 def test_each_group_of_the_configuration_is_a_request() -> None:
     server = vendors()
     poll_result = poll(create_poller(xtracta_settings(groups=(483, 482))), server)
-    assert asked(server, USAGE) == ["483", "482"]
+    assert requests_to(server, USAGE) == ["483", "482"]
     assert plans(poll_result) == ["483,73", "482,72"]
     assert series(poll_result)["xtracta_plan_price{482,72,AUD}"] == 4900
 
@@ -90,7 +90,7 @@ def test_each_group_of_the_configuration_is_a_request() -> None:
 def test_all_groups_are_found_by_walking_the_tree() -> None:
     server = vendors()
     poll_result = poll(create_poller(xtracta_settings(groups="all")), server)
-    assert (asked(server, LIST), asked(server, USAGE)) == ([""], ["481", "482", "483"])
+    assert (requests_to(server, LIST), requests_to(server, USAGE)) == ([""], ["481", "482", "483"])
     assert plans(poll_result) == ["481,71", "482,72", "483,73"]
     assert series(poll_result)["xtracta_group_info{482,Branch,481}"] == 1
 
@@ -204,7 +204,7 @@ def test_without_a_first_tree_there_is_nothing_to_poll() -> None:
     assert caught.value.reason == FailureReason.SERVER_ERROR
 
 
-def test_figures_come_without_names_where_names_cannot_be_had() -> None:
+def test_figures_do_not_depend_on_names() -> None:
     server = vendors()
     server.before = lambda request: Reply(500) if request.path == LIST else None
     for groups in ("own", (481,)):
