@@ -89,10 +89,10 @@ def errors(days_before: int) -> tuple[float, float]:
 
 
 MEDIANS = {30: (1.25, 6.04), 14: (0.47, 2.48), 7: (0.27, 1.48), 3: (0.19, 1.2)}
-"""What README.md says, by days before: the exporter's median error and predict_linear's."""
+"""By days before the true moment: the exporter's median error and predict_linear's, in days."""
 
 
-def test_the_estimate_is_as_near_as_the_readme_says() -> None:
+def test_the_median_errors_are_as_measured() -> None:
     assert {days: errors(days) for days in DAYS_BEFORE} == MEDIANS
 
 
