@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from virtual_time import elapsed
+from waiting import until
 
 from exporter.app import load_config
 from exporter.logging import fields
@@ -188,10 +189,10 @@ def test_a_key_file_that_changed_since_the_key_was_rejected_is_tried_at_once(
     key.write_text("demo-key-1-not-real\n")
     key.chmod(0o600)
     target = configured(tmp_path, key=f"api_key_file: {key}")
-    kept = contents(target, replace(STATE, last_poll=last))
+    saved = contents(target, replace(STATE, last_poll=last))
     if rewritten:
         key.write_text("demo-key-3-also-not-real\n")
-    state = load_state(kept, target, NOW, 1000.0)
+    state = load_state(saved, target, NOW, 1000.0)
     assert state is not None
     assert state.last_poll == last._replace(next_at=due)
 
@@ -429,12 +430,6 @@ async def writing(files: StateFiles, interval: float = 0.0) -> AsyncIterator[Sta
     await asyncio.wait([running])
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  another thread
-            await asyncio.sleep(0)
-
-
 def test_a_target_that_changes_often_is_written_once_per_interval(target: Target) -> None:
     disk = FullDisk()
 
@@ -501,7 +496,7 @@ def test_a_file_that_cannot_be_written_does_not_block_others(
         async with writing(recording) as writer:
             writer.save(bad)
             writer.save(good)
-            await until(lambda: recording.tried.count("bad") == 3)
+            await until(lambda: recording.tried.count("bad") >= 3)
 
     asyncio.run(main())
     assert files.load([good.target]) == {"good": STATE}
