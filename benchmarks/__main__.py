@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import load, polling, rendering, serving, starting
+from benchmarks import connections, load, polling, rendering, serving, starting
 from benchmarks.report import Table, machine, milliseconds, times
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def tables(folder: Path) -> Iterator[Table]:
     yield _exporters(measurements)
     yield _memory(measurements)
     yield _load(folder)
+    yield _connections(folder)
 
 
 def _starting(folder: Path) -> Table:
@@ -162,6 +163,21 @@ def _load(folder: Path) -> Table:
                 "-" if run.delay is None else f"{run.delay:.2f}",
             )
             for run in load.measure(folder)
+        ],
+    )
+
+
+def _connections(folder: Path) -> Table:
+    requests, concurrent, idle = connections.REQUESTS, connections.CONCURRENT, connections.IDLE
+    return Table(
+        "Memory of connections",
+        f"Resident, MB, of the demo with its 6 targets: at first, after {requests:,} requests on "
+        f"separate connections, {concurrent} at a time, after as many again, and with {idle} idle "
+        "connections. Goals: at most 120 MB, and no growth in the second round.",
+        ("connections", "at first", "first round", "second round", f"{idle} idle"),
+        [
+            (name, *(f"{value:.1f}" for value in memory))
+            for name, memory in connections.measure(folder).items()
         ],
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,11 @@ from contextlib import contextmanager, suppress
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.client import AS_PROMETHEUS, PLAIN, Scraper
+from benchmarks.client import AS_PROMETHEUS, PLAIN, Scraper, connect
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
     from collections.abc import Callable, Iterator
 
 _SLOW_CONNECTIONS: Final = 40
@@ -28,17 +29,22 @@ _SLOW_STARTS: Final = (
 
 
 class Clients:
-    """Scrapers, and slow clients that hold connections open.
+    """Scrapers, and slow clients that hold connections open, over TLS.
+
+    Args:
+        port: the exporter's port.
+        tls: the clients' context.
 
     Attributes:
         counts: `scrapes`, and those that `failed`.
         longest: seconds of the slowest scrape.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext) -> None:
         self.counts: Counter[str] = Counter()
         self.longest = 0.0
         self._port = port
+        self._tls = tls
         self._lock = threading.Lock()
 
     @contextmanager
@@ -63,7 +69,7 @@ class Clients:
         self._scrape(stop, PLAIN)
 
     def _scrape(self, stop: threading.Event, headers: dict[str, str]) -> None:
-        with Scraper(self._port, headers) as scraper:
+        with Scraper(self._port, headers, tls=self._tls) as scraper:
             while not stop.wait(0.1):
                 try:
                     seconds = scraper.scrape().seconds
@@ -78,12 +84,16 @@ class Clients:
             self.longest = max(self.longest, seconds)
 
     def _hold_slow_connections(self, stop: threading.Event) -> None:
-        """Open connections, each with another start, and send a byte at a time on all of them."""
+        """Open connections, each with another start, and send a byte at a time on all of them.
+
+        Every second one is encrypted; the others never complete a handshake.
+        """
         connections: deque[socket.socket] = deque()
-        starts = cycle(_SLOW_STARTS)
+        starts = cycle((start, tls) for start in _SLOW_STARTS for tls in (None, self._tls))
         while not stop.wait(0.1):
-            connections.append(socket.create_connection(("127.0.0.1", self._port), timeout=5))
-            _send(connections[-1], next(starts))
+            start, tls = next(starts)
+            connections.append(connect(self._port, tls, timeout=5))
+            _send(connections[-1], start)
             for connection in connections:
                 _send(connection, b"G")
             if len(connections) > _SLOW_CONNECTIONS:

@@ -14,11 +14,12 @@ from benchmarks.client import PLAIN, Scraper
 from benchmarks.workload import common_interval, config
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
 
     from benchmarks.workload import OwnInterval
 
-_READY_TIMEOUT: Final = 180.0  # seconds
+_READY_TIMEOUT: Final = 600.0  # seconds
 EXPORTER: Final = Path(sys.executable).with_name("docusage-exporter")
 _NGINX: Final = """\
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -71,16 +72,21 @@ def wait_until_ready(program: Program) -> None:
     wait_for_page(program.port, "/-/ready", pause=0.5)
 
 
-def wait_for_page(port: int, path: str = "/metrics", pause: float = 0.002) -> None:
+def wait_for_page(
+    port: int,
+    path: str = "/metrics",
+    pause: float = 0.002,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Wait until a path returns 200.
 
     Raises:
-        TimeoutError: it did not for three minutes.
+        TimeoutError: it did not for ten minutes.
     """
     end = time.monotonic() + _READY_TIMEOUT
     while time.monotonic() < end:
         try:
-            with Scraper(port, PLAIN, path) as scraper:
+            with Scraper(port, PLAIN, path, tls) as scraper:
                 scraper.scrape()
                 return
         except (OSError, ValueError):

@@ -1,8 +1,8 @@
 """Whether faults leave anything behind in the exporter: `python -m benchmarks.soak`.
 
 Four rounds, `SOAK_SECONDS` (120) together. In each, half of the targets fail in changing ways,
-clients scrape or hold connections open, and reloads add, change and remove targets. Then the faults
-end: every target has to recover with a new value, and the process's resources are measured.
+clients scrape or hold connections open, over TLS, and reloads add, change and remove targets. Then
+the faults end: every target has to recover with a new value, and resources are measured.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
+from http.client import HTTPSConnection
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks import soak_config
-from benchmarks.client import PLAIN, Scraper
+from benchmarks.client import PLAIN, Scraper, trusting_context
 from benchmarks.clients import Clients
+from benchmarks.connections import write_tls_config
 from benchmarks.faulty_vendors import ACCOUNTS, ROUND_STEP
 from benchmarks.page_checks import PageChecks, targets_up, usage
 from benchmarks.programs import EXPORTER, Program, free_port, wait_for_page
@@ -64,7 +65,7 @@ class Soak:
         self, program: Program, vendors: soak_config.FaultyVendors, config_file: Path
     ) -> None:
         self.checks = PageChecks()
-        self.clients = Clients(program.port)
+        self.clients = Clients(program.port, trusting_context())
         self.reloads: Counter[bool] = Counter()  # by whether the status was the expected one
         self._program = program
         self._vendors = vendors
@@ -85,7 +86,7 @@ class Soak:
         return Round(*totals, *self._resources(), self._program.memory, recovery)
 
     def _scraper(self) -> Scraper:
-        return Scraper(self._program.port, PLAIN)
+        return Scraper(self._program.port, PLAIN, tls=trusting_context())
 
     def _recover(self) -> float:
         """Seconds until every target is up with its new value."""
@@ -134,7 +135,8 @@ class Soak:
         self.reloads[status == expected_status] += 1
 
     def _reload_by_request(self) -> int:
-        connection = HTTPConnection("127.0.0.1", self._program.port, timeout=10)
+        port, tls = self._program.port, trusting_context()
+        connection = HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
         connection.request("POST", "/-/reload")
         status = connection.getresponse().status
         connection.close()
@@ -146,13 +148,14 @@ def _exporter(config_file: Path) -> Iterator[tuple[subprocess.Popen[bytes], Prog
     port = free_port()
     flags = [
         f"--config.file={config_file}",
+        f"--web.config.file={write_tls_config(config_file.parent)}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=error",
     ]
     with config_file.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen([EXPORTER, *flags], stderr=log)  # noqa: S603  our own words
     try:
-        wait_for_page(port)
+        wait_for_page(port, tls=trusting_context())
         yield process, Program(process.pid, port)
     finally:
         process.kill()

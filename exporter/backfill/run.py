@@ -32,7 +32,7 @@ _NOT_YET: Final = (
 )
 _FAILURE: Final = """\
 {failures}
-{output} was not written: {failed} of {all} targets failed. The others are kept on disk: the same
+{output} was not written: {failed} of {all} targets failed. The others are on disk: the same
 command with --end={last} continues."""
 _HEAD_BLOCK: Final = timedelta(hours=3)  # what Prometheus has not written to a block yet
 

@@ -1,4 +1,4 @@
-"""The history of each target, kept on disk until that of all targets can be written out."""
+"""The history of each target on disk, until that of all targets can be written out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OutputSize(NamedTuple):
 
 
 class Spool:
-    """A directory beside the output, with one for each target, which has a file for each metric.
+    """A directory next to the output, with one for each target, which has a file for each metric.
 
     A target's directory gets its final name once it is complete, and the name depends on the
     target's settings and the days: the next run reuses it, unless either has changed.

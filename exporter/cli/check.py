@@ -33,5 +33,6 @@ def check(path: Path, environ: Mapping[str, str], keys: KeyCheck = "required") -
         ConfigError: it is invalid.
     """
     config = load_config(path, environ, keys=keys, is_pipe_allowed=True)
-    write(f"{path} is valid: {len(config.targets)} targets")
+    count = len(config.targets)
+    write(f"{path} is valid: {count} target{'s' if count > 1 else ''}")
     return 0

@@ -113,8 +113,8 @@ def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:
     lines = []
     for snapshot in snapshots:
         samples = target_samples(snapshot)
-        kept = (sample for sample in samples if sample.metric not in _METRICS_OF_MANY_POLLS)
-        lines.append(sample_lines(kept, snapshot.target.name))
+        included = (sample for sample in samples if sample.metric not in _METRICS_OF_MANY_POLLS)
+        lines.append(sample_lines(included, snapshot.target.name))
     return render(lines, Format.TEXT).decode()
 
 

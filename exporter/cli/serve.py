@@ -37,7 +37,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = Parser("", "Prometheus exporter for document-AI usage.", environ, _EPILOG)
     parser.config_flag()
     parser.web_flags(DEFAULT_ADDRESS)
-    parser.flag("storage.path", "", "directory for state that is kept across restarts")
+    parser.flag("storage.path", "", "directory for the state that survives restarts")
     parser.flag("shard", "0/1", "poll shard I of N, from 0/N to N-1/N; limits apply to each shard")
     parser.boolean_flag("config.check", "the same as `check`")
     parser.boolean_flag("config.enable-auto-reload", "reload the configuration when it changes")

@@ -194,8 +194,8 @@ def _target_defaults(file: _File) -> dict[str, Model]:
 
     So a target is equal to what it was if only such a limit changes.
     """
-    kept = {key: getattr(file.poll, key) for key in PollSettings.model_fields}
-    poll = PollSettings.model_construct(file.poll.model_fields_set & kept.keys(), **kept)
+    values = {key: getattr(file.poll, key) for key in PollSettings.model_fields}
+    poll = PollSettings.model_construct(file.poll.model_fields_set & values.keys(), **values)
     return {"poll": poll, "http": file.http, "alerts": file.alerts}
 
 

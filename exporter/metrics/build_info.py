@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 from platform import python_version
+from typing import Final
 
 from exporter.metrics.catalogue import BUILD
 from exporter.model import Sample
 
+REVISION_FILE: Final = Path(__file__).parent.parent / "revision.txt"
+"""The commit the package was built from, as `hatch_build.py` records it."""
 
-def build_info(version: str) -> Sample:
+
+def build_info(version: str, revision_file: Path = REVISION_FILE) -> Sample:
     """The sample with the exporter's version, its source revision and Python's version."""
-    return Sample(BUILD, (version, _revision(), python_version()), 1)
-
-
-def _revision() -> str:
-    """The commit that the package was built from, as `hatch_build.py` has recorded it."""
-    recorded = files("exporter") / "revision.txt"
-    return recorded.read_text("ascii").strip() if recorded.is_file() else "unknown"
+    try:
+        revision = revision_file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        revision = "unknown"
+    return Sample(BUILD, (version, revision, python_version()), 1)

@@ -16,17 +16,10 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client import exposition as text_exposition
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 
-from exporter.metrics.exposition import (
-    Format,
-    join_lines,
-    render,
-    sample_lines,
-    target_lines,
-    with_metadata,
-)
+from exporter.metrics.exposition import Format, render, render_parts, sample_lines, target_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from exporter.metrics.exposition import Lines
     from exporter.model import Sample
@@ -69,11 +62,13 @@ class _Page:
 
     def __init__(self, targets: dict[str, _Rendered], formats: Collection[Format]) -> None:
         self.targets = targets
-        self._lines = join_lines(each.lines for each in targets.values())
         self._gzipped = {form: self._compress(form) for form in formats}
 
     def _compress(self, form: Format) -> _GzipStream:
-        return _GzipStream(with_metadata(self._lines, form))
+        return _GzipStream(self._parts(form))
+
+    def _parts(self, form: Format) -> Iterator[bytes]:
+        return render_parts((each.lines for each in self.targets.values()), form)
 
     @property
     def gzipped_formats(self) -> Collection[Format]:
@@ -99,7 +94,7 @@ class _Page:
     def body(self, form: Format, end: bytes, *, gzipped: bool) -> bytes:
         """The page, followed by `end`."""
         if not gzipped:
-            return b"".join((*with_metadata(self._lines, form), end))
+            return b"".join((*self._parts(form), end))
         if form not in self._gzipped:
             self._gzipped[form] = self._compress(form)
         return self._gzipped[form].end_with(end)

@@ -51,22 +51,18 @@ def sample_lines(samples: Iterable[Sample], *first_labels: str) -> Lines:
     return tuple(["".join(found[each]).encode() if each in found else b"" for each in METRICS])
 
 
-def join_lines(rows: Iterable[Lines]) -> Lines:
-    """Lines of many targets, joined by metric: neither format lets metrics interleave."""
-    return tuple(map(b"".join, zip(_NO_LINES, *rows, strict=True)))
-
-
-def with_metadata(lines: Lines, form: Format) -> Iterator[bytes]:
-    """The metrics that have lines, each preceded by its metadata."""
-    for metric, of_metric in zip(METRICS, lines, strict=True):
-        if of_metric:
-            yield metadata_lines(metric, form)
-            yield of_metric
-
-
 def render(rows: Iterable[Lines], form: Format) -> bytes:
-    """A page of these lines; OpenMetrics' end mark is left to the caller."""
-    return b"".join(with_metadata(join_lines(rows), form))
+    """A page of these lines, grouped by metric; OpenMetrics' end mark is left to the caller."""
+    return b"".join(render_parts(rows, form))
+
+
+def render_parts(rows: Iterable[Lines], form: Format) -> Iterator[bytes]:
+    """The page in parts: metadata and lines of each metric that has lines."""
+    columns = zip(_NO_LINES, *rows, strict=True)
+    for metric, lines in zip(METRICS, map(b"".join, columns), strict=True):
+        if lines:
+            yield metadata_lines(metric, form)
+            yield lines
 
 
 def metadata_lines(metric: MetricFamily, form: Format) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 from kubernetes_rules import RESOURCE, RULES, prometheus_rule
+from kubernetes_schema import problems
+from kubernetes_tools import tool
 
 from exporter.app import load_config
 from exporter.cli.main import run
@@ -21,16 +20,8 @@ from exporter.polling.sharding import Shard
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "deploy" / "kubernetes"
-SCHEMA = json.loads((ROOT / "tests" / "data" / "kubernetes.json").read_text(encoding="utf-8"))
 NO_MANIFESTS = {"config.yaml", "kustomization.yaml"}
 MANIFESTS = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name not in NO_MANIFESTS)
-
-
-def problems(resource: dict[str, Any]) -> list[str]:
-    """What Kubernetes would refuse in a resource."""
-    kind = SCHEMA["kinds"][f"{resource['apiVersion']} {resource['kind']}"]
-    validator = Draft202012Validator({"$defs": SCHEMA["$defs"], **kind})
-    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(resource)]
 
 
 def manifest(name: str) -> Any:  # noqa: ANN401  whatever YAML has
@@ -40,10 +31,7 @@ def manifest(name: str) -> Any:  # noqa: ANN401  whatever YAML has
 @cache
 def built() -> tuple[dict[str, Any], ...]:
     """What `kubectl apply -k` would apply."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("kubectl, which brings kustomize, is no package of Debian")  # pragma: no cover
-    command = [kubectl, "kustomize", str(FOLDER)]
+    command = [tool("kubectl"), "kustomize", str(FOLDER)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
@@ -138,8 +126,9 @@ def test_everything_selects_the_pods() -> None:
 
 def test_the_number_of_replicas_is_the_number_of_shards() -> None:
     spec = resource("StatefulSet")["spec"]
-    serve, shard = spec["template"]["spec"]["containers"][0]["args"]
+    serve, reload, shard = spec["template"]["spec"]["containers"][0]["args"]
     assert (spec["replicas"], serve, shard) == (4, "serve", "--shard=$(POD_NAME)/4")
+    assert reload == "--config.enable-auto-reload"
     for ordinal in range(4):
         text = shard.replace("$(POD_NAME)", f"docusage-exporter-{ordinal}")
         assert Shard.parse(text.removeprefix("--shard=")) == Shard(ordinal, 4)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
+from kubernetes_tools import tool
 from programs import program
 from referencing import Registry, Resource
 from sbom import Package, packages, sbom
@@ -125,7 +126,25 @@ def test_a_release_has_checksums_of_all_its_files(release: Path) -> None:
         "docusage_exporter-VERSION.tar.gz",
         "docusage_exporter-VERSION-py3-none-any.whl",
         "docusage-exporter.cdx.json",
+        "docusage-exporter-VERSION.tgz",
     }
+
+
+@pytest.mark.e2e
+def test_the_chart_packaged_again_is_the_same_file(release: Path, tmp_path: Path) -> None:
+    (chart,) = release.glob("docusage-exporter-*.tgz")
+    with tarfile.open(chart) as archive:
+        archive.extractall(tmp_path, filter="data")
+        names = set(archive.getnames())
+        moment = {member.mtime for member in archive.getmembers()}
+    assert {"docusage-exporter/files/dashboards/docusage-overview.json"} <= names
+    assert len(moment) == 1
+    source, again = tmp_path / "docusage-exporter", tmp_path / "again"
+    for path in source.rglob("*"):
+        os.utime(path, (max(moment), max(moment)))
+    command = [tool("helm"), "package", str(source), "--destination", str(again)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  our own words
+    assert (again / chart.name).read_bytes() == chart.read_bytes()
 
 
 @pytest.mark.e2e

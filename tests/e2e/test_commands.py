@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import urllib.request
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_closed_pipe_is_not_an_error() -> None:
 def test_the_demo_prints_urls_writes_its_configuration_and_exits_with_0(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    keep = tmp_path / "kept.yaml"
+    keep = tmp_path / "demo.yaml"
     flags = ("--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
     with running(tmp_path, "demo", *flags) as demo:
         url = demo.url
@@ -112,6 +113,37 @@ def test_the_demo_shows_every_metric_but_anomalies(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_reported(run_cli: CliRunner, tmp_path: Path) -> None:
-    keep = tmp_path / "none" / "kept.yaml"
+    keep = tmp_path / "none" / "demo.yaml"
     result = run_cli("demo", "--web.listen-address=127.0.0.1:0", f"--keep-config={keep}")
     assert result == (1, "", f"[Errno 2] No such file or directory: '{keep}'\n")
+
+
+@pytest.mark.e2e
+def test_serve_reads_a_pipe_and_refuses_to_reload_it(tmp_path: Path, base_url: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=(configuration(affinda_target(base_url)),))
+    writer.start()
+    with running(tmp_path, f"--config.file={pipe}", "--web.listen-address=127.0.0.1:0") as program:
+        writer.join()
+        assert program.values()["docusage_target_interval_seconds acme-a affinda"] == 3600
+        answer = program.ask("/-/reload", "POST")
+        assert (answer.status, answer.text) == (
+            500,
+            f"{pipe}: cannot be read: Not a regular file\n",
+        )
+        assert program.ended_by(signal.SIGTERM) == 0
+
+
+@pytest.mark.e2e
+def test_a_target_is_polled_once_its_missing_key_appears(tmp_path: Path, base_url: str) -> None:
+    path = tmp_path / "config.yaml"
+    keyless = affinda_target(base_url, "keyless").replace("api_key: made", "api_key_file: made")
+    path.write_text(configuration(affinda_target(base_url), keyless))
+    with running(tmp_path, f"--config.file={path}", "--web.listen-address=127.0.0.1:0") as program:
+        until(lambda: program.values().get("docusage_target_up keyless affinda") == 0)
+        until(lambda: program.values().get("docusage_target_up acme-a affinda") == 1)
+        assert program.values()["docusage_target_failing keyless affinda secret"] == 1
+        (tmp_path / "made-up-key-a").write_text("made-up-key-a\n")
+        until(lambda: program.values().get("docusage_target_up keyless affinda") == 1)
+        assert program.ended_by(signal.SIGTERM) == 0

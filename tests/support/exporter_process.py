@@ -1,4 +1,4 @@
-"""The real program as a process, and simulated vendors for it to poll."""
+"""The exporter as a process, and simulated vendors for it to poll."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ACCOUNTS = Accounts(
     lambda: datetime(2026, 3, 2, 13, tzinfo=UTC),
 )
 T = TypeVar("T")
-LATEST = 10.0  # seconds after which what is waited for is not coming any more
+TIMEOUT = 10.0  # seconds
 
 
 def affinda_target(base_url: str, name: str = "acme-a", key: str = "made-up-key-a") -> str:
@@ -84,16 +84,16 @@ def configuration(*targets: str, interval: str = "1h") -> str:
 
 @contextmanager
 def served(vendors: Vendors) -> Iterator[str]:
-    """Simulated vendors in a thread of their own; gives their base URL."""
+    """Simulated vendors in a thread; gives their base URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     serving = vendors.serve()
     try:
-        yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(LATEST)
+        yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(TIMEOUT)
     finally:
         leaving = serving.__aexit__(None, None, None)
-        asyncio.run_coroutine_threadsafe(leaving, loop).result(LATEST)
+        asyncio.run_coroutine_threadsafe(leaving, loop).result(TIMEOUT)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -116,7 +116,7 @@ class Program:
 
     @property
     def url(self) -> str:
-        """Where it serves, as its log says."""
+        """The URL in its log."""
         found = until(lambda: re.search(r"msg=serving url=(\S+)", self.log.read_text()))
         return str(found[1])
 
@@ -125,18 +125,18 @@ class Program:
         return answered(request)
 
     def values(self) -> dict[str, float]:
-        """Every sample of its page, by name and labels' values."""
+        """The samples of /metrics by name and label values."""
         return values(self.ask("/metrics").text)
 
     def ended_by(self, number: signal.Signals) -> int:
-        """Its exit status after a signal; more than five seconds it does not get."""
+        """Its exit status within five seconds after a signal."""
         self.process.send_signal(number)
         return self.process.wait(5)
 
 
 def answered(request: urllib.request.Request) -> Answer:
     try:
-        reply = urllib.request.urlopen(request, timeout=LATEST)  # noqa: S310  as above
+        reply = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310  as above
     except HTTPError as error:
         reply = error
     with reply:
@@ -152,18 +152,20 @@ def values(page: str) -> dict[str, float]:
 
 
 def until(condition: Callable[[], T | None]) -> T:
-    """What `condition` gives as soon as that is something."""
-    last = time.monotonic() + LATEST
-    while not (found := condition()):
-        assert time.monotonic() < last, "it does not happen"
+    """The first true result of `condition`."""
+    deadline = time.monotonic() + TIMEOUT
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "timeout"
         time.sleep(0.02)
-    return found
+    return result
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of this process without settings of the exporter, and these of a test."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DOCUSAGE_")}
-    return kept | variables
+    """The environment of this process without the exporter's variables, and with these."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("DOCUSAGE_")
+    }
+    return inherited | variables
 
 
 @contextmanager
@@ -173,7 +175,7 @@ def running(
     start: tuple[str, ...] = MODULE,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Program]:
-    """The program, started with these arguments; killed if it still runs at the end."""
+    """The exporter with these arguments; killed if it still runs at the end."""
     output, log = folder / "output", folder / "log"
     with output.open("w") as out, log.open("w") as err:
         process = started(out, err, *start, *arguments, environ=environ or {})
@@ -193,7 +195,7 @@ def started(
 
 
 def done(*command: str, **environ: str) -> tuple[int, str, str]:
-    """What a command that ends by itself said, and its exit status."""
+    """The exit status and the output of a command that ends by itself."""
     ended = subprocess.run(  # noqa: S603  our own program
         [*MODULE, *command],
         capture_output=True,

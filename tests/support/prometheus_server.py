@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 
 import pytest
-from exporter_process import LATEST, started, until
+from exporter_process import TIMEOUT, started, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ class Prometheus:
         """The data of an answer; None while there is no answer."""
         url = f"{self.url}/api/v1/{path}?{urlencode(query)}"
         try:
-            with urllib.request.urlopen(url, timeout=LATEST) as reply:  # noqa: S310  our own URL
+            with urllib.request.urlopen(url, timeout=TIMEOUT) as reply:  # noqa: S310  our own URL
                 return json.load(reply)["data"]
         except URLError:
             return None

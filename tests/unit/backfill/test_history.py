@@ -155,17 +155,23 @@ def test_what_is_available_on_a_day_follows_from_the_usage_of_its_period() -> No
 
 
 def test_a_prepaid_allowance_is_counted_from_its_start_however_long_ago() -> None:
-    bought = {"credits": 2000, "period": "prepaid", "starts": "2025-03-01"}
+    purchased = {"credits": 2000, "period": "prepaid", "starts": "2025-03-01"}
     [whole] = history_of(
-        affinda_settings(allowance=bought), Vendors(ACCOUNTS), date(2026, 3, 10), date(2026, 3, 10)
+        affinda_settings(allowance=purchased),
+        Vendors(ACCOUNTS),
+        date(2026, 3, 10),
+        date(2026, 3, 10),
     )
     assert days_of(whole, "affinda_credits_used{oRg1}") == {"03-10": 1182}
 
 
 def test_a_prepaid_allowance_has_no_history_before_its_start() -> None:
-    bought = {"credits": 2000, "period": "prepaid", "starts": "2026-03-09"}
+    purchased = {"credits": 2000, "period": "prepaid", "starts": "2026-03-09"}
     [whole] = history_of(
-        affinda_settings(allowance=bought), Vendors(ACCOUNTS), date(2026, 3, 8), date(2026, 3, 10)
+        affinda_settings(allowance=purchased),
+        Vendors(ACCOUNTS),
+        date(2026, 3, 8),
+        date(2026, 3, 10),
     )
     assert days_of(whole, "affinda_credits_used{oRg1}") == {"03-09": 40, "03-10": 45}
 

@@ -84,6 +84,12 @@ def test_check_reports_that_a_file_is_valid(
     assert result == (0, f"{good} is valid: 2 targets\n", "")
 
 
+def test_check_counts_a_single_target(run_cli: CliRunner, tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(configuration(xtracta_target(NOWHERE)))
+    assert run_cli("check", str(path)) == (0, f"{path} is valid: 1 target\n", "")
+
+
 @pytest.mark.parametrize("arguments", [["check"], ["--config.check"], ["serve"], [], ["probe"]])
 def test_an_invalid_file_is_refused_with_every_problem_and_its_line(
     run_cli: CliRunner, bad: Path, arguments: list[str]
