@@ -4,21 +4,32 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
+VERSIONS ?=
 
-.PHONY: help accuracy bench soak docs demo test check unit types lint format lock dashboards release rivals servers clean
+.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards release rivals servers clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 demo: $(VENV)/runtime ## run the exporter against simulated vendors, no keys needed
 	@$(BIN)/docusage-exporter demo $(DEMO_ARGS)
 
-test: lint types servers ## all checks, as continuous integration runs them
+test: ## all checks, as continuous integration runs them
+	@$(MAKE) --no-print-directory test-one
+	@$(MAKE) --no-print-directory test-others
+
+test-one: lint types servers ## all checks on one version of Python (PYTHON=python3.12)
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -m "not e2e" -n auto -q
 	$(BIN)/coverage run -m pytest -m e2e
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-others: $(VENV)/dev ## the tests without servers on each other Python and with the lowest dependencies
+	@$(BIN)/python tests/support/interpreters.py $(VERSIONS)
+
+test-lowest: $(VENV)/dev ## the same with the lowest dependencies alone
+	@$(BIN)/python tests/support/interpreters.py lowest
 
 unit: $(VENV)/dev ## the quick tests alone, without real servers
 	$(BIN)/python -m pytest -m "not e2e" -n auto -q

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Properties do not depend on how fast the machine is.
 settings.register_profile("no deadline", deadline=None)
+settings.register_profile("few examples", deadline=None, max_examples=10)  # for `interpreters`
 settings.load_profile("no deadline")
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")

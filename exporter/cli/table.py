@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from exporter.state.presentation import (
     format_account,
     format_allowance_name,
-    format_date,
+    format_end,
+    format_exhaustion,
     format_number,
+    format_percent,
     format_state,
     severity,
 )
@@ -68,10 +70,10 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
             format_allowance_name(allowance),
             format_number(allowance.available),
             f"{format_number(allowance.allowed)} {allowance.unit}",
-            f"{100 * allowance.ratio:.0f}",
+            format_percent(allowance.ratio).removesuffix(" %"),
             "-" if allowance.burn_per_day is None else format_number(allowance.burn_per_day),
-            format_date(allowance.exhaustion, now),
-            format_date(allowance.end, now),
+            format_exhaustion(allowance, now).removeprefix("runs out ") or "-",
+            format_end(allowance, now).removeprefix("ends ") or "-",
         )
         yield _Row(cells, severity(allowance, snapshot.target.alerts))
 

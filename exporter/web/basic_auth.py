@@ -78,7 +78,7 @@ class BasicAuth:
         self._secret = secrets.token_bytes(32)
         self._verified: OrderedDict[bytes, None] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, "bcrypt")
-        self._pending: dict[bytes, asyncio.Future[bool]] = {}
+        self._pending: dict[bytes, asyncio.Task[bool]] = {}
 
     def close(self) -> None:
         """Stop; pending checks are cancelled."""
@@ -102,22 +102,31 @@ class BasicAuth:
         digest = self._digest(user.encode(), hashed.encode(), password)
         if digest in self._verified:
             self._verified.move_to_end(digest)
-            return True
+            return user in users
         check = self._pending.get(digest) or self._start_check(digest, password, hashed)
         # Shielded: other requests may wait for the same check when this one is cancelled.
-        is_valid = await asyncio.shield(check) and user in users
+        return await asyncio.shield(check) and user in users
+
+    def _start_check(self, digest: bytes, password: bytes, hashed: str) -> asyncio.Task[bool]:
+        if len(self._pending) >= MAX_PENDING:
+            raise BusyError
+        check = asyncio.create_task(self._check_in_thread(digest, password, hashed))
+        self._pending[digest] = check
+        return check
+
+    async def _check_in_thread(self, digest: bytes, password: bytes, hashed: str) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            is_valid = await loop.run_in_executor(
+                self._thread, self._check, password, hashed.encode()
+            )
+        finally:
+            # Not in a callback: since Python 3.14 the executor's future may be done at once, and
+            # its callbacks would run after the requests that wait for it have gone on.
+            del self._pending[digest]
         if is_valid:
             self._cache(digest)
         return is_valid
-
-    def _start_check(self, digest: bytes, password: bytes, hashed: str) -> asyncio.Future[bool]:
-        if len(self._pending) >= MAX_PENDING:
-            raise BusyError
-        loop = asyncio.get_running_loop()
-        check = loop.run_in_executor(self._thread, self._check, password, hashed.encode())
-        self._pending[digest] = check
-        check.add_done_callback(lambda _: self._pending.pop(digest))
-        return check
 
     def _cache(self, digest: bytes) -> None:
         self._verified[digest] = None

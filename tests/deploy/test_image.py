@@ -11,13 +11,12 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.request import urlopen
 
 import pytest
+from exporter_process import text_at, until
 from programs import free_port, lacking, program
 
 if TYPE_CHECKING:
@@ -148,14 +147,7 @@ def descendants(pid: int) -> list[int]:
 
 def page(url: str) -> str:
     """What stands there, once somebody answers."""
-    until = time.monotonic() + 20
-    while True:
-        try:
-            with urlopen(url, timeout=5) as reply:  # noqa: S310  http, on loopback
-                return str(reply.read().decode())
-        except OSError:
-            assert time.monotonic() < until, "nobody answers"
-            time.sleep(0.1)
+    return until(lambda: text_at(url), timeout=20)
 
 
 @pytest.mark.e2e

@@ -9,9 +9,9 @@ import sys
 from collections import ChainMap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.request import urlopen
 
 import pytest
+from exporter_process import text_at
 from programs import free_port
 
 from exporter.demo.accounts import Accounts, Organization
@@ -54,9 +54,9 @@ class Exporter(NamedTuple):
     async def values(self) -> dict[str, float]:
         """The credits of the current day by target, once all its targets are polled."""
         async with asyncio.timeout(20):
-            while await asyncio.to_thread(get, f"{self.url}/-/ready") is None:  # noqa: ASYNC110  another process
+            while await asyncio.to_thread(text_at, f"{self.url}/-/ready") is None:  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.05)
-        page = await asyncio.to_thread(get, f"{self.url}/metrics")
+        page = await asyncio.to_thread(text_at, f"{self.url}/metrics")
         found = re.findall(
             r'^affinda_credits_daily\{target="([^"]+)".*?\} (\S+)$', page or "", re.MULTILINE
         )
@@ -65,15 +65,6 @@ class Exporter(NamedTuple):
     async def stop(self) -> None:
         self.process.terminate()
         assert await self.process.wait() == 0
-
-
-def get(url: str) -> str | None:
-    """The response body; None while there is none."""
-    try:
-        with urlopen(url, timeout=5) as reply:  # noqa: S310  http, on loopback
-            return str(reply.read().decode())
-    except OSError:
-        return None
 
 
 async def start(config: Path, shard: str) -> Exporter:

@@ -143,6 +143,15 @@ def answered(request: urllib.request.Request) -> Answer:
         return Answer(reply.status, dict(reply.headers), reply.read().decode())
 
 
+def text_at(url: str) -> str | None:
+    """The text of a page; None while nothing answers, or an error does."""
+    try:
+        answer = answered(urllib.request.Request(url))  # noqa: S310  http, on loopback
+    except OSError:
+        return None
+    return answer.text if answer.status == 200 else None
+
+
 def values(page: str) -> dict[str, float]:
     return {
         " ".join((sample.name, *sample.labels.values())): sample.value
@@ -151,9 +160,9 @@ def values(page: str) -> dict[str, float]:
     }
 
 
-def until(condition: Callable[[], T | None]) -> T:
-    """The first true result of `condition`."""
-    deadline = time.monotonic() + TIMEOUT
+def until(condition: Callable[[], T | None], timeout: float = TIMEOUT) -> T:
+    """The first true result of `condition`, within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
     while not (result := condition()):
         assert time.monotonic() < deadline, "timeout"
         time.sleep(0.02)

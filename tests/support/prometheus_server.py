@@ -6,15 +6,13 @@ import json
 import os
 import shutil
 import socket
-import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 from urllib.parse import urlencode
 
 import pytest
-from exporter_process import TIMEOUT, started, until
+from exporter_process import started, text_at, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,12 +38,8 @@ class Prometheus:
 
     def get(self, path: str, **query: str) -> Any:  # noqa: ANN401  JSON of any shape
         """The data of an answer; None while there is no answer."""
-        url = f"{self.url}/api/v1/{path}?{urlencode(query)}"
-        try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as reply:  # noqa: S310  our own URL
-                return json.load(reply)["data"]
-        except URLError:
-            return None
+        text = text_at(f"{self.url}/api/v1/{path}?{urlencode(query)}")
+        return json.loads(text)["data"] if text else None
 
     def query(self, expression: str) -> dict[str, float]:
         """The values of an instant query by name and labels, such as `up{target="a"}`."""

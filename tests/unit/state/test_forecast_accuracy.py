@@ -89,10 +89,10 @@ def errors(days_before: int) -> tuple[float, float]:
 
 
 MEDIANS = {30: (1.25, 6.04), 14: (0.47, 2.48), 7: (0.27, 1.48), 3: (0.19, 1.2)}
-"""By days before: the exporter's median error and predict_linear's."""
+"""By days before the true moment: the exporter's median error and predict_linear's, in days."""
 
 
-def test_the_median_errors_are_as_recorded() -> None:
+def test_the_median_errors_are_as_measured() -> None:
     assert {days: errors(days) for days in DAYS_BEFORE} == MEDIANS
 
 

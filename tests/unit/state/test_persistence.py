@@ -63,6 +63,7 @@ STATE = TargetState(
     last_poll=PollOutcome(POLL_RESULT, 0.25, 2, NOW - 60, NOW + 840),
     result=POLL_RESULT,
     succeeded_at=NOW - 60,
+    failing_since=NOW - 50,
     stale_at=1000.0 + 45 * 60 - 60,
     daily_usage={("456", "7"): UsageHistory(NOW - 60, 40, (3, 4, 5))},
 )
@@ -277,6 +278,7 @@ def states(draw: st.DrawFn) -> TargetState:
         last_poll=last,
         result=poll_result,
         succeeded_at=succeeded_at,
+        failing_since=draw(st.none() | MOMENTS),
         stale_at=45 * 60 - (NOW - (succeeded_at or 0.0)),
         consecutive_failures=draw(st.integers(0, 1000)),
         daily_usage=draw(st.dictionaries(st.tuples(TEXTS, TEXTS), HISTORIES, max_size=3)),

@@ -63,6 +63,16 @@ def test_the_last_good_result_survives_failures_with_its_time(
     assert state.last_poll == (outcomes[-1] if outcomes else None)
 
 
+@given(st.lists(OUTCOMES))
+def test_a_target_is_failing_since_the_first_failed_poll_after_the_last_success(
+    outcomes: list[PollOutcome],
+) -> None:
+    after_success: list[float] = []
+    for each in outcomes:
+        after_success = [] if isinstance(each.result, PollResult) else [*after_success, each.at]
+    assert state_after(outcomes).failing_since == (after_success[0] if after_success else None)
+
+
 @given(st.lists(OUTCOMES, min_size=1))
 def test_a_target_is_up_or_has_a_failure(outcomes: list[PollOutcome]) -> None:
     state = state_after(outcomes)
