@@ -389,20 +389,23 @@ def test_a_failed_write_leaves_the_file_unchanged(target: Target, tmp_path: Path
 
 
 class FullDisk(StateFiles):
-    """Records what is written; the first writes fail."""
+    """Records what is written; the first writes fail, and those of one state always."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, unwritable: str = "") -> None:
         self.failures = failures
+        self.unwritable = unwritable
         self.saved: list[str] = []
+        self.attempts = 0
 
     def load(self, targets: Iterable[Target]) -> dict[str, TargetState]:
         return {target.name: STATE for target in targets}
 
     def save(self, snapshot: TargetSnapshot) -> None:
-        if self.failures:
-            self.failures -= 1
+        self.attempts += 1
+        state = f"{snapshot.target.name} {snapshot.state.consecutive_failures}"
+        if self.attempts <= self.failures or state == self.unwritable:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.saved.append(f"{snapshot.target.name} {snapshot.state.consecutive_failures}")
+        self.saved.append(state)
 
 
 class RecordingFiles(StateFiles):
@@ -515,14 +518,13 @@ def test_a_file_that_cannot_be_written_does_not_block_others(
 
 
 def test_a_newer_state_replaces_one_that_could_not_be_written(target: Target) -> None:
-    disk = FullDisk(failures=10**6)
+    disk = FullDisk(unwritable="a 1")
 
     async def main() -> None:
         async with writing(disk) as writer:
             writer.save(snapshot_of(target, "a", 1))
-            await until(lambda: disk.failures < 10**6)
+            await until(lambda: disk.attempts)
             writer.save(snapshot_of(target, "a", 2))
-            disk.failures = 0
             await until(lambda: disk.saved)
 
     asyncio.run(main())
