@@ -18,6 +18,7 @@ from exporter.model import (
     PollOutcome,
     PollResult,
     Sample,
+    ScopeFailure,
 )
 from exporter.polling.poll import CREDENTIAL_FAILURES
 from exporter.secrets import StaticKey
@@ -42,6 +43,8 @@ class _SavedResult(_Saved):
     samples: tuple[tuple[str, tuple[str, ...], float], ...]
     allowances: tuple[Allowance, ...]
     anomalies: tuple[Anomaly, ...]
+    scope_failures: tuple[ScopeFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _SavedPoll(_Saved):
@@ -70,6 +73,7 @@ class _StateFile(_Saved):
     consecutive_failures: int
     result: _SavedResult | None
     succeeded_at: float | None
+    failing_since: float | None = None
     daily_usage: tuple[tuple[str, str, UsageHistory], ...]
 
 
@@ -101,6 +105,7 @@ def dump_state(snapshot: TargetSnapshot) -> bytes:
             consecutive_failures=state.consecutive_failures,
             result=_dump_result(state.result) if state.result else None,
             succeeded_at=state.succeeded_at,
+            failing_since=state.failing_since,
             daily_usage=tuple((*key, usage) for key, usage in state.daily_usage.items()),
         )
         .model_dump_json()
@@ -116,7 +121,13 @@ def _dump_poll(poll: PollOutcome) -> _SavedPoll:
 
 def _dump_result(result: PollResult) -> _SavedResult:
     samples = tuple((metric.name, labels, value) for metric, labels, value in result.samples)
-    return _SavedResult(samples=samples, allowances=result.allowances, anomalies=result.anomalies)
+    return _SavedResult(
+        samples=samples,
+        allowances=result.allowances,
+        anomalies=result.anomalies,
+        scope_failures=result.scope_failures,
+        notes=result.notes,
+    )
 
 
 def load_state(contents: bytes, target: Target, now: float, clock: float) -> TargetState | None:
@@ -144,6 +155,7 @@ def load_state(contents: bytes, target: Target, now: float, clock: float) -> Tar
         last_poll=_load_poll(saved, result, target, now),
         result=result,
         succeeded_at=saved.succeeded_at,
+        failing_since=saved.failing_since,
         stale_at=clock + target.poll.stale_after - age,
         consecutive_failures=saved.consecutive_failures,
         daily_usage={(account, name): usage for account, name, usage in saved.daily_usage},
@@ -171,6 +183,8 @@ def _load_result(saved: _SavedResult, target: Target) -> PollResult:
             raise ValueError("a sample of an unknown metric")
         samples.append(Sample(metrics[name], labels, value))
     try:
-        return PollResult(tuple(samples), saved.allowances, saved.anomalies)
+        return PollResult(
+            tuple(samples), saved.allowances, saved.anomalies, saved.scope_failures, saved.notes
+        )
     except PollError as error:
         raise ValueError(error.detail) from None

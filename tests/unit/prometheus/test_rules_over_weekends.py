@@ -138,7 +138,7 @@ def said_by_promtool(folder: Path, rules: Path) -> str:
     path = folder / "cases.yml"
     path.write_text(cases(rules))
     command = [program("promtool"), "test", "rules", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603  ours
     return done.stdout + done.stderr
 
 
