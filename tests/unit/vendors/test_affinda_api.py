@@ -79,7 +79,7 @@ def test_a_window_of_one_day_is_one() -> None:
             {Anomaly.WINDOW_MISMATCH},
         ),
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: (", ".join(sorted(value)) if isinstance(value, set) else str(value))[:60],
 )
 def test_an_anomaly_is_counted_and_the_figures_are_read(
     changes: dict[str, object], anomalies: set[Anomaly]
