@@ -123,7 +123,7 @@ def history_of_total(
     days_seen = seen[1:]
     first = today - DAY * (len(days_seen) - 1) if days_seen else at
     used, days = past or PastUsage(0.0, 0.0)
-    if allowance.start is not None and allowance.start < first:
+    if allowance.start is not None and allowance.used is not None and allowance.start < first:
         used += max(0.0, allowance.used - sum(days_seen))
         days += max(1.0, (first - allowance.start) / DAY)
     per_day = used / days if days else 0.0
@@ -141,9 +141,11 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     burn = pace.per_day
     is_over = allowance.end is not None and allowance.end <= usage.at
     projected = None
-    if allowance.end is not None:
+    if allowance.end is not None and allowance.used is not None:
         more = 0.0 if is_over else pace.use_until(usage, allowance.end)
         projected = allowance.used + more
+    if allowance.available is None or allowance.allowed == 0:
+        return Forecast(burn, projected_used=projected)
     if allowance.available <= 0:
         day = _exhaustion_day(usage, allowance)
         return Forecast(burn, day, day, day, projected)
@@ -161,14 +163,15 @@ def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:
 
     If a refund gave something back, the day on which that was used.
     """
-    if allowance.start is None or allowance.used <= 0:
+    start, used, allowed = allowance.start, allowance.used, allowance.allowed
+    if start is None or used is None or used <= 0 or not allowed:
         return None
-    count = min(round((usage.today - allowance.start) / DAY), len(usage.days))
+    count = min(round((usage.today - start) / DAY), len(usage.days))
     if count < 0:
         return None
     days = (*usage.days[len(usage.days) - count :], usage.used_today)
-    before = accumulate(days[:-1], initial=allowance.used - sum(days))
-    last = max((day for day, total in enumerate(before) if total < allowance.allowed), default=0)
+    before = accumulate(days[:-1], initial=used - sum(days))
+    last = max((day for day, total in enumerate(before) if total < allowed), default=0)
     return usage.today - DAY * (count - last)
 
 

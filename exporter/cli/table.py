@@ -9,6 +9,7 @@ from exporter.state.presentation import (
     format_allowance_name,
     format_date,
     format_number,
+    format_scope_failure,
     format_state,
     severity,
 )
@@ -43,21 +44,25 @@ def format_table(
     widths = [*(max(len(row.cells[column]) for row in rows) for column in columns), 0]
     styles = _STYLES if is_coloured else {}
     lines = (_format_row(row, widths, styles) for row in rows)
-    return "\n".join([*lines, *failure_lines(snapshots), *_lines_without_allowance(snapshots)])
+    return "\n".join([*lines, *failure_lines(snapshots), *_remark_lines(snapshots)])
 
 
 def failure_lines(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
-    """A line for each target that failed."""
+    """A line for each target that failed, and for each part of one."""
     for snapshot in snapshots:
         if snapshot.state.failure:
             yield f"{snapshot.target.name}: {format_state(snapshot)}"
+        for failure in snapshot.scope_failures:
+            yield f"{snapshot.target.name}: {format_scope_failure(failure)}"
 
 
-def _lines_without_allowance(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
+def _remark_lines(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
     for snapshot in snapshots:
         if not snapshot.state.failure and not snapshot.allowances:
             count = len(snapshot.result.samples) if snapshot.result else 0
             yield f"{snapshot.target.name}: up, {count} values, no allowance"
+        for note in snapshot.result.notes if snapshot.result else ():
+            yield f"{snapshot.target.name}: {note}"
 
 
 def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
@@ -66,14 +71,18 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
             snapshot.target.name,
             format_account(allowance),
             format_allowance_name(allowance),
-            format_number(allowance.available),
-            f"{format_number(allowance.allowed)} {allowance.unit}",
-            f"{100 * allowance.ratio:.0f}",
-            "-" if allowance.burn_per_day is None else format_number(allowance.burn_per_day),
+            _number(allowance.available),
+            f"{_number(allowance.allowed)} {allowance.unit}",
+            "-" if allowance.ratio is None else f"{100 * allowance.ratio:.0f}",
+            _number(allowance.burn_per_day),
             format_date(allowance.exhaustion, now),
             format_date(allowance.end, now),
         )
         yield _Row(cells, severity(allowance, snapshot.target.alerts))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else format_number(value)
 
 
 def _format_row(row: _Row, widths: Iterable[int], styles: Mapping[str, str]) -> str:

@@ -68,6 +68,11 @@ FAILING: Final = _target_metric(
     "1 while the last poll failed for this reason; absent otherwise.",
     "reason",
 )
+SCOPES_FAILING: Final = _target_metric(
+    "gauge",
+    "target_scopes_failing",
+    "Workspaces, groups and other parts of the target that could not be read; absent while none.",
+)
 INTERVAL: Final = _target_metric(
     "gauge", "target_interval_seconds", "Time between two polls, as configured (poll.interval)."
 )
@@ -120,7 +125,17 @@ BUILD: Final = MetricFamily(
 METRICS: Final = (
     *(metric for vendor in VENDORS.values() for metric in vendor.metrics),
     *(ALLOWANCE_INFO, ALLOWED, USED, AVAILABLE_RATIO, BURN_PER_DAY, EXHAUSTION, END, THRESHOLD),
-    *(UP, FAILING, INTERVAL, STALE_AFTER, LAST_POLL, LAST_SUCCESS, NEXT_POLL, DURATION),
+    *(
+        UP,
+        FAILING,
+        SCOPES_FAILING,
+        INTERVAL,
+        STALE_AFTER,
+        LAST_POLL,
+        LAST_SUCCESS,
+        NEXT_POLL,
+        DURATION,
+    ),
     *(POLLS, FAILURES, REQUESTS, ANOMALIES),
     *(RELOAD_OK, RELOADED_AT, BUILD),
 )
@@ -147,6 +162,8 @@ def target_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
     yield Sample(REQUESTS, vendor, state.requests)
     if state.failure:
         yield Sample(FAILING, (target.vendor, state.failure.reason.value), 1)
+    if snapshot.scope_failures:
+        yield Sample(SCOPES_FAILING, vendor, len(snapshot.scope_failures))
     for kind, count in state.anomalies.items():
         yield Sample(ANOMALIES, (target.vendor, kind.value), count)
 

@@ -173,8 +173,25 @@ def _log_attempt(
         _log.debug("poll succeeded", extra=fields)
         if not isinstance(previous, PollResult):
             _log.info("target is up", extra=fields)
+        _log_incomplete(attempt.result, previous, fields)
         return
     fields |= {"reason": str(attempt.result.reason), "detail": attempt.result.detail}
     _log.debug("poll failed", extra=fields)
     if not isinstance(previous, PollFailure) or previous.reason != attempt.result.reason:
         _log.warning("target is down", extra=fields)
+
+
+def _log_incomplete(
+    result: PollResult, previous: PollResult | PollFailure | None, fields: dict[str, object]
+) -> None:
+    """Log what a successful poll could not read, when that changes."""
+    before = previous if isinstance(previous, PollResult) else PollResult(())
+    failures = {(each.scope, each.reason): each for each in result.scope_failures}
+    if failures.keys() - {(each.scope, each.reason) for each in before.scope_failures}:
+        first = result.scope_failures[0]
+        about = {"scope": first.scope, "reason": str(first.reason), "detail": first.detail}
+        about["scopes_failing"] = str(len(failures))
+        _log.warning("parts of the target cannot be read", extra=fields | about)
+    for note in result.notes:
+        if note not in before.notes:
+            _log.warning("data is incomplete", extra=fields | {"detail": note})

@@ -39,17 +39,27 @@ UsageByAllowance: TypeAlias = Mapping[tuple[str, str], UsageHistory]
 """By account and allowance identifier."""
 
 
-def update_usage(usage: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
-    """The usage after a poll that ended at `now` (Unix seconds) with `result`.
+def update_usage(
+    usage: UsageByAllowance, fresh: PollResult, retained: PollResult, now: float
+) -> UsageByAllowance:
+    """The usage by day, once a poll has ended.
 
-    Allowances that the result does not contain are dropped.
+    Allowances whose total is unknown keep what they have; those that are gone are dropped.
+
+    Args:
+        usage: the usage by day before it.
+        fresh: what the poll has read.
+        retained: the same, with earlier values of what it could not read.
+        now: Unix seconds.
     """
-    return {
+    keys = {(allowance.account, allowance.allowance) for allowance in retained.allowances}
+    kept = {key: history for key, history in usage.items() if key in keys}
+    return kept | {
         (allowance.account, allowance.allowance): _update(
             usage.get((allowance.account, allowance.allowance)), int(allowance.used), now
         )
-        for allowance in result.allowances
-        if allowance.cumulative_only
+        for allowance in fresh.allowances
+        if allowance.cumulative_only and allowance.used is not None
     }
 
 
@@ -77,14 +87,13 @@ def with_exhaustion(result: PollResult, usage: UsageByAllowance) -> PollResult:
 
 
 def _with_exhaustion(allowance: Allowance, history: UsageHistory | None) -> Allowance:
-    if history is None or len(history.days) < _MAX_DAYS or allowance.available < 1:
+    available = allowance.available
+    if history is None or len(history.days) < _MAX_DAYS or not available or available < 1:
         return allowance
     if allowance.end is not None and allowance.end <= history.at:
         return allowance  # expired: nothing is used any more
     *days, today = history.days[1:]
-    exhaustion = forecast.run_out_by_weekdays(
-        days, _midnight(history.at), today, int(allowance.available)
-    )
+    exhaustion = forecast.run_out_by_weekdays(days, _midnight(history.at), today, int(available))
     return replace(allowance, exhaustion=exhaustion)
 
 

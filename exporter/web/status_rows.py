@@ -13,6 +13,8 @@ from exporter.state.presentation import (
     format_allowance_name,
     format_date,
     format_number,
+    format_scope_failure,
+    severity,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ _WORDS: Final[Mapping[FailureReason, str]] = {
     FailureReason.SECRET: "The key cannot be read",
     FailureReason.INTERNAL: "A fault of the exporter itself",
 }
+_MAX_LINES: Final = 5
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -63,7 +66,7 @@ def _conditions(snapshot: TargetSnapshot) -> Iterator[str]:
     if snapshot.is_stale:
         yield "stale"
     for allowance in snapshot.allowances:
-        if allowance.ratio < snapshot.target.alerts.warning_ratio:
+        if severity(allowance, snapshot.target.alerts) != "fine":
             yield "low"
         if is_early(allowance):
             yield "early"
@@ -116,7 +119,21 @@ def _rhythm(snapshot: TargetSnapshot, now: float) -> str:
 
 def _error(snapshot: TargetSnapshot) -> str:
     failure = snapshot.state.failure
-    return f'<p class="error">{_foreign(words_of_failure(failure))}</p>' if failure else ""
+    errors = [words_of_failure(failure)] if failure else []
+    errors += _limited([format_scope_failure(each) for each in snapshot.scope_failures])
+    notes = _limited(list(snapshot.result.notes if snapshot.result else ()))
+    return "".join(
+        [
+            *(f'<p class="error">{_foreign(error)}</p>' for error in errors),
+            *(f'<p class="quiet">{_foreign(note)}</p>' for note in notes),
+        ]
+    )
+
+
+def _limited(lines: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
+    more = len(lines) - _MAX_LINES
+    return lines if more <= 0 else [*lines[:_MAX_LINES], f"and {more} more"]
 
 
 def _allowances(snapshot: TargetSnapshot, now: float) -> str:
@@ -130,35 +147,37 @@ def _allowances(snapshot: TargetSnapshot, now: float) -> str:
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
     name = f"{format_account(allowance)} {format_allowance_name(allowance)}"
-    level = _level(allowance, alerts)
+    bar = share = ""
+    if allowance.ratio is not None:
+        level = _level(allowance, alerts)
+        bar = _bar(name, allowance.ratio, level)
+        share = f'<strong class="{level}">{_percent(allowance.ratio)} left</strong> '
     return (
-        f'<div class="allowance"><h3>{_foreign(name)}</h3>{_bar(name, allowance, level)}'
-        f'<p><strong class="{level}">{_percent(allowance)} left</strong> '
-        f"{escape(format_allowance(allowance))}</p>"
+        f'<div class="allowance"><h3>{_foreign(name)}</h3>{bar}'
+        f"<p>{share}{escape(format_allowance(allowance))}</p>"
         f'<p class="quiet">{_outlook(allowance, now)}</p></div>'
     )
 
 
 def _level(allowance: Allowance, alerts: Alerts) -> str:
-    if allowance.ratio < alerts.critical_ratio:
-        return "critical"
-    return "warning" if allowance.ratio < alerts.warning_ratio else "plenty"
+    level = severity(allowance, alerts)
+    return "plenty" if level == "fine" else level
 
 
-def _bar(name: str, allowance: Allowance, level: str) -> str:
+def _bar(name: str, ratio: float, level: str) -> str:
     """The share that is left; drawn, because Chromium fills a styled `<meter>` by half."""
-    share = f"{100 * allowance.ratio:.1f}"
+    share = f"{100 * ratio:.1f}"
     return (
         f'<svg class="{level}" role="meter" aria-label="{escape(name)}, share left" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}" '
-        f'aria-valuetext="{_percent(allowance)}" viewBox="0 0 100 1" preserveAspectRatio="none">'
+        f'aria-valuetext="{_percent(ratio)}" viewBox="0 0 100 1" preserveAspectRatio="none">'
         f'<rect width="{share}" height="1"/></svg>'
     )
 
 
-def _percent(allowance: Allowance) -> str:
+def _percent(ratio: float) -> str:
     """The share that is left, never rounded to what it is not: all or nothing."""
-    percent = 100 * allowance.ratio
+    percent = 100 * ratio
     if 0 < percent < 1:
         return "under 1 %"
     return f"{min(round(percent), 99) if percent < 100 else 100} %"  # noqa: PLR2004  all of it

@@ -1,4 +1,4 @@
-"""Targets, readings and outcomes for tests that need no vendor."""
+"""Targets, results and outcomes for tests that need no vendor."""
 
 from __future__ import annotations
 

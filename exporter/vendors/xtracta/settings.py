@@ -1,4 +1,4 @@
-"""What the configuration says of a target at Xtracta."""
+"""The settings of a target at Xtracta."""
 
 from __future__ import annotations
 

@@ -8,7 +8,14 @@ import pytest
 from fake_targets import POLL_RESULT, TIMEOUT, allowance, outcome, target
 
 from exporter.metrics.catalogue import METRICS, target_samples
-from exporter.model import Anomaly, MetricFamily, PollOutcome, PollResult
+from exporter.model import (
+    Anomaly,
+    FailureReason,
+    MetricFamily,
+    PollOutcome,
+    PollResult,
+    ScopeFailure,
+)
 from exporter.state.store import TargetSnapshot, TargetState
 
 TARGET = target(poll={"interval": "1m", "stale_after": "4m"}, alerts={"warning_ratio": 0.3})
@@ -123,6 +130,23 @@ def test_an_unknown_property_of_an_allowance_is_absent(field: str, metric: str) 
     unknown = allowance({field: None})
     found = exposed(outcome(PollResult(POLL_RESULT.samples, (unknown,))))
     assert found.keys() == exposed(outcome()).keys() - {f"{metric} acme org credits"}
+
+
+def test_an_allowance_without_a_known_share_has_no_ratio() -> None:
+    unlimited = allowance({"allowed": None, "available": None})
+    found = exposed(outcome(PollResult(POLL_RESULT.samples, (unlimited,))))
+    assert exposed(outcome()).keys() - found.keys() == {
+        "docusage_allowance_allowed acme org credits",
+        "docusage_allowance_available_ratio acme org credits",
+    }
+
+
+def test_failing_scopes_are_counted_while_there_are_any() -> None:
+    gone = ScopeFailure("group 7", FailureReason.TIMEOUT, "slow", "group_id", "7")
+    found = exposed(outcome(PollResult((), scope_failures=(gone, gone._replace(value="8")))))
+    assert found["docusage_target_scopes_failing acme"] == 2
+    assert found["docusage_target_up acme"] == 1
+    assert not [name for name in exposed(outcome()) if "scopes_failing" in name]
 
 
 def by_name(metric: MetricFamily) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +21,16 @@ def poll_result(used: int, available: int = 1000, **more: object) -> PollResult:
     return PollResult((), (plan,))
 
 
+def updated(usage: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
+    """After a poll that has read everything."""
+    return update_usage(usage, result, result, now)
+
+
 def usage_after(*polls: tuple[float, int]) -> UsageHistory:
     """The usage after polls at these times with these totals."""
     usage: UsageByAllowance = {}
     for time, used in polls:
-        usage = update_usage(usage, poll_result(used, cumulative_only=True), time)
+        usage = updated(usage, poll_result(used, cumulative_only=True), time)
     return usage[KEY]
 
 
@@ -65,12 +72,20 @@ def test_a_wall_clock_set_back_a_little_changes_no_day() -> None:
 
 
 def test_an_allowance_that_disappears_is_dropped() -> None:
-    usage = update_usage({}, poll_result(5, cumulative_only=True), MONDAY)
-    assert update_usage(usage, PollResult(()), MONDAY + HOUR) == {}
+    usage = updated({}, poll_result(5, cumulative_only=True), MONDAY)
+    assert updated(usage, PollResult(()), MONDAY + HOUR) == {}
+
+
+def test_an_allowance_whose_total_is_unknown_keeps_its_days() -> None:
+    result = poll_result(5, cumulative_only=True)
+    seen = updated({}, result, MONDAY)
+    unknown = PollResult((), (replace(result.allowances[0], used=None),))
+    assert updated(seen, unknown, MONDAY + HOUR) == seen
+    assert update_usage(seen, PollResult(()), result, MONDAY + HOUR) == seen
 
 
 def test_an_allowance_with_usage_by_day_from_its_vendor_is_not_tracked() -> None:
-    assert update_usage({}, poll_result(5), MONDAY) == {}
+    assert updated({}, poll_result(5), MONDAY) == {}
 
 
 def weekdays_only(days: int) -> list[tuple[float, int]]:
@@ -145,7 +160,7 @@ def test_days_are_consecutive_and_add_up_to_the_usage_since_the_first(
         starts_over = gap > DAY or not usage
         now, used = now + gap, used + more
         expected, began = (0, now) if starts_over else (expected + more, began)
-        usage = update_usage(usage, poll_result(used, cumulative_only=True), now)
+        usage = updated(usage, poll_result(used, cumulative_only=True), now)
         use = usage[KEY]
         assert use.at == now
         assert len(use.days) == min(30, now // DAY - began // DAY + 1)

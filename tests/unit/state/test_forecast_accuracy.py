@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import product
-from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -108,10 +107,3 @@ def test_a_straight_line_through_a_renewal_tells_nothing() -> None:
     after = datetime(2025, 4, 3, 12, tzinfo=UTC)
     assert account.linear_estimate(after) == float("inf")
     assert account.estimate(after) < datetime(2025, 6, 1, tzinfo=UTC).timestamp()
-
-
-def test_the_readme_says_how_near() -> None:
-    text = (Path(__file__).parent.parent.parent.parent / "README.md").read_text()
-    assert f"{len(ACCOUNTS) * len(QUARTERS)} simulated quarters" in text
-    for days, (ours, linear) in MEDIANS.items():
-        assert f"\n| {days} | {ours} days | {linear} days |\n" in text

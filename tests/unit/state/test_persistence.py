@@ -24,6 +24,7 @@ from exporter.model import (
     PollOutcome,
     PollResult,
     Sample,
+    ScopeFailure,
 )
 from exporter.state.daily_usage import UsageHistory
 from exporter.state.persistence import NullStorage, StateFiles, StateWriter, open_storage
@@ -234,7 +235,7 @@ ALLOWANCES = st.builds(
     Allowance,
     TEXTS,
     TEXTS,
-    *(FIGURES, FIGURES, FIGURES),
+    *(st.none() | FIGURES, st.none() | FIGURES, st.none() | FIGURES),
     TEXTS,
     account_name=TEXTS,
     allowance_name=TEXTS,
@@ -252,6 +253,14 @@ SAMPLES = st.builds(
     st.integers(),
     FIGURES | st.floats(allow_nan=False, allow_infinity=False),
 )
+SCOPE_FAILURES = st.builds(
+    ScopeFailure,
+    TEXTS,
+    st.sampled_from(FailureReason),
+    *(TEXTS, TEXTS, TEXTS),
+    st.none() | st.floats(0, 1e6),
+    st.none() | MOMENTS,
+)
 RESULTS = st.builds(
     PollResult,
     st.lists(SAMPLES, max_size=5, unique_by=lambda sample: sample[:2]).map(tuple),
@@ -259,6 +268,8 @@ RESULTS = st.builds(
         tuple
     ),
     st.lists(st.sampled_from(Anomaly), max_size=3).map(tuple),
+    st.lists(SCOPE_FAILURES, max_size=2).map(tuple),
+    st.lists(TEXTS, max_size=2).map(tuple),
 )
 HISTORIES = st.builds(
     UsageHistory, MOMENTS, FIGURES, st.lists(FIGURES, min_size=1, max_size=30).map(tuple)

@@ -5,12 +5,16 @@ import json
 import pytest
 from fake_targets import TIMEOUT, allowance, outcome, target
 
-from exporter.model import PollOutcome, PollResult
+from exporter.config.models import Alerts
+from exporter.model import FailureReason, PollOutcome, PollResult, ScopeFailure
 from exporter.state.presentation import (
+    format_account,
     format_allowance,
+    format_allowance_name,
     format_date,
     format_number,
     format_state,
+    severity,
     to_json,
 )
 from exporter.state.store import TargetSnapshot, TargetState
@@ -36,6 +40,48 @@ def test_a_state_as_text() -> None:
 def test_an_allowance_as_text() -> None:
     large = allowance({"available": 12_345, "allowed": 50_000})
     assert format_allowance(large) == "12,345 of 50,000 credits"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"allowed": None, "available": None}, "credits: 700 used"),
+        ({"allowed": 0, "available": 0}, "credits: 700 used, 0 left, 0 allowed"),
+        ({"used": None, "available": None}, "credits: 1,000 allowed"),
+        ({"allowed": None}, "credits: 700 used, 300 left"),
+        ({"allowed": None, "used": None, "available": None}, "credits: unknown"),
+    ],
+)
+def test_of_an_allowance_without_a_share_the_known_figures_are_shown(
+    fields: dict[str, object], text: str
+) -> None:
+    assert format_allowance(allowance(fields)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier", "text"),
+    [
+        ("", "71", "71"),
+        ("Yearly", "71", "Yearly (71)"),
+        ("monthly credits", "credits", "monthly credits"),
+        ("Plan A", "", "Plan A"),
+    ],
+)
+def test_an_allowance_is_shown_with_its_name_and_identifier(
+    name: str, identifier: str, text: str
+) -> None:
+    shown = allowance({"allowance": identifier, "allowance_name": name})
+    assert format_allowance_name(shown) == text
+    assert format_account(allowance({"account": identifier, "account_name": name})) == text
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [(300, "fine"), (299, "warning"), (50, "warning"), (49, "critical"), (None, "fine")],
+)
+def test_the_severity_is_by_the_alert_thresholds(available: float | None, expected: str) -> None:
+    alerts = Alerts(warning_ratio=0.3, critical_ratio=0.05)
+    assert severity(allowance({"available": available}), alerts) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,6 +128,8 @@ UNKNOWN = {
     "next_poll": None,
     "poll_duration_seconds": None,
     "last_error": None,
+    "scope_failures": [],
+    "notes": [],
     "allowances": [],
 }
 KNOWN = UNKNOWN | {
@@ -132,3 +180,21 @@ def test_a_target_is_described_for_programs(
     shown: TargetSnapshot, expected: dict[str, object]
 ) -> None:
     assert json.loads(json.dumps(to_json(shown))) == expected
+
+
+def test_parts_that_cannot_be_read_and_notes_are_in_the_json() -> None:
+    gone = ScopeFailure(
+        "workspace w1", FailureReason.CLIENT_ERROR, "HTTP status 404", "workspace", "w1"
+    )
+    result = PollResult((), scope_failures=(gone,), notes=("cannot read price of plan 7",))
+    found = to_json(snapshot(outcome(result)))
+    assert json.loads(json.dumps(found["scope_failures"])) == [
+        {
+            "scope": "workspace w1",
+            "reason": "client_error",
+            "detail": "HTTP status 404",
+            "last_success": None,
+        }
+    ]
+    assert found["notes"] == ["cannot read price of plan 7"]
+    assert found["up"] is True
