@@ -13,7 +13,8 @@ import yaml
 from programs import program
 
 from exporter.demo.accounts import business_hours, weekday_usage
-from exporter.forecast import HISTORY, run_out_by_mean, run_out_by_weekdays
+from exporter.forecast import UsageHistory, forecast, history_of_total
+from exporter.model import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,12 +81,15 @@ class Plan:
         end, left = seconds(first + 30 * ONE_DAY), self._allowed(first) - used
         if left <= 0:
             return Figures(None, end)
-        if self._by_weekdays:
-            history = [self._of_day(today - day * ONE_DAY) for day in range(HISTORY, 0, -1)]
-            return Figures(run_out_by_weekdays(history, seconds(today), used_today, left), end)
+        # Unix time begins on a Thursday, and so do these seconds.
         now = seconds(today) + moment.hour * 3600
-        burn = used / max(1.0, (now - seconds(first)) / ONE_DAY.total_seconds())
-        return Figures(run_out_by_mean(burn, now, left), end)
+        plan = Allowance("", "", used + left, used, left, "", start=seconds(first))
+        if self._by_weekdays:
+            days = [self._of_day(today - day * ONE_DAY) for day in range(366, 0, -1)]
+            usage = UsageHistory(now, seconds(today), used_today, days)
+        else:
+            usage = history_of_total(plan, now, ())
+        return Figures(forecast(usage, plan).exhaustion, end)
 
 
 def plans() -> Iterator[Plan]:
