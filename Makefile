@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 VERSIONS ?=
 
-.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards release rivals servers clean
+.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -75,6 +75,11 @@ rivals:
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
 	$(BIN)/python -m grafana.generator
+
+RULES_ARGS ?=
+rules: $(VENV)/dev ## write the alert rules, for Prometheus and Kubernetes (RULES_ARGS=--grafana-url=…)
+	$(BIN)/python -m prometheus.generator $(RULES_ARGS)
+	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 
 DIST ?= dist
 release: $(VENV)/dev build/tools/helm ## build what is published into dist/, checked in a clean environment

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from exporter.state.presentation import (
     format_account,
     format_allowance_name,
-    format_date,
+    format_end,
+    format_exhaustion,
     format_number,
+    format_percent,
     format_scope_failure,
     format_state,
     severity,
@@ -73,10 +75,10 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
             format_allowance_name(allowance),
             _number(allowance.available),
             f"{_number(allowance.allowed)} {allowance.unit}",
-            "-" if allowance.ratio is None else f"{100 * allowance.ratio:.0f}",
+            "-" if allowance.ratio is None else format_percent(allowance.ratio).removesuffix(" %"),
             _number(allowance.burn_per_day),
-            format_date(allowance.exhaustion, now),
-            format_date(allowance.end, now),
+            format_exhaustion(allowance, now).removeprefix("runs out ") or "-",
+            format_end(allowance, now).removeprefix("ends ") or "-",
         )
         yield _Row(cells, severity(allowance, snapshot.target.alerts))
 

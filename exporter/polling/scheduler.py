@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEY_RECHECK_INTERVAL: Final = 5.0  # seconds between checks of a rejected key's file
-CLOCK_RECHECK_INTERVAL: Final = 30.0  # seconds after suspend until overdue polls start, at most
+CLOCK_RECHECK_INTERVAL: Final = 60.0  # seconds after suspend until overdue polls start, at most
 STARTUP_SPREAD: Final = 30.0  # seconds over which the first polls are spread, at most
 STARTUP_GAP: Final = 0.05  # seconds between the first polls of two targets, at most
 

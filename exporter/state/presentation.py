@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from exporter.model import Allowance, ScopeFailure
     from exporter.state.store import TargetSnapshot
 
-_MAX_DISTANCE: Final = 10 * 365 * 86_400  # seconds; later dates are not shown
+_DAY: Final = 86_400
+_MAX_DISTANCE: Final = 10 * 365 * _DAY  # seconds; later dates are not shown
+_UNITS: Final = ((1, "s", 60), (60, "min", 60), (3600, "h", 48))  # seconds, and the limit of each
+_ALL: Final = 100
 
 
 def format_state(snapshot: TargetSnapshot) -> str:
@@ -64,15 +67,70 @@ def format_number(value: float) -> str:
     return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"  # noqa: PLR2004  as documented
 
 
+def format_percent(ratio: float) -> str:
+    """A share as a percentage that is rounded to 0 % or 100 % only if it is exactly that."""
+    percent = 100 * ratio
+    if 0 < percent < 1:
+        return "<1 %"
+    return f"{round(percent) if percent >= _ALL else min(round(percent), 99)} %"
+
+
+def format_rounded_duration(seconds: float) -> str:
+    """A duration in one unit: days from two days on, else hours, minutes or seconds."""
+    for size, unit, limit in _UNITS:
+        if (count := round(max(seconds, 0.0) / size)) < limit:
+            return f"{count} {unit}"
+    return f"{round(seconds / _DAY):,} d"
+
+
 def format_date(moment: float | None, now: float) -> str:
-    """A date in UTC and its distance from `now`, such as `2026-05-29 (in 1 d)`."""
+    """A time in UTC and its distance from `now`; the hour only within two days.
+
+    Such as `2026-05-29 (in 14 d)` or `2026-05-16 18:30 UTC (in 26 h)`.
+    """
     if moment is None:
         return "-"
-    if moment - now > _MAX_DISTANCE:
-        return "in over 10 years"
-    days = round((moment - now) / 86_400)
-    distance = f"in {days:,} d" if days > 0 else f"{-days:,} d ago" if days else "now"
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d} ({distance})"
+    if abs(moment - now) > _MAX_DISTANCE:
+        return "in over 10 years" if moment > now else "over 10 years ago"
+    distance = format_rounded_duration(abs(moment - now))
+    relation = (
+        "now" if distance == "0 s" else f"in {distance}" if moment > now else f"{distance} ago"
+    )
+    form = "%Y-%m-%d" if distance.endswith(" d") else "%Y-%m-%d %H:%M UTC"
+    return f"{datetime.fromtimestamp(moment, UTC):{form}} ({relation})"
+
+
+def is_used_up(allowance: Allowance) -> bool:
+    """Whether nothing is left of an allowance."""
+    return bool(allowance.allowed) and allowance.available == 0
+
+
+def runs_out_early(allowance: Allowance) -> bool:
+    """Whether it is expected to run out before its period ends."""
+    exhaustion, end = allowance.exhaustion, allowance.end
+    is_before_end = exhaustion is not None and end is not None and exhaustion < end
+    return is_before_end and not is_used_up(allowance)
+
+
+def format_exhaustion(allowance: Allowance, now: float) -> str:
+    """When it runs out or ran out, such as `runs out 2026-05-29 (in 14 d)`; empty if unknown."""
+    if allowance.exhaustion is None:
+        return "used up" if is_used_up(allowance) else ""
+    if allowance.exhaustion > now:
+        return f"runs out {format_date(allowance.exhaustion, now)}"
+    if now - allowance.exhaustion > _MAX_DISTANCE:
+        return "ran out over 10 years ago"
+    # Of the past only the day is known.
+    day = datetime.fromtimestamp(allowance.exhaustion, UTC)
+    days = (datetime.fromtimestamp(now, UTC).date() - day.date()).days
+    return f"ran out {day:%Y-%m-%d} ({f'{days:,} d ago' if days else 'today'})"
+
+
+def format_end(allowance: Allowance, now: float) -> str:
+    """When its period ends or ended, such as `ends 2026-05-29 (in 14 d)`; empty if unknown."""
+    if allowance.end is None:
+        return ""
+    return f"{'ends' if allowance.end > now else 'ended'} {format_date(allowance.end, now)}"
 
 
 def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
@@ -86,6 +144,7 @@ def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
         "stale": snapshot.is_stale,
         "last_poll": last_poll and last_poll.at,
         "last_success": state.succeeded_at,
+        "failing_since": state.failing_since,
         "next_poll": last_poll and last_poll.next_at,
         "poll_duration_seconds": last_poll and last_poll.duration,
         "last_error": failure and {"reason": failure.reason, "detail": failure.detail},

@@ -73,6 +73,7 @@ class _StateFile(_Saved):
     consecutive_failures: int
     result: _SavedResult | None
     succeeded_at: float | None
+    failing_since: float | None = None
     daily_usage: tuple[tuple[str, str, UsageHistory], ...]
 
 
@@ -104,6 +105,7 @@ def dump_state(snapshot: TargetSnapshot) -> bytes:
             consecutive_failures=state.consecutive_failures,
             result=_dump_result(state.result) if state.result else None,
             succeeded_at=state.succeeded_at,
+            failing_since=state.failing_since,
             daily_usage=tuple((*key, usage) for key, usage in state.daily_usage.items()),
         )
         .model_dump_json()
@@ -153,6 +155,7 @@ def load_state(contents: bytes, target: Target, now: float, clock: float) -> Tar
         last_poll=_load_poll(saved, result, target, now),
         result=result,
         succeeded_at=saved.succeeded_at,
+        failing_since=saved.failing_since,
         stale_at=clock + target.poll.stale_after - age,
         consecutive_failures=saved.consecutive_failures,
         daily_usage={(account, name): usage for account, name, usage in saved.daily_usage},

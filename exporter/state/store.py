@@ -28,6 +28,7 @@ class TargetState:
         last_poll: outcome of the last poll.
         result: result of the last successful poll.
         succeeded_at: when that ended, Unix seconds.
+        failing_since: when the first poll that failed since then ended, Unix seconds.
         stale_at: when the result expires, by the store's clock.
         polls, requests: number of polls and of API requests since the start.
         failures: number of failed polls since the start.
@@ -39,6 +40,7 @@ class TargetState:
     last_poll: PollOutcome | None = None
     result: PollResult | None = None
     succeeded_at: float | None = None
+    failing_since: float | None = None
     stale_at: float = 0.0
     polls: int = 0
     requests: int = 0
@@ -65,6 +67,7 @@ class TargetState:
             return replace(
                 counted,
                 failures=self.failures + 1,
+                failing_since=outcome.at if self.failing_since is None else self.failing_since,
                 consecutive_failures=self.consecutive_failures + 1,
             )
         before = Previous(self.result, self.succeeded_at or 0.0) if self.result else None
@@ -78,6 +81,7 @@ class TargetState:
             consecutive_failures=0,
             daily_usage=daily_usage,
             succeeded_at=outcome.at,
+            failing_since=None,
             stale_at=stale_at,
             anomalies=_add(self.anomalies, outcome.result.anomalies),
         )

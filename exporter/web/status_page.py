@@ -1,17 +1,19 @@
-"""The page at `/`: every target, what is left of its allowances, and how its polls go.
+"""The page at `/`: every target, what is left of its allowances, and the state of its polls.
 
-One HTML document without scripts: filters are a form, pages are links, bars are drawn.
+One HTML document without scripts: filters are a form, counts and pages are links, bars are SVG.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
-from exporter.web.status_rows import CONDITIONS, conditions, target_row
+from exporter.web.conditions import CONDITIONS, conditions, format_count, urgency
+from exporter.web.status_rows import target_row
 from exporter.web.status_style import STYLE
 
 if TYPE_CHECKING:
@@ -20,33 +22,44 @@ if TYPE_CHECKING:
     from exporter.state.store import TargetSnapshot
 
 PAGE_SIZE: Final = 50  # targets
-_MOST_FIELDS: Final = 20
-_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
+RUNBOOK_URL: Final = "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
+_CURRENT: Final = ' aria-current="true"'
+_MAX_FIELDS: Final = 20
+_PAGE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class PageInfo(NamedTuple):
-    """What the page shows beside the targets.
+    """What the page shows besides the targets.
 
     Args:
         version: the exporter's.
-        telemetry_path: where the metrics are, below the page's own path.
+        telemetry_path: path of the metrics, relative to the prefix.
         shard: such as `shard 0 of 4`, or nothing.
+        runbook_url: where the links of failures lead.
     """
 
     version: str
     telemetry_path: str = "/metrics"
     shard: str = ""
+    runbook_url: str = RUNBOOK_URL
+
+
+class _Target(NamedTuple):
+    """A target with its conditions."""
+
+    snapshot: TargetSnapshot
+    conditions: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What the reader wants to see: the query of the page's URL.
+class Filter:
+    """The query of the page's URL.
 
     Args:
-        name: a part of the target's name, in any case.
+        name: part of the target's name, case-insensitive.
         vendor: the target's vendor.
-        state: one of `CONDITIONS`.
-        page: from 1; beyond the last means the last.
+        state: a key of `CONDITIONS`.
+        page: from 1; after the last means the last.
     """
 
     name: str = ""
@@ -55,10 +68,10 @@ class Choice:
     page: int = 1
 
     @classmethod
-    def of(cls, query: bytes) -> Self:
-        """The choice that a query string makes; nonsense in it chooses nothing."""
+    def parse(cls, query: bytes) -> Self:
+        """The filter in a query string; invalid fields are ignored."""
         try:
-            fields = dict(parse_qsl(query.decode("latin-1"), max_num_fields=_MOST_FIELDS))
+            fields = dict(parse_qsl(query.decode("latin-1"), max_num_fields=_MAX_FIELDS))
         except ValueError:
             return cls()
         state, page = fields.get("state", ""), fields.get("page", "")
@@ -66,53 +79,53 @@ class Choice:
             fields.get("name", "").strip(),
             fields.get("vendor", ""),
             state if state in CONDITIONS else "",
-            int(page) if _NUMBER.fullmatch(page) else 1,
+            int(page) if _PAGE_NUMBER.fullmatch(page) else 1,
         )
 
     def link(self, page: int) -> str:
-        """The query that shows another page of the same choice."""
+        """The query of another page with the same filter."""
         fields = {"name": self.name, "vendor": self.vendor, "state": self.state, "page": page}
         return "?" + urlencode({key: value for key, value in fields.items() if value})
 
-    def takes(self, snapshot: TargetSnapshot, known: frozenset[str]) -> bool:
-        """Whether a target whose conditions are `known` is to be seen."""
+    def matches(self, target: _Target) -> bool:
+        """Whether a target is shown."""
+        settings = target.snapshot.target
         return (
-            self.vendor in {"", snapshot.target.vendor}
-            and (not self.state or self.state in known)
-            and self.name.casefold() in snapshot.target.name.casefold()
+            self.vendor in {"", settings.vendor}
+            and (not self.state or self.state in target.conditions)
+            and self.name.casefold() in settings.name.casefold()
         )
 
 
 def status_page(
     snapshots: Iterable[TargetSnapshot], query: bytes, info: PageInfo, now: float
 ) -> bytes:
-    """The page as UTF-8.
+    """The page as UTF-8, the worst targets first.
 
     Args:
-        snapshots: every target, in the order in which they are shown.
-        query: the URL's, as it came.
-        info: what is shown beside them.
+        snapshots: all targets.
+        query: the raw query of the URL.
+        info: what is shown besides the targets.
         now: Unix seconds.
     """
-    known = [(snapshot, conditions(snapshot)) for snapshot in snapshots]
-    choice = Choice.of(query)
-    found = [
-        snapshot for snapshot, its_conditions in known if choice.takes(snapshot, its_conditions)
-    ]
+    targets = [_Target(snapshot, conditions(snapshot)) for snapshot in snapshots]
+    chosen = Filter.parse(query)
+    found = sorted(filter(chosen.matches, targets), key=lambda target: urgency(*target))
     pages = max(1, -(-len(found) // PAGE_SIZE))
-    choice = replace(choice, page=min(choice.page, pages))
-    first = (choice.page - 1) * PAGE_SIZE
+    chosen = replace(chosen, page=min(chosen.page, pages))
+    first = (chosen.page - 1) * PAGE_SIZE
     shown = found[first : first + PAGE_SIZE]
     body = "".join(
         (
             _header(info),
             "<main>",
-            _form(choice, known),
-            _summary(len(found), len(known), first, len(shown)),
+            _counts(chosen, targets),
+            _form(chosen, targets),
+            _summary(len(found), len(targets), first, len(shown)),
             f'<ol role="list" start="{first + 1}">',
-            *(target_row(snapshot, now) for snapshot in shown),
+            *(target_row(target.snapshot, now, info.runbook_url) for target in shown),
             "</ol>",
-            _pages(choice, pages),
+            _page_navigation(chosen, pages),
             "</main>",
         )
     )
@@ -126,8 +139,8 @@ def _header(info: PageInfo) -> str:
         ("/api/v1/targets", "Targets as JSON"),
         ("/documentation", "Documentation"),
     )
-    # Relative, so that they hold behind any proxy.
-    items = "".join(f'<li><a href="{escape(path[1:])}">{words}</a></li>' for path, words in links)
+    # Relative links work behind every proxy.
+    items = "".join(f'<li><a href="{escape(path[1:])}">{text}</a></li>' for path, text in links)
     about = " · ".join(filter(None, (f"version {escape(info.version)}", escape(info.shard))))
     return (
         f'<header><h1>docusage-exporter</h1><p class="quiet">{about}</p>'
@@ -135,55 +148,64 @@ def _header(info: PageInfo) -> str:
     )
 
 
-def _form(choice: Choice, known: Sequence[tuple[TargetSnapshot, frozenset[str]]]) -> str:
-    vendors = sorted({snapshot.target.vendor for snapshot, _ in known})
-    states = {
-        name: f"{words} ({sum(name in its_conditions for _, its_conditions in known):,})"
-        for name, words in CONDITIONS.items()
-    }
+def _counts(chosen: Filter, targets: Sequence[_Target]) -> str:
+    """How many targets have each condition, as links to them."""
+    counts = Counter(condition for target in targets for condition in target.conditions)
+    items = "".join(
+        f'<li><a class="{condition}" href="?state={condition}"'
+        f"{_CURRENT if condition == chosen.state else ''}>"
+        f"{format_count(counts[condition], condition)}</a></li>"
+        for condition in CONDITIONS
+        if counts[condition]
+    )
+    return f'<nav class="counts" aria-label="Targets by state"><ul>{items}</ul></nav>'
+
+
+def _form(chosen: Filter, targets: Sequence[_Target]) -> str:
+    vendors = sorted({target.snapshot.target.vendor for target in targets})
     return (
         '<form role="search" aria-label="Targets">'
         '<label>Name <input type="search" name="name" maxlength="200" '
-        f'value="{escape(choice.name)}"></label>'
-        + _select("Vendor", "vendor", choice.vendor, {name: name for name in vendors})
-        + _select("State", "state", choice.state, states)
+        f'value="{escape(chosen.name)}"></label>'
+        + _select("Vendor", "vendor", chosen.vendor, {name: name for name in vendors})
+        + _select("State", "state", chosen.state, CONDITIONS)
         + '<button>Show</button> <a href="?">Show all</a></form>'
     )
 
 
 def _select(label: str, name: str, chosen: str, options: Mapping[str, str]) -> str:
-    listed = "".join(
+    items = "".join(
         f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>'
-        f"{escape(words)}</option>"
-        for value, words in {"": "any", **options}.items()
+        f"{escape(text)}</option>"
+        for value, text in {"": "any", **options}.items()
     )
-    return f'<label>{label} <select name="{name}">{listed}</select></label>'
+    return f'<label>{label} <select name="{name}">{items}</select></label>'
 
 
-def _summary(found: int, known: int, first: int, shown: int) -> str:
-    targets = "target" if known == 1 else "targets"
+def _summary(found: int, total: int, first: int, shown: int) -> str:
+    targets = "target" if total == 1 else "targets"
     if not found:
-        return f'<p class="summary">None of {known:,} {targets} matches.</p>'
-    which = f"{found:,} of {known:,} {targets}" if found < known else f"{known:,} {targets}"
+        return f'<p class="summary">None of {total:,} {targets} matches.</p>'
+    which = f"{found:,} of {total:,} {targets}" if found < total else f"{total:,} {targets}"
     part = f", {first + 1:,} to {first + shown:,} shown" if shown < found else ""
     return f'<p class="summary">{which}{part}</p>'
 
 
-def _pages(choice: Choice, pages: int) -> str:
+def _page_navigation(chosen: Filter, pages: int) -> str:
     if pages == 1:
         return ""
-    items = "".join(f"<li>{item}</li>" for item in _page_links(choice, pages))
+    items = "".join(f"<li>{item}</li>" for item in _page_links(chosen, pages))
     return f'<nav class="pages" aria-label="Pages"><ul>{items}</ul></nav>'
 
 
-def _page_links(choice: Choice, pages: int) -> Iterator[str]:
-    for page, words in ((1, "First"), (choice.page - 1, "Previous")):
-        if choice.page > 1:
-            yield f'<a href="{escape(choice.link(page))}">{words}</a>'
-    yield f'<span aria-current="page">Page {choice.page:,} of {pages:,}</span>'
-    for page, words in ((choice.page + 1, "Next"), (pages, "Last")):
-        if choice.page < pages:
-            yield f'<a href="{escape(choice.link(page))}">{words}</a>'
+def _page_links(chosen: Filter, pages: int) -> Iterator[str]:
+    for page, text in ((1, "First"), (chosen.page - 1, "Previous")):
+        if chosen.page > 1:
+            yield f'<a href="{escape(chosen.link(page))}">{text}</a>'
+    yield f'<span aria-current="page">Page {chosen.page:,} of {pages:,}</span>'
+    for page, text in ((chosen.page + 1, "Next"), (pages, "Last")):
+        if chosen.page < pages:
+            yield f'<a href="{escape(chosen.link(page))}">{text}</a>'
 
 
 _DOCUMENT: Final = """<!doctype html>

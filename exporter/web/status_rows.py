@@ -1,4 +1,4 @@
-"""One target on the status page: its state, its allowances and its last error, as HTML."""
+"""One target on the status page: its state, its last error and its allowances, as HTML."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from exporter.state.presentation import (
     format_allowance,
     format_allowance_name,
     format_date,
+    format_end,
+    format_exhaustion,
     format_number,
+    format_percent,
+    format_rounded_duration,
     format_scope_failure,
+    runs_out_early,
     severity,
 )
+from exporter.web.conditions import CONDITIONS, allowance_urgency, poll_condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,108 +30,89 @@ if TYPE_CHECKING:
     from exporter.model import Allowance, PollFailure
     from exporter.state.store import TargetSnapshot
 
-CONDITIONS: Final[Mapping[str, str]] = {
-    "up": "up",
-    "down": "down",
-    "waiting": "not polled yet",
-    "stale": "values withdrawn",
-    "low": "running low",
-    "early": "runs out before it ends",
-}
-"""What can be said of a target, and the words for it. A target is one of the first three;
-any of the others may be true besides."""
-
-_WORDS: Final[Mapping[FailureReason, str]] = {
+_CAUSES: Final[Mapping[FailureReason, str]] = {
     FailureReason.DNS: "The vendor's host name cannot be resolved",
     FailureReason.CONNECT: "The vendor cannot be reached",
-    FailureReason.TLS: "No trusted connection to the vendor",
-    FailureReason.TIMEOUT: "The vendor did not answer in time",
-    FailureReason.AUTH: "The vendor refuses the key",
-    FailureReason.FORBIDDEN: "The request was refused on its way to the vendor",
-    FailureReason.RATE_LIMITED: "The vendor asks for fewer requests",
-    FailureReason.CLIENT_ERROR: "The vendor refuses the request",
-    FailureReason.SERVER_ERROR: "The vendor has a problem of its own",
-    FailureReason.REDIRECT: "The vendor points elsewhere, which is not followed",
-    FailureReason.TOO_LARGE: "The vendor's reply is too large",
-    FailureReason.MALFORMED: "The vendor's reply is not what its reference says",
-    FailureReason.VENDOR_ERROR: "The vendor reports a failure",
-    FailureReason.SECRET: "The key cannot be read",
-    FailureReason.INTERNAL: "A fault of the exporter itself",
+    FailureReason.TLS: "The TLS connection to the vendor failed",
+    FailureReason.TIMEOUT: "The vendor did not respond in time",
+    FailureReason.AUTH: "The vendor rejected the API key",
+    FailureReason.FORBIDDEN: "A gateway or firewall rejected the request",
+    FailureReason.RATE_LIMITED: "The vendor's rate limit was exceeded",
+    FailureReason.CLIENT_ERROR: "The vendor rejected the request",
+    FailureReason.SERVER_ERROR: "The vendor has an internal error",
+    FailureReason.REDIRECT: "The vendor sent a redirect, which is not followed",
+    FailureReason.TOO_LARGE: "The vendor's response is too large",
+    FailureReason.MALFORMED: "The vendor's response is malformed",
+    FailureReason.VENDOR_ERROR: "The vendor reported an error",
+    FailureReason.SECRET: "The API key cannot be read",
+    FailureReason.INTERNAL: "The exporter has an internal error",
 }
 _MAX_LINES: Final = 5
-_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"))
+_CREDENTIAL_REASONS: Final = frozenset({FailureReason.AUTH, FailureReason.SECRET})
 
 
-def conditions(snapshot: TargetSnapshot) -> frozenset[str]:
-    """Those of `CONDITIONS` that are true of a target."""
-    return frozenset(_conditions(snapshot))
+def runbook_anchor(reason: FailureReason) -> str:
+    """The section of the runbook that says what to do about a failure."""
+    if reason in _CREDENTIAL_REASONS:
+        return "docusagecredentialsrejected"
+    return "docusagetargetdown"
 
 
-def _conditions(snapshot: TargetSnapshot) -> Iterator[str]:
-    yield "up" if snapshot.state.is_up else "down" if snapshot.state.failure else "waiting"
-    if snapshot.is_stale:
-        yield "stale"
-    for allowance in snapshot.allowances:
-        if severity(allowance, snapshot.target.alerts) != "fine":
-            yield "low"
-        if is_early(allowance):
-            yield "early"
+def target_row(snapshot: TargetSnapshot, now: float, runbook_url: str) -> str:
+    """A target as an item of the list.
 
-
-def is_early(allowance: Allowance) -> bool:
-    """Whether it runs out before its period ends."""
-    exhaustion, end = allowance.exhaustion, allowance.end
-    return exhaustion is not None and end is not None and exhaustion < end
-
-
-def words_of_failure(failure: PollFailure) -> str:
-    """A failure as a sentence, with the detail that the poll left."""
-    return f"{_WORDS[failure.reason]}: {failure.detail}"
-
-
-def span(seconds: float) -> str:
-    """A length of time in its largest unit; what is below 0 is no time."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:,.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def target_row(snapshot: TargetSnapshot, now: float) -> str:
-    """A target as an item of the list; `now` is in Unix seconds."""
-    state = next(_conditions(snapshot))
-    stale = ' <strong class="mark">values withdrawn</strong>' if snapshot.is_stale else ""
+    Args:
+        snapshot: the target.
+        now: Unix seconds.
+        runbook_url: of the runbook, without an anchor.
+    """
+    condition = poll_condition(snapshot)
+    expired = f' <strong class="mark">{CONDITIONS["stale"]}</strong>' if snapshot.is_stale else ""
     return (
-        f'<li class="target"><div class="who"><h2>{_foreign(snapshot.target.name)}</h2>'
+        f'<li class="target"><div class="who"><h2>{_isolate(snapshot.target.name)}</h2>'
         f"<p>{escape(snapshot.target.vendor)} "
-        f'<strong class="state {state}">{CONDITIONS[state]}</strong>{stale}</p>'
-        f'<p class="quiet">{_rhythm(snapshot, now)}</p></div>'
-        f'<div class="what">{_error(snapshot)}{_allowances(snapshot, now)}</div></li>'
+        f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}</p>'
+        f"{_poll_times(snapshot, now)}</div>"
+        f'<div class="what">{_failure(snapshot, runbook_url)}{_allowances(snapshot, now)}'
+        "</div></li>"
     )
 
 
-def _rhythm(snapshot: TargetSnapshot, now: float) -> str:
-    """How old the data is, and when the next poll is."""
-    last, succeeded_at = snapshot.state.last_poll, snapshot.state.succeeded_at
-    if last is None:
-        return "first poll soon"
-    age = (
-        "no data yet"
-        if succeeded_at is None
-        else f"data {_time(succeeded_at, span(now - succeeded_at))} old"
-    )
-    return f"{age}, next poll {_time(last.next_at, 'in ' + span(last.next_at - now))}"
+def _poll_times(snapshot: TargetSnapshot, now: float) -> str:
+    """Since when polls fail, how old the values are, and when the next poll is due."""
+    state = snapshot.state
+    if state.last_poll is None:
+        return '<p class="quiet">first poll soon</p>'
+    lines = []
+    if state.failing_since is not None:
+        since = _time(state.failing_since, format_date(state.failing_since, now))
+        lines.append(f"failing since {since}")
+    age = "no values yet"
+    if state.succeeded_at is not None:
+        duration = format_rounded_duration(now - state.succeeded_at)
+        age = f"values {_time(state.succeeded_at, duration)} old"
+    next_at = state.last_poll.next_at
+    due = f"in {format_rounded_duration(next_at - now)}" if next_at > now else "now"
+    lines.append(f"{age}, next poll {_time(next_at, due)}")
+    return "".join(f'<p class="quiet">{line}</p>' for line in lines)
 
 
-def _error(snapshot: TargetSnapshot) -> str:
+def _failure(snapshot: TargetSnapshot, runbook_url: str) -> str:
     failure = snapshot.state.failure
-    errors = [words_of_failure(failure)] if failure else []
-    errors += _limited([format_scope_failure(each) for each in snapshot.scope_failures])
+    error = ""
+    if failure:
+        link = escape(f"{runbook_url}#{runbook_anchor(failure.reason)}")
+        error = (
+            f'<p class="error">{_isolate(_format_failure(failure))} '
+            f'<a href="{link}">Runbook: {failure.reason}</a></p>'
+        )
+    scopes = _limited([format_scope_failure(each) for each in snapshot.scope_failures])
     notes = _limited(list(snapshot.result.notes if snapshot.result else ()))
     return "".join(
         [
-            *(f'<p class="error">{_foreign(error)}</p>' for error in errors),
-            *(f'<p class="quiet">{_foreign(note)}</p>' for note in notes),
+            error,
+            *(f'<p class="error">{_isolate(scope)}</p>' for scope in scopes),
+            *(f'<p class="quiet">{_isolate(note)}</p>' for note in notes),
         ]
     )
 
@@ -136,76 +123,66 @@ def _limited(lines: list[str]) -> list[str]:
     return lines if more <= 0 else [*lines[:_MAX_LINES], f"and {more} more"]
 
 
+def _format_failure(failure: PollFailure) -> str:
+    """The cause, and the details of the poll."""
+    return f"{_CAUSES[failure.reason]}: {failure.detail}"
+
+
 def _allowances(snapshot: TargetSnapshot, now: float) -> str:
+    alerts = snapshot.target.alerts
     if snapshot.allowances:
-        alerts = snapshot.target.alerts
-        return "".join(_allowance(allowance, alerts, now) for allowance in snapshot.allowances)
-    if snapshot.result:
-        return '<p class="quiet">No allowance is known: nothing to run out.</p>'
-    return ""
+        allowances = sorted(snapshot.allowances, key=allowance_urgency)
+        return "".join(_allowance(allowance, alerts, now) for allowance in allowances)
+    return '<p class="quiet">No allowance is known.</p>' if snapshot.result else ""
 
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
-    name = f"{format_account(allowance)} {format_allowance_name(allowance)}"
+    name = f"{format_account(allowance)} · {format_allowance_name(allowance)}"
     bar = share = ""
     if allowance.ratio is not None:
-        level = _level(allowance, alerts)
+        level = severity(allowance, alerts)
         bar = _bar(name, allowance.ratio, level)
-        share = f'<strong class="{level}">{_percent(allowance.ratio)} left</strong> '
+        share = f'<strong class="{level}">{escape(format_percent(allowance.ratio))} left</strong>: '
     return (
-        f'<div class="allowance"><h3>{_foreign(name)}</h3>{bar}'
+        f'<div class="allowance"><h3>{_isolate(name)}</h3>{bar}'
         f"<p>{share}{escape(format_allowance(allowance))}</p>"
-        f'<p class="quiet">{_outlook(allowance, now)}</p></div>'
+        f'<p class="quiet">{"; ".join(_outlook(allowance, now))}</p></div>'
     )
 
 
-def _level(allowance: Allowance, alerts: Alerts) -> str:
-    level = severity(allowance, alerts)
-    return "plenty" if level == "fine" else level
-
-
 def _bar(name: str, ratio: float, level: str) -> str:
-    """The share that is left; drawn, because Chromium fills a styled `<meter>` by half."""
+    """The share that is left, as SVG: Chromium fills only half the height of a styled `<meter>`."""
     share = f"{100 * ratio:.1f}"
     return (
         f'<svg class="{level}" role="meter" aria-label="{escape(name)}, share left" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}" '
-        f'aria-valuetext="{_percent(ratio)}" viewBox="0 0 100 1" preserveAspectRatio="none">'
-        f'<rect width="{share}" height="1"/></svg>'
+        f'aria-valuetext="{escape(format_percent(ratio))}" viewBox="0 0 100 1" '
+        f'preserveAspectRatio="none"><rect width="{share}" height="1"/></svg>'
     )
 
 
-def _percent(ratio: float) -> str:
-    """The share that is left, never rounded to what it is not: all or nothing."""
-    percent = 100 * ratio
-    if 0 < percent < 1:
-        return "under 1 %"
-    return f"{min(round(percent), 99) if percent < 100 else 100} %"  # noqa: PLR2004  all of it
-
-
-def _outlook(allowance: Allowance, now: float) -> str:
-    parts = []
+def _outlook(allowance: Allowance, now: float) -> Iterator[str]:
     if allowance.burn_per_day is not None:
-        parts.append(f"{format_number(allowance.burn_per_day)} a day")
-    if allowance.exhaustion is not None:
-        early = ', <strong class="mark">before it ends</strong>' if is_early(allowance) else ""
-        parts.append(
-            f"runs out {_time(allowance.exhaustion, format_date(allowance.exhaustion, now))}{early}"
-        )
-    if allowance.end is not None:
-        parts.append(f"ends {_time(allowance.end, format_date(allowance.end, now))}")
-    return "; ".join(parts)
+        yield f"{format_number(allowance.burn_per_day)} a day"
+    if text := format_exhaustion(allowance, now):
+        exhaustion = _time(allowance.exhaustion, text)
+        early = ', <strong class="mark">before it ends</strong>'
+        yield f"{exhaustion}{early if runs_out_early(allowance) else ''}"
+    if text := format_end(allowance, now):
+        yield _time(allowance.end, text)
 
 
-def _time(moment: float, words: str) -> str:
-    """A moment for people, and exactly for programs as far as a date can say it."""
+def _time(moment: float | None, text: str) -> str:
+    """`text` with its exact time for programs, if that is a possible date."""
+    if moment is None:
+        return text
     try:
         exact = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
     except (ValueError, OverflowError, OSError):
-        return words
-    return f'<time datetime="{exact}">{words}</time>'
+        return text
+    return f'<time datetime="{exact}">{text}</time>'
 
 
-def _foreign(text: str) -> str:
-    """Text from outside, escaped, and kept from turning the direction of what stands around it."""
+def _isolate(text: str) -> str:
+    """External text, escaped, and unable to change the direction of the text around it."""
     return f"<bdi>{escape(text)}</bdi>"

@@ -13,7 +13,7 @@ LIGHT: Final = {
     "quiet": "#4d5967",
     "line": "#7b8794",
     "link": "#0b57b0",
-    "plenty": "#1a7f37",
+    "fine": "#1a7f37",
     "warning": "#8f5500",
     "critical": "#b3261e",
 }
@@ -24,7 +24,7 @@ DARK: Final = {
     "quiet": "#aab5c1",
     "line": "#6f7c8a",
     "link": "#7db7ff",
-    "plenty": "#4cc26a",
+    "fine": "#4cc26a",
     "warning": "#f0b03f",
     "critical": "#ff8a80",
 }
@@ -56,17 +56,22 @@ input,select,button{{font:inherit;color:inherit;background:var(--page);
 border:1px solid var(--line);border-radius:.3rem;padding:.35rem .6rem;min-height:2.5rem;
 max-width:100%}}
 form a{{padding:.5rem 0}}
+nav.counts{{margin-top:1rem}}
+.counts li:not(:last-child)::after{{content:" ·"}}
+.counts ul{{gap:.25rem .4rem}}
+.counts [aria-current]{{font-weight:700}}
 .summary{{margin:.5rem 0}}
 .quiet{{color:var(--quiet);font-size:.9rem}}
-.target{{display:grid;grid-template-columns:minmax(0,17rem) minmax(0,1fr);gap:.5rem 1.5rem;
+.target{{display:grid;grid-template-columns:minmax(0,20rem) minmax(0,1fr);gap:.5rem 1.5rem;
 padding:.9rem 0;border-top:1px solid var(--line)}}
 .what{{display:grid;gap:.75rem;align-content:start}}
 .state{{border:1px solid;border-radius:1rem;padding:0 .6rem;font-size:.85rem}}
-.up,.plenty{{color:var(--plenty)}}
+.up,.fine{{color:var(--fine)}}
 .waiting{{color:var(--quiet)}}
-.warning,.mark{{color:var(--warning)}}
-.down,.error,.critical{{color:var(--critical)}}
+.warning,.mark,.low,.early{{color:var(--warning)}}
+.down,.stale,.used_up,.error,.critical{{color:var(--critical)}}
 .error{{border-left:4px solid;padding-left:.6rem}}
+.error a{{white-space:nowrap}}
 svg{{display:block;width:100%;height:.8rem;margin:.2rem 0;fill:currentColor;
 background:var(--panel);border:1px solid var(--line);border-radius:.4rem}}
 .pages{{border-top:1px solid var(--line);padding:1rem 0}}

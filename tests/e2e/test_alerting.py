@@ -42,12 +42,12 @@ LABELS = {
     "severity": "warning",
 }
 ANNOTATIONS = {
-    "summary": "An allowance is below its threshold.",
-    "description": "Of allowance credits of account mEFayXdO (target acme) 15% is left, which is"
-    " below the warning threshold of this target.",
+    "summary": "An allowance is low and does not last.",
     "runbook_url": "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
     "#docusageallowancelow",
+    "dashboard_url": "http://localhost:3000/d/docusage-overview?var-job=docusage&var-target=acme",
 }
+DESCRIPTION = "Acme, monthly credits (target acme): 150 of 1,000 credits are left (15%)."
 
 
 @asynccontextmanager
@@ -103,7 +103,7 @@ def configured(folder: Path, exporters: list[int], alertmanager: int, webhook: s
     """The examples of the repository, with short times and the addresses of this test."""
     (folder / "rules").mkdir()
     for path in (PROMETHEUS / "rules").glob("*.yml"):
-        text = re.sub(r"for: \w+", "for: 1s", path.read_text())
+        text = re.sub(r"(for|interval): \w+", r"\1: 1s", path.read_text())
         (folder / "rules" / path.name).write_text(text)
     text = (PROMETHEUS / "prometheus.yml").read_text()
     text = text.replace("interval: 1m", "interval: 1s")
@@ -201,6 +201,8 @@ def test_an_allowance_that_falls_is_alerted_once_and_its_renewal_ends_the_alert(
             (resolved,) = webhook.low("resolved")
             for alert in (*webhook.low("firing"), resolved):
                 assert alert["labels"] == LABELS
+                description = alert["annotations"].pop("description")
+                assert description.startswith(DESCRIPTION)
                 assert alert["annotations"] == ANNOTATIONS
 
     asyncio.run(asyncio.wait_for(main(), 40))

@@ -39,9 +39,9 @@ def is_listening(port: int) -> bool:
         return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
-def output(name: str, *arguments: object) -> str:
+def output(name: str, *arguments: object, timeout: float = 60) -> str:
     """What a program says; AssertionError with its words where it fails."""
     command = [program(name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  ours
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)  # noqa: S603  ours
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -107,7 +107,7 @@ async def polled(poll_target: PollTarget) -> PollAttempt:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run`, in a thread of its own: `virtual_time` says why."""
+    """`asyncio.run` in a thread of its own; see `in_virtual_time` for the reason."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, main).result()
 

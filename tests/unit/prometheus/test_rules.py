@@ -6,17 +6,23 @@ from typing import Any
 
 import pytest
 import yaml
+from dashboards import FILES, boards, panels
 from programs import output
 from promql import grouping_labels, selectors
 
-from exporter.metrics.catalogue import METRICS
+from grafana.generator.queries import LABELS
+from prometheus.generator import __main__ as generator
+from prometheus.generator.promql import BUILD_LABELS, EXPORTER_LABELS
+from prometheus.generator.rules import Links
+from prometheus.generator.text import Figure, Sentence, Text
 
 PROMETHEUS = Path(__file__).parent.parent.parent.parent / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 CASES = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RUNBOOK = "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md#"
-LABELS = {metric.name: set(metric.labels) for metric in METRICS} | {"up": set()}
-SCRAPED = {"job", "instance", "pod"}
+GRAFANA = "http://localhost:3000/d/"
+EXPOSED = {name: set(labels) for name, labels in LABELS.items()} | {"up": set()}
+SCRAPED = {"job", *EXPORTER_LABELS}
 KINDS = {
     "below",
     "above",
@@ -29,78 +35,148 @@ KINDS = {
 }
 
 
-def rules() -> list[dict[str, Any]]:
+def rules(paths: list[Path] = RULES) -> list[dict[str, Any]]:
     return [
         rule
-        for path in RULES
+        for path in paths
         for group in yaml.safe_load(path.read_text())["groups"]
         for rule in group["rules"]
     ]
 
 
-ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+ALERTS = [rule for rule in rules() if "alert" in rule]
+NAMES = {rule["alert"] for rule in ALERTS}
 RECORDED = {rule["record"] for rule in rules() if "record" in rule}
 
 
+def named(rule: dict[str, Any]) -> str:
+    return str(rule.get("record") or f"{rule['alert']}-{rule['labels']['severity']}")
+
+
+each_rule = pytest.mark.parametrize("rule", rules(), ids=named)
+each_alert = pytest.mark.parametrize("alert", ALERTS, ids=named)
+
+
+def test_what_is_committed_is_what_the_generator_writes() -> None:
+    written = generator.files(Links())
+    assert {path.name: path.read_text() for path in RULES} == dict(written)
+
+
+def test_one_flag_changes_where_all_links_to_grafana_or_the_runbook_point(tmp_path: Path) -> None:
+    generator.main(
+        [
+            "--grafana-url=https://grafana.example.org/",
+            "--runbook-url=https://wiki.example.org/runbook",
+            f"--output={tmp_path}",
+        ]
+    )
+    moved = [rule for rule in rules(sorted(tmp_path.glob("*.yml"))) if "alert" in rule]
+    assert len(moved) == len(ALERTS)
+    for rule in moved:
+        notes = rule["annotations"]
+        assert notes["dashboard_url"].startswith("https://grafana.example.org/d/docusage-")
+        assert notes["runbook_url"].startswith("https://wiki.example.org/runbook#docusage")
+
+
 def test_every_promised_alert_is_there() -> None:
-    assert sorted(ALERTS) == [
+    assert sorted(NAMES) == [
+        "DocusageAllowanceChanged",
         "DocusageAllowanceExhausted",
+        "DocusageAllowanceLapses",
         "DocusageAllowanceLow",
+        "DocusageAllowanceOverrun",
         "DocusageAllowanceRunsOutEarly",
+        "DocusageAllowanceRunsOutSoon",
         "DocusageConfigReloadFailed",
         "DocusageCredentialsRejected",
         "DocusageDataStale",
         "DocusageExporterDown",
+        "DocusageManyTargetsDown",
         "DocusagePlanExpired",
         "DocusagePlanExpiring",
+        "DocusagePriceChanged",
         "DocusageResponseAnomalies",
+        "DocusageScopesFailing",
         "DocusageTargetDown",
+        "DocusageTargetsMissing",
         "DocusageUsageSpike",
         "DocusageUsageStopped",
+        "DocusageWorkspaceNew",
+        "DocusageWorkspaceSpike",
     ]
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])
+@each_rule
 def test_rules_select_only_what_the_exporter_exposes(rule: dict[str, Any]) -> None:
-    found = [one for one in selectors(rule["expr"]) if one.metric not in RECORDED]
-    for selector in found:
-        assert selector.labels <= LABELS[selector.metric] | SCRAPED, selector
-    known = set().union(*LABELS.values(), SCRAPED, {"week"})
+    for selector in selectors(rule["expr"]):
+        if selector.metric not in RECORDED:
+            assert selector.labels <= EXPOSED[selector.metric], selector
+    known = set().union(*EXPOSED.values(), SCRAPED, BUILD_LABELS, {"week"})
     assert grouping_labels(rule["expr"]) <= known
 
 
-@pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
-def test_an_alert_says_how_bad_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
+@each_rule
+def test_a_rule_keeps_every_label_that_does_not_name_an_exporter(rule: dict[str, Any]) -> None:
+    """Neither `by` nor `on` is used, which would drop `cluster` and `namespace`."""
+    assert not re.search(r"\b(by|on)\s*\(", rule["expr"])
+
+
+@each_rule
+def test_no_rule_names_a_vendor_except_by_a_metric_of_its_own(rule: dict[str, Any]) -> None:
+    assert not re.search(r"vendor\s*[!=~]", rule["expr"])
+    for selector in selectors(rule["expr"]):
+        assert "vendor" not in selector.labels
+
+
+@each_alert
+def test_an_alert_has_its_severity_its_text_and_its_links(alert: dict[str, Any]) -> None:
     severity, notes = alert["labels"]["severity"], alert["annotations"]
     assert severity in {"critical", "warning", "info", "{{ $labels.severity }}"}
-    assert notes.keys() == {"summary", "description", "runbook_url"}
+    assert notes.keys() == {"summary", "description", "runbook_url", "dashboard_url"}
     assert "{{" not in notes["summary"]
     assert "{{" in notes["description"]
     assert notes["runbook_url"] == RUNBOOK + alert["alert"].lower()
+    uids = "|".join(path.stem for path in FILES)
+    assert re.match(rf"{GRAFANA}({uids})\?var-job=", notes["dashboard_url"])
 
 
-def test_every_alert_has_its_section_in_the_runbook_and_no_other_thing_has() -> None:
+def sections() -> dict[str, str]:
     text = (PROMETHEUS / "RUNBOOK.md").read_text()
-    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
-    assert sorted(section.split("\n")[0] for section in sections) == sorted(ALERTS)
-    for section in sections:
-        assert re.findall(r"^\*\*(.+?)\*\*: ", section, re.MULTILINE) == [
+    found = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    return {section.split("\n")[0]: section for section in found}
+
+
+def test_every_alert_has_its_section_in_the_runbook_and_nothing_else_has() -> None:
+    assert set(sections()) == NAMES
+    for section in sections().values():
+        assert re.findall(r"^\*\*(.+?)\*\*:? ", section, re.MULTILINE) == [
             "Means",
+            "Wait until morning?",
             "Look at",
             "Do",
         ]
 
 
-def test_labels_in_descriptions_are_those_of_the_alert() -> None:
-    known = set().union(*LABELS.values(), SCRAPED)
-    for alert in ALERTS.values():
-        named = re.findall(r"\$labels\.(\w+)", alert["annotations"]["description"])
-        assert set(named) <= known
+def test_the_runbook_links_panels_that_exist() -> None:
+    text = (PROMETHEUS / "RUNBOOK.md").read_text()
+    numbers = {
+        (board["uid"], panel["title"]): panel["id"] for board in boards() for panel in panels(board)
+    }
+    found = re.findall(r"\[([^\]]+)\]\(http://localhost:3000/d/([\w-]+)\?viewPanel=(\d+)\)", text)
+    assert {(uid, title): int(number) for title, uid, number in found}.items() <= numbers.items()
 
 
-def test_every_alert_has_cases_of_every_kind() -> None:
-    assert [path.stem for path in CASES] == sorted(ALERTS)
-    missing = {path.stem: KINDS - kinds(path) for path in CASES}
+def test_labels_in_descriptions_are_those_of_metrics() -> None:
+    known = set().union(*EXPOSED.values(), SCRAPED)
+    for alert in ALERTS:
+        text = alert["annotations"]["description"]
+        assert set(re.findall(r"\$labels\.(\w+)", text)) <= known
+
+
+def test_the_first_alerts_have_cases_of_every_kind() -> None:
+    paths = [path for path in CASES if path.stem.startswith("Docusage")]
+    assert len(paths) == 13
+    missing = {path.stem: KINDS - kinds(path) for path in paths}
     assert {name: lacking for name, lacking in missing.items() if lacking} == {}
 
 
@@ -108,9 +184,26 @@ def kinds(path: Path) -> set[str]:
     return {test["name"].split(":")[0] for test in yaml.safe_load(path.read_text())["tests"]}
 
 
+def test_every_alert_fires_in_one_case_and_stays_silent_in_another() -> None:
+    checks = [
+        check
+        for path in CASES
+        for test in yaml.safe_load(path.read_text())["tests"]
+        for check in test["promql_expr_test"]
+    ]
+    fired = {name for check in checks if check["exp_samples"] for name in alerts_in(check)}
+    silent = {name for check in checks if not check["exp_samples"] for name in alerts_in(check)}
+    assert fired == NAMES
+    assert silent == NAMES
+
+
+def alerts_in(check: dict[str, Any]) -> list[str]:
+    return re.findall(r'alertname="(\w+)"', check["expr"])
+
+
 @pytest.mark.e2e
 def test_prometheus_accepts_the_rules_and_the_example_configurations() -> None:
-    output("promtool", "check", "rules", *RULES)
+    output("promtool", "check", "rules", "--lint=all", "--lint-fatal", *RULES)
     output("promtool", "check", "config", PROMETHEUS / "prometheus.yml")
     output("amtool", "check-config", PROMETHEUS / "alertmanager.yml")
 
@@ -118,7 +211,7 @@ def test_prometheus_accepts_the_rules_and_the_example_configurations() -> None:
 @pytest.mark.e2e
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_an_alert_fires_and_stays_silent_as_its_cases_say(path: Path) -> None:
-    output("promtool", "test", "rules", path)
+    output("promtool", "test", "rules", path, timeout=600)
 
 
 @pytest.mark.e2e
@@ -127,9 +220,40 @@ def test_the_cases_would_notice_a_rule_that_never_fires(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
     name = "DocusageConfigReloadFailed"
     for rule in RULES:
-        text = rule.read_text().replace("_reload_successful) == 0", "_reload_successful) == 2")
+        text = re.sub(r"(_reload_successful\)) == 0", r"\1 == 2", rule.read_text())
         (tmp_path / "rules" / rule.name).write_text(text)
     cases = tmp_path / "tests" / f"{name}.yml"
     cases.write_text((PROMETHEUS / "tests" / cases.name).read_text())
     with pytest.raises(AssertionError, match="FAILED"):
         output("promtool", "test", "rules", cases)
+
+
+FIGURES = {"left": Figure("left{$series}"), "name": Figure("info{$series}")}
+
+
+class TestText:
+    def test_a_sentence_without_figures_is_plain(self) -> None:
+        assert Text("Buy {{ $labels.target }}.").for_prometheus() == "Buy {{ $labels.target }}."
+
+    def test_prometheus_looks_a_figure_up_by_the_labels_of_the_alert(self) -> None:
+        text = Text(Sentence("<left> left."), figures=FIGURES).for_prometheus()
+        assert text.endswith(
+            '{{ with printf "left{%[1]s}" $series | query }}{{ $left := first . }}'
+            '{{ $left | value | printf "%.0f" | reReplaceAll "(\\\\d)(\\\\d{3})$" "${1},$2"'
+            ' | reReplaceAll "(\\\\d)(\\\\d{3})," "${1},$2," }} left.{{ end }}'
+        )
+
+    def test_grafana_has_a_query_for_each_figure(self) -> None:
+        text = Text(Sentence("<name.account_name> is low.", otherwise="Low."), figures=FIGURES)
+        assert text.for_grafana({"name": "C"}) == (
+            "{{ if $values.C.Labels }}{{ $values.C.Labels.account_name }} is low."
+            "{{ else }}Low.{{ end }}"
+        )
+
+    def test_only_figures_that_are_used_are_looked_up(self) -> None:
+        text = Text(Sentence("<left> left."), figures=FIGURES)
+        assert list(text.figures()) == ["left"]
+
+    def test_a_replacement_may_have_figures_of_its_own(self) -> None:
+        sentence = Sentence("<name.unit>.", otherwise=Sentence("<left>."))
+        assert list(Text(sentence, figures=FIGURES).figures()) == ["name", "left"]

@@ -1,3 +1,5 @@
+"""A target's state as text and as JSON."""
+
 from __future__ import annotations
 
 import json
@@ -12,15 +14,21 @@ from exporter.state.presentation import (
     format_allowance,
     format_allowance_name,
     format_date,
+    format_end,
+    format_exhaustion,
     format_number,
+    format_percent,
+    format_rounded_duration,
     format_state,
+    is_used_up,
+    runs_out_early,
     severity,
     to_json,
 )
 from exporter.state.store import TargetSnapshot, TargetState
 
 NOW = 1_780_000_000.0  # 2026-05-28 20:26:40 UTC
-DAY = 86_400
+HOUR, DAY = 3600, 86_400
 
 
 def snapshot(*outcomes: PollOutcome, is_stale: bool = False) -> TargetSnapshot:
@@ -30,14 +38,14 @@ def snapshot(*outcomes: PollOutcome, is_stale: bool = False) -> TargetSnapshot:
     return TargetSnapshot(target(), state, is_stale)
 
 
-def test_a_state_as_text() -> None:
+def test_the_text_of_a_state_names_reason_and_detail() -> None:
     assert format_state(snapshot()) == "not polled yet"
     assert format_state(snapshot(outcome())) == "up"
     text = "down: timeout: not complete within 20 seconds"
     assert format_state(snapshot(outcome(), outcome(TIMEOUT))) == text
 
 
-def test_an_allowance_as_text() -> None:
+def test_the_text_of_an_allowance_says_how_much_is_left() -> None:
     large = allowance({"available": 12_345, "allowed": 50_000})
     assert format_allowance(large) == "12,345 of 50,000 credits"
 
@@ -97,25 +105,123 @@ def test_the_severity_is_by_the_alert_thresholds(available: float | None, expect
         (1_000_000, "1,000,000"),
     ],
 )
-def test_numbers_have_a_decimal_place_only_below_ten(value: float, text: str) -> None:
+def test_numbers_below_ten_have_a_decimal_place(value: float, text: str) -> None:
     assert format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1, "100 %"),
+        (0.9999, "99 %"),
+        (0.995, "99 %"),
+        (0.2, "20 %"),
+        (0.01, "1 %"),
+        (0.001, "<1 %"),
+        (0, "0 %"),
+    ],
+)
+def test_a_percentage_is_never_rounded_to_all_or_nothing(ratio: float, text: str) -> None:
+    assert format_percent(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3599, "1 h"),
+        (7200, "2 h"),
+        (47 * HOUR, "47 h"),
+        (2 * DAY, "2 d"),
+        (1200 * DAY, "1,200 d"),
+    ],
+)
+def test_a_duration_is_rounded_to_one_unit_and_is_in_hours_below_two_days(
+    seconds: float, text: str
+) -> None:
+    assert format_rounded_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("moment", "text"),
     [
         (None, "-"),
-        (NOW, "2026-05-28 (now)"),
-        (NOW + DAY / 3, "2026-05-29 (now)"),
-        (NOW + DAY, "2026-05-29 (in 1 d)"),
+        (NOW, "2026-05-28 20:26 UTC (now)"),
+        (NOW + 600, "2026-05-28 20:36 UTC (in 10 min)"),
+        (NOW + 26 * HOUR, "2026-05-29 22:26 UTC (in 26 h)"),
+        (NOW - 3 * HOUR, "2026-05-28 17:26 UTC (3 h ago)"),
+        (NOW + 2 * DAY, "2026-05-30 (in 2 d)"),
         (NOW + 1200 * DAY, "2029-09-09 (in 1,200 d)"),
         (NOW - 3 * DAY, "2026-05-25 (3 d ago)"),
         (NOW + 4000 * DAY, "in over 10 years"),
         (1e300, "in over 10 years"),
+        (-1e300, "over 10 years ago"),
     ],
 )
-def test_a_date_is_shown_with_its_distance(moment: float | None, text: str) -> None:
+def test_a_date_has_its_distance_and_within_two_days_the_hour(
+    moment: float | None, text: str
+) -> None:
     assert format_date(moment, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("exhaustion", "available", "text"),
+    [
+        (None, 300, ""),
+        (None, 0, "used up"),
+        (NOW + 3 * DAY, 300, "runs out 2026-05-31 (in 3 d)"),
+        (NOW + HOUR, 300, "runs out 2026-05-28 21:26 UTC (in 1 h)"),
+        (NOW - 20 * HOUR, 0, "ran out 2026-05-28 (today)"),
+        (NOW - 21 * HOUR, 0, "ran out 2026-05-27 (1 d ago)"),
+        (-1e300, 0, "ran out over 10 years ago"),
+        (NOW - 30 * DAY, 0, "ran out 2026-04-28 (30 d ago)"),
+    ],
+)
+def test_an_allowance_runs_out_in_the_future_and_ran_out_in_the_past(
+    exhaustion: float | None, available: float, text: str
+) -> None:
+    changed = allowance({"exhaustion": exhaustion, "available": available})
+    assert format_exhaustion(changed, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        (None, ""),
+        (NOW + 3 * DAY, "ends 2026-05-31 (in 3 d)"),
+        (NOW - 3 * DAY, "ended 2026-05-25 (3 d ago)"),
+    ],
+)
+def test_a_period_ends_in_the_future_and_ended_in_the_past(end: float | None, text: str) -> None:
+    assert format_end(allowance({"end": end}), NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_early"),
+    [
+        ({"exhaustion": NOW, "end": NOW + 1}, True),
+        ({"exhaustion": NOW, "end": NOW}, False),
+        ({"exhaustion": NOW, "end": None}, False),
+        ({"exhaustion": None, "end": NOW}, False),
+        ({"exhaustion": NOW, "end": NOW + 1, "available": 0}, False),
+    ],
+)
+def test_an_allowance_runs_out_early_if_something_is_left_and_does_not_last(
+    fields: dict[str, float | None], *, is_early: bool
+) -> None:
+    assert runs_out_early(allowance(fields)) is is_early
+
+
+@pytest.mark.parametrize(
+    ("allowed", "available", "expected"), [(10, 0, True), (10, 0.5, False), (0, 0, False)]
+)
+def test_only_an_allowance_of_which_something_was_purchased_is_used_up(
+    allowed: float, available: float, *, expected: bool
+) -> None:
+    assert is_used_up(allowance({"allowed": allowed, "available": available})) is expected
 
 
 UNKNOWN = {
@@ -125,6 +231,7 @@ UNKNOWN = {
     "stale": False,
     "last_poll": None,
     "last_success": None,
+    "failing_since": None,
     "next_poll": None,
     "poll_duration_seconds": None,
     "last_error": None,
@@ -164,6 +271,7 @@ KNOWN = UNKNOWN | {
 FAILED = KNOWN | {
     "up": False,
     "last_poll": 1_780_001_000,
+    "failing_since": 1_780_001_000,
     "next_poll": 1_780_001_900,
     "last_error": {"reason": "timeout", "detail": "not complete within 20 seconds"},
 }
@@ -171,7 +279,7 @@ THEN = outcome(TIMEOUT, at=1_780_001_000)
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
+    ("current", "expected"),
     [
         (snapshot(), UNKNOWN),
         (snapshot(outcome()), KNOWN),
@@ -181,10 +289,10 @@ THEN = outcome(TIMEOUT, at=1_780_001_000)
     ],
     ids=["not polled", "up", "down", "stale", "without allowance"],
 )
-def test_a_target_is_described_for_programs(
-    shown: TargetSnapshot, expected: dict[str, object]
+def test_a_target_is_converted_to_json(
+    current: TargetSnapshot, expected: dict[str, object]
 ) -> None:
-    assert json.loads(json.dumps(to_json(shown))) == expected
+    assert json.loads(json.dumps(to_json(current))) == expected
 
 
 def test_parts_that_cannot_be_read_and_notes_are_in_the_json() -> None:

@@ -16,7 +16,7 @@ RESULTS = st.builds(
     st.just(POLL_RESULT.samples),
     anomalies=st.lists(st.sampled_from(Anomaly)).map(tuple),
 )
-FAILURES = st.builds(PollFailure, st.sampled_from(FailureReason), st.just("words"))
+FAILURES = st.builds(PollFailure, st.sampled_from(FailureReason), st.just("detail"))
 OUTCOMES = st.builds(
     PollOutcome,
     RESULTS | FAILURES,
@@ -61,6 +61,16 @@ def test_the_last_good_result_survives_failures_with_its_time(
         good[-1] if good else (None, None, 0.0)
     )
     assert state.last_poll == (outcomes[-1] if outcomes else None)
+
+
+@given(st.lists(OUTCOMES))
+def test_a_target_is_failing_since_the_first_failed_poll_after_the_last_success(
+    outcomes: list[PollOutcome],
+) -> None:
+    after_success: list[float] = []
+    for each in outcomes:
+        after_success = [] if isinstance(each.result, PollResult) else [*after_success, each.at]
+    assert state_after(outcomes).failing_since == (after_success[0] if after_success else None)
 
 
 @given(st.lists(OUTCOMES, min_size=1))

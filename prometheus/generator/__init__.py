@@ -1,0 +1,1 @@
+"""Generates the alerting and recording rules: `python -m prometheus.generator`."""
