@@ -82,7 +82,6 @@ class Plan:
         end, left = seconds(first + 30 * ONE_DAY), self._allowed(first) - used
         if left <= 0:
             return Figures(None, end)
-        # Unix time begins on a Thursday, and so do these seconds.
         now = seconds(today) + moment.hour * 3600
         plan = Allowance("", "", used + left, used, left, "", start=seconds(first))
         if self._by_weekdays:

@@ -110,9 +110,9 @@ def test_with_four_complete_weeks_the_forecast_is_by_weekday() -> None:
     assert found.exhaustion == pytest.approx(MONDAY + 36 * DAY)
     assert found.burn_per_day == pytest.approx(100 / 7)
     assert found.projected_used == pytest.approx(400 + 100)
-    assert found.exhaustion_earliest is not None
-    assert found.exhaustion_latest is not None
-    assert found.exhaustion_earliest < found.exhaustion < found.exhaustion_latest
+    # No week was ever misjudged: 0.2 of a mean day, which is 1 / 7 of a Monday.
+    assert found.exhaustion_earliest == pytest.approx(MONDAY + (36 - 1 / 7) * DAY)
+    assert found.exhaustion_latest == pytest.approx(MONDAY + (36 + 1 / 7) * DAY)
 
 
 def test_with_one_complete_week_the_forecast_is_nearly_by_weekday() -> None:

@@ -420,7 +420,7 @@ def test_the_first_weeks_of_figures_have_a_forecast_as_well() -> None:
 def test_every_allowance_but_a_prepaid_one_renews() -> None:
     renews = {}
     for period in ("month", "quarter", "year", "prepaid"):
-        purchased = {"credits": 100, "period": period, "starts": "2026-05-17"}
+        purchased = MONTHLY | {"period": period, "starts": "2026-05-17"}
         left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
         renews[period] = left is not None and left.renews
     assert renews == {"month": True, "quarter": True, "year": True, "prepaid": False}
