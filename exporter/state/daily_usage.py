@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from exporter.forecast import DAY, WEEK, history_of_total, with_forecast
+from exporter.forecast import history_of_total, with_forecast
+from exporter.usage_pace import DAY, WEEK
 
 if TYPE_CHECKING:
     from exporter.model import Allowance, PollResult

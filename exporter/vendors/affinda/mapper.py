@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.forecast import HISTORY, HISTORY_DAYS, UsageHistory, with_forecast
+from exporter.forecast import with_forecast
 from exporter.model import Allowance, Anomaly, PollResult, Sample
+from exporter.usage_pace import HISTORY, HISTORY_DAYS, UsageHistory
 from exporter.vendors.affinda.metrics import (
     ALLOWANCE_NAMES,
     ALLOWED,
