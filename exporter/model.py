@@ -120,8 +120,11 @@ class Allowance:
         allowance: `credits`, or the plan's or pack's identifier.
         allowed, used, available: in `unit`; None where unknown, or unlimited in case of `allowed`.
             `available` is never below 0.
-        burn_per_day: mean use per day, if known.
+        burn_per_day: expected use per day, if known.
         exhaustion: when it runs out, Unix seconds; None while nothing is used.
+        exhaustion_earliest, exhaustion_latest: in 8 of 10 cases it runs out between these.
+        projected_used: what is expected to be used when the period ends, if known.
+        renews: whether the same allowance follows at its end; False where that is unknown.
         start, end: when the period, plan or prepayment begins and ends, Unix seconds, if known.
         account_name, allowance_name: names for people; empty where unknown.
         unit: what is counted, plural: `credits` or `documents`.
@@ -140,6 +143,10 @@ class Allowance:
     allowance_name: str = ""
     burn_per_day: float | None = None
     exhaustion: float | None = None
+    exhaustion_earliest: float | None = None
+    exhaustion_latest: float | None = None
+    projected_used: float | None = None
+    renews: bool = False
     start: float | None = None
     end: float | None = None
     cumulative_only: bool = False
@@ -150,6 +157,13 @@ class Allowance:
         if not self.allowed or self.available is None:
             return None
         return min(self.available / self.allowed, 1.0)
+
+    @property
+    def projected_used_ratio(self) -> float | None:
+        """The expected use by the period's end, above 1 if that is more than was purchased."""
+        if not self.allowed or self.projected_used is None:
+            return None
+        return self.projected_used / self.allowed
 
 
 class ScopeFailure(NamedTuple):
@@ -209,6 +223,8 @@ class PollResult:
         for each in self.allowances:
             yield from (each.allowed or 0, each.used or 0, each.available or 0)
             yield from (each.burn_per_day or 0, each.exhaustion or 0)
+            yield from (each.exhaustion_earliest or 0, each.exhaustion_latest or 0)
+            yield each.projected_used or 0
             yield from (each.start or 0, each.end or 0)
 
 

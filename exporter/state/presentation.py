@@ -175,6 +175,11 @@ def _allowance_to_json(allowance: Allowance) -> dict[str, object]:
         "available_ratio": allowance.ratio,
         "burn_per_day": allowance.burn_per_day,
         "exhaustion": allowance.exhaustion,
+        "exhaustion_earliest": allowance.exhaustion_earliest,
+        "exhaustion_latest": allowance.exhaustion_latest,
+        "projected_used": allowance.projected_used,
+        "projected_used_ratio": allowance.projected_used_ratio,
+        "renews": allowance.renews,
         "start": allowance.start,
         "end": allowance.end,
     }

@@ -49,7 +49,11 @@ def test_a_result_never_has_a_series_twice(
 
 @pytest.mark.parametrize("figure", [float("inf"), float("-inf"), float("nan")])
 @pytest.mark.parametrize(
-    "field", ["allowed", "used", "available", "burn_per_day", "exhaustion", "start", "end"]
+    "field",
+    [
+        *("allowed", "used", "available", "burn_per_day", "projected_used"),
+        *("exhaustion", "exhaustion_earliest", "exhaustion_latest", "start", "end"),
+    ],
 )
 def test_a_result_has_only_finite_figures(figure: float, field: str) -> None:
     with pytest.raises(PollError, match="malformed: a figure in the reply is out of range"):

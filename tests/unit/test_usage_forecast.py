@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from exporter.forecast import (
     Forecast,
     PastUsage,
-    UsageHistory,
     forecast,
     history_of_total,
 )
 from exporter.model import Allowance
+from exporter.usage_pace import UsageHistory
 
 DAY = 86_400.0
 ONE_DAY = timedelta(days=1)

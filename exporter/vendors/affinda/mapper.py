@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter import forecast
+from exporter.forecast import with_forecast
 from exporter.model import Allowance, Anomaly, PollResult, Sample
+from exporter.usage_pace import HISTORY, HISTORY_DAYS, UsageHistory
 from exporter.vendors.affinda.metrics import (
     ALLOWANCE_NAMES,
     ALLOWED,
@@ -104,13 +105,9 @@ def _anomalies(organization_usage: Usage, usages: Iterable[Usage]) -> Iterator[A
 
 def _exceeds(part: Usage, whole: Usage) -> bool:
     """Whether a part used more than the whole on the last 28 complete days."""
-    of_part, of_whole = _history(part, whole.today), _history(whole, whole.today)
+    first, last = whole.today - HISTORY * DAY, whole.today - DAY
+    of_part, of_whole = part.days(first, last), whole.days(first, last)
     return of_part is not None and of_whole is not None and sum(of_part) > sum(of_whole)
-
-
-def _history(usage: Usage, today: date) -> tuple[int, ...] | None:
-    """The complete days from which a forecast is made."""
-    return usage.days(today - forecast.HISTORY * DAY, today - DAY)
 
 
 class Account(NamedTuple):
@@ -136,11 +133,10 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
             f"the allowance began on {first}, before the reply's first day ({usage.start}): "
             "what is left is unknown"
         )
-    is_over = after is not None and after <= usage.today
-    days = usage.days(first, after - DAY if after and is_over else usage.today)
+    last = min(usage.today, after - DAY) if after else usage.today
+    days = usage.days(first, last)
     used = None if days is None else sum(days)
-    history = _history(usage, usage.today)
-    return Allowance(
+    allowance = Allowance(
         account=account.identifier,
         account_name=account.name,
         allowance="credits",
@@ -149,29 +145,28 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
         allowed=purchased.credits,
         used=used,
         available=None if used is None else max(0, purchased.credits - used),
-        burn_per_day=forecast.mean_per_day(history) if history else None,
-        exhaustion=None
-        if days is None
-        else _exhaustion(purchased.credits, first, days, usage, is_over=is_over),
+        renews=purchased.period != "prepaid",
         start=midnight(first),
         end=midnight(after) if after else None,
     )
+    history = _history(usage, last)
+    return with_forecast(allowance, history) if history else allowance
 
 
-def _exhaustion(
-    allowed: int, first: date, days: tuple[int, ...], usage: Usage, *, is_over: bool
-) -> float | None:
-    """When the last credit was or will be used; None where nothing is used or purchased."""
-    available = allowed - sum(days)
-    if not allowed:
+def _history(usage: Usage, last: date) -> UsageHistory | None:
+    """The figures until `last` for a forecast; None if one of the last four weeks is unknown.
+
+    The vendor's calendar counts, not the exporter's clock: equal figures have equal forecasts.
+    """
+    counts = usage.counts[: (last - usage.start).days + 1][-HISTORY_DAYS - 1 :]
+    known: list[int] = []
+    for count in reversed(counts):
+        if count is None:
+            break
+        known.append(count)
+    if len(known) < min(len(counts), HISTORY + 1):
         return None
-    if available <= 0:
-        day = forecast.day_of_run_out(days, allowed)
-        return None if day is None else midnight(first + day * DAY)
-    history = _history(usage, usage.today)
-    if is_over or not history:
-        return None
-    return forecast.run_out_by_weekdays(history, midnight(usage.today), days[-1], available)
+    return UsageHistory(midnight(usage.today), midnight(last), known[0], known[:0:-1])
 
 
 def _allowance_samples(purchased: AllowanceSettings, left: Allowance) -> Iterator[Sample]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter import forecast
 from exporter.model import HistoricalResult, PollResult, malformed_response
+from exporter.usage_pace import DAY as DAY_SECONDS
 from exporter.vendors.common import xml_parser
 from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.xtracta.api import (
@@ -155,7 +155,7 @@ def _parts(
     """
     read = _poll_result(period, periods, names)
     begin = max(period.begin, first)
-    last_day = max(begin, period.end - forecast.DAY) if period.end <= after else after
+    last_day = max(begin, period.end - DAY_SECONDS) if period.end <= after else after
     yield HistoricalResult(begin, last_day, _fixed(read))
     yield HistoricalResult(last_day, min(period.end, after), read)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from exporter import forecast
+from exporter.forecast import history_of_total, with_forecast
 from exporter.model import Allowance, PollResult, Sample, malformed_response
 from exporter.vendors.common.text import unreadable_note
 from exporter.vendors.xtracta.metrics import (
@@ -32,6 +33,8 @@ def poll_result(
     names: Mapping[str, Group],
     now: float,
     failures: tuple[ScopeFailure, ...] = (),
+    *,
+    renews: bool = False,
 ) -> PollResult:
     """What the replies about the groups of a target amount to.
 
@@ -40,6 +43,7 @@ def poll_result(
         names: by group id.
         now: Unix seconds: the mean use of a plan is up to now.
         failures: groups that could not be read.
+        renews: whether plans are renewed when they end.
 
     Raises:
         PollError: malformed, when there is no plan at all: earlier values stay until stale.
@@ -47,7 +51,7 @@ def poll_result(
     plans = [plan for usage in usages.values() for plan in usage.plans]
     if not plans:
         raise malformed_response(NO_PLAN)
-    results = [plan_result(plan, plans, names, now) for plan in plans]
+    results = [plan_result(plan, plans, names, now, renews=renews) for plan in plans]
     samples = [sample for result in results for sample in result.samples]
     samples += (
         Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
@@ -68,7 +72,12 @@ def poll_result(
 
 
 def plan_result(
-    plan: Plan, plans: Iterable[Plan], names: Mapping[str, Group], now: float
+    plan: Plan,
+    plans: Iterable[Plan],
+    names: Mapping[str, Group],
+    now: float,
+    *,
+    renews: bool = False,
 ) -> PollResult:
     """What one plan or pack amounts to.
 
@@ -77,11 +86,18 @@ def plan_result(
         plans: all of its group, which may have its id, too.
         names: by group id.
         now: Unix seconds.
+        renews: whether a plan is renewed when it ends; a pack never is.
     """
     identifier = _allowance_identifier(plan, plans)
     return PollResult(
         tuple(_samples(plan, identifier)),
-        tuple(_allowance(plan, identifier, resource, names, now) for resource in plan.resources),
+        tuple(
+            replace(
+                _allowance(plan, identifier, resource, names, now),
+                renews=renews and plan.kind == "plan",
+            )
+            for resource in plan.resources
+        ),
     )
 
 
@@ -134,8 +150,7 @@ def _allowance(
 ) -> Allowance:
     figures = plan.resources[resource]
     is_documents = resource == DOCUMENTS
-    burn_per_day = _burn_per_day(plan, figures.used, now)
-    return Allowance(
+    allowance = Allowance(
         account=plan.group,
         account_name=names[plan.group].name if plan.group in names else "",
         allowance=identifier if is_documents else f"{identifier}-{resource}",
@@ -144,27 +159,13 @@ def _allowance(
         allowed=figures.allowed,
         used=figures.used,
         available=figures.remaining,
-        burn_per_day=burn_per_day,
-        exhaustion=_exhaustion(plan, figures, burn_per_day, now),
         start=plan.start,
         end=plan.expiry,
         cumulative_only=True,
     )
-
-
-def _burn_per_day(plan: Plan, used: int | None, now: float) -> float | None:
-    """Mean use per day since the start; a plan's first day counts as a whole one."""
-    if used is None or plan.start is None or plan.start > now:
-        return None
-    until = now if plan.expiry is None else min(now, plan.expiry)
-    return used / max(1.0, (until - plan.start) / forecast.DAY)
-
-
-def _exhaustion(
-    plan: Plan, figures: Figures, burn_per_day: float | None, now: float
-) -> float | None:
-    """When it runs out at that pace; None where it is over, or nothing was purchased."""
-    is_over = plan.expiry is not None and plan.expiry <= now
-    if burn_per_day is None or figures.remaining is None or figures.allowed == 0 or is_over:
-        return None
-    return forecast.run_out_by_mean(burn_per_day, now, figures.remaining)
+    if plan.expiry is None or plan.expiry > now:
+        return with_forecast(allowance, history_of_total(allowance, now, ()))
+    # Once it has ended, its use per day remains; if it ran out before, when is unknown.
+    unknown = replace(allowance, available=None)
+    ended = with_forecast(unknown, history_of_total(allowance, plan.expiry, ()))
+    return replace(ended, available=allowance.available)

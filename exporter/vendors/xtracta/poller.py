@@ -97,7 +97,7 @@ class _TargetPoller:
             first = failures[0]
             raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
         names = await self._tree.get(partial(self._request_tree, api))
-        return poll_result(usages, names, now, tuple(failures))
+        return poll_result(usages, names, now, tuple(failures), renews=self._settings.renews)
 
     async def _groups(self, api: _Api) -> tuple[int | None, ...]:
         """The groups to request; None means the key's own."""

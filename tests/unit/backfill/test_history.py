@@ -263,6 +263,7 @@ def test_a_past_period_has_its_final_usage() -> None:
     over = next(each for begin, _, each in periods(Vendors(GROUPS)) if begin == "01-31 06")
     used = {"xtracta_documents_used{481,71}": 900, "xtracta_documents_available{481,71}": 0}
     assert series(over) == FIXED_OF_A_PLAN | used
+    assert over.allowances[0].burn_per_day == pytest.approx(900 / 31)
     assert over.allowances == (
         Allowance(
             account="481",
@@ -273,7 +274,8 @@ def test_a_past_period_has_its_final_usage() -> None:
             allowed=800,
             used=900,
             available=0,
-            burn_per_day=900 / 31,
+            burn_per_day=over.allowances[0].burn_per_day,
+            projected_used=900,
             start=at(2026, 1, 1, 6),
             end=at(2026, 2, 1, 6),
             cumulative_only=True,

@@ -258,6 +258,11 @@ KNOWN = UNKNOWN | {
             "available_ratio": 0.3,
             "burn_per_day": 50,
             "exhaustion": 1_790_000_000,
+            "exhaustion_earliest": 1_789_000_000,
+            "exhaustion_latest": 1_791_000_000,
+            "projected_used": 1250,
+            "projected_used_ratio": 1.25,
+            "renews": True,
             "start": None,
             "end": 1_800_000_000,
         }

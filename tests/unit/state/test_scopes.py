@@ -49,6 +49,15 @@ def test_they_expire_with_their_own_age() -> None:
     assert still == gone
 
 
+def test_each_failed_scope_has_an_age_of_its_own() -> None:
+    one = retain_scopes(WITHOUT_SECOND, Previous(WHOLE, 1000.0), 1900.0, 2700.0)
+    both = PollResult((ORGANIZATION,), scope_failures=(failed("w1"), failed("w2")))
+    found = retain_scopes(both, Previous(one, 1900.0), 2800.0, 2700.0)
+    assert found.scope_failures == (failed("w1", 1900.0), failed("w2", 1000.0))
+    later = retain_scopes(both, Previous(found, 2800.0), 3700.0, 2700.0)
+    assert later.samples == (ORGANIZATION, FIRST)
+
+
 def test_a_scope_that_was_never_read_has_nothing_to_keep() -> None:
     for previous in (None, Previous(PollResult((ORGANIZATION,)), 1000.0)):
         assert retain_scopes(WITHOUT_SECOND, previous, 1900.0, 2700.0) == WITHOUT_SECOND

@@ -186,13 +186,22 @@ def unix(year: int, month: int, day: int) -> float:
     return datetime(year, month, day, tzinfo=UTC).timestamp()
 
 
+def rounded(left: Allowance) -> Allowance:
+    """With the estimates rounded, as they come from sums of fractions."""
+    names = ("burn_per_day", "exhaustion", "exhaustion_earliest", "exhaustion_latest")
+    found = {name: round(getattr(left, name), 3) for name in (*names, "projected_used")}
+    return replace(left, **found)
+
+
 MONTHLY: dict[str, object] = {"credits": 100, "period": "month"}
 EVERY_DAY = dict.fromkeys(dates(date(2025, 5, 1), date(2026, 12, 31)), 2)
 
 
 def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
     # 2 a day since the 1st of May: 34; the remaining 66 last 33 days after the 17th
-    assert allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17)) == Allowance(
+    left = allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert rounded(left) == Allowance(
         account="oRg1",
         allowance="credits",
         allowance_name="monthly credits",
@@ -202,6 +211,10 @@ def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
         available=66,
         burn_per_day=2.0,
         exhaustion=unix(2026, 6, 20),
+        exhaustion_earliest=unix(2026, 6, 20) - 0.2 * 86_400,  # steady, but not over a day's hours
+        exhaustion_latest=unix(2026, 6, 20) + 0.2 * 86_400,
+        projected_used=62,
+        renews=True,
         start=unix(2026, 5, 1),
         end=unix(2026, 6, 1),
     )
@@ -225,8 +238,8 @@ def test_its_figures_are_metrics_and_so_is_the_price() -> None:
 def test_a_new_period_is_full_and_forecast_from_the_last_one() -> None:
     left = allowance(MONTHLY, EVERY_DAY, date(2026, 6, 1))
     assert left is not None
-    assert (left.used, left.available, left.burn_per_day) == (2, 98, 2.0)
-    assert left.exhaustion == unix(2026, 7, 21)  # today's 2 are used, 98 more last 49 days
+    assert (left.used, left.available, rounded(left).burn_per_day) == (2, 98, 2.0)
+    assert rounded(left).exhaustion == unix(2026, 7, 21)  # today's 2 are used, 98 more last 49 days
 
 
 def test_an_exhausted_allowance_has_the_day_that_used_the_last_credit() -> None:
@@ -246,7 +259,13 @@ def test_an_allowance_of_0_credits_has_no_ratio_and_is_not_exhausted() -> None:
 def test_what_nobody_uses_is_never_exhausted() -> None:
     left = allowance({"credits": 100, "period": "month"}, {}, date(2026, 5, 17))
     assert left is not None
-    assert (left.burn_per_day, left.exhaustion) == (0.0, None)
+    assert (left.burn_per_day, left.exhaustion, left.projected_used) == (0.0, None, 0)
+
+
+def test_an_allowance_that_is_no_longer_used_is_never_exhausted() -> None:
+    left = allowance(MONTHLY, {date(2026, 1, 5): 10}, date(2026, 5, 17))
+    assert left is not None
+    assert (left.burn_per_day, left.exhaustion, left.projected_used) == (0.0, None, 0)
 
 
 def unknown(day: date, unreadable: tuple[str, ...] = ()) -> Usage:
@@ -289,11 +308,18 @@ def test_an_unknown_day_of_the_period_costs_what_is_left_and_nothing_else() -> N
     assert "affinda_credits_used{oRg1}" not in series(found)
 
 
-def test_an_unknown_day_before_the_period_costs_the_forecast_alone() -> None:
-    days = {ORGANIZATION: unknown(date(2026, 4, 30))}
+@pytest.mark.parametrize(
+    ("day", "burn_per_day"),
+    [(date(2026, 4, 30), None), (date(2026, 4, 19), None), (date(2026, 4, 18), 2.0)],
+)
+def test_an_unknown_day_of_the_last_four_weeks_costs_the_forecast_alone(
+    day: date, burn_per_day: float | None
+) -> None:
+    days = {ORGANIZATION: unknown(day)}
     (left,) = poll_result(affinda_settings(allowance=MONTHLY), days, {}).allowances
     assert (left.used, left.available, left.ratio) == (34, 66, 0.66)
-    assert (left.burn_per_day, left.exhaustion) == (None, None)
+    assert left.burn_per_day == (burn_per_day and pytest.approx(burn_per_day))
+    assert (left.exhaustion is None) == (burn_per_day is None)
 
 
 def test_fields_that_cannot_be_read_are_named_with_their_scope() -> None:
@@ -328,7 +354,7 @@ def test_a_refund_gives_credits_back_and_never_more_than_a_full_ratio() -> None:
     left = allowance(MONTHLY, {date(2026, 5, 4): 30, date(2026, 5, 16): -50}, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.available, left.ratio) == (-20, 120, 1.0)
-    assert left.burn_per_day == 0.0
+    assert left.burn_per_day == 0.0  # the refund takes back all that was used
 
 
 @pytest.mark.parametrize(
@@ -384,10 +410,33 @@ def test_an_allowance_whose_start_the_reply_does_not_cover_is_absent() -> None:
     assert left.used == 2 * 367
 
 
-def test_without_four_weeks_of_figures_there_is_an_allowance_but_no_forecast() -> None:
+def test_the_first_weeks_of_figures_have_a_forecast_as_well() -> None:
     left = allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17), date(2026, 5, 1))
     assert left is not None
-    assert (left.used, left.burn_per_day, left.exhaustion) == (34, None, None)
+    left = rounded(left)
+    assert (left.used, left.burn_per_day, left.exhaustion) == (34, 2.0, unix(2026, 6, 20))
+
+
+def test_every_allowance_but_a_prepaid_one_renews() -> None:
+    renews = {}
+    for period in ("month", "quarter", "year", "prepaid"):
+        purchased = MONTHLY | {"period": period, "starts": "2026-05-17"}
+        left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
+        renews[period] = left is not None and left.renews
+    assert renews == {"month": True, "quarter": True, "year": True, "prepaid": False}
+
+
+def test_days_before_the_last_year_do_not_change_the_forecast() -> None:
+    days = dict.fromkeys(dates(date(2025, 1, 1), date(2025, 5, 15)), 1000) | EVERY_DAY
+    purchased = {"credits": 10**6, "period": "prepaid", "starts": "2025-01-01"}
+    first, today = date(2025, 1, 1), date(2026, 5, 17)
+    left = allowance(
+        purchased, days | dict.fromkeys(dates(first, date(2025, 5, 15)), 1000), today, first
+    )
+    plain = allowance(purchased | {"starts": "2025-05-16"}, EVERY_DAY, today, date(2025, 5, 16))
+    assert left is not None
+    assert plain is not None
+    assert left.burn_per_day == plain.burn_per_day
 
 
 def test_the_catalogue_names_no_metric_twice() -> None:

@@ -189,7 +189,7 @@ def holds(poll_result: PollResult) -> None:
     for left in poll_result.allowances:
         assert left.ratio is None or 0 <= left.ratio <= 1
         assert left.available is None or left.available >= 0
-        figures = (left.burn_per_day, left.exhaustion, left.end, left.used)
+        figures = (left.burn_per_day, left.exhaustion, left.projected_used, left.end, left.used)
         assert all(math.isfinite(figure) for figure in figures if figure is not None)
 
 
@@ -364,15 +364,23 @@ PLAN_FIELDS = {
     "start_date": {"xtracta_plan_start_timestamp_seconds"},
     "expiry_date": {"xtracta_plan_expiry_timestamp_seconds"},
 }
+FORECAST = {
+    "burn_per_day",
+    "exhaustion",
+    "exhaustion_earliest",
+    "exhaustion_latest",
+    "projected_used",
+    "projected_used_ratio",
+}
 ALLOWANCE_FIELDS = {
     "price": set[str](),
     "price_currency": set[str](),
     "plan_name": {"allowance_name"},
-    "allowed_documents": {"allowed", "ratio"},
-    "used_documents": {"used", "burn_per_day", "exhaustion"},
+    "allowed_documents": {"allowed", "ratio", "projected_used_ratio", "exhaustion"},
+    "used_documents": {"used", *FORECAST},
     "available_documents": set[str](),
-    "start_date": {"start", "burn_per_day", "exhaustion"},
-    "expiry_date": {"end", "burn_per_day", "exhaustion"},
+    "start_date": {"start", *FORECAST},
+    "expiry_date": {"end", *FORECAST},
 }
 
 

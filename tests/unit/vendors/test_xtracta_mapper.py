@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from vendor_calls import series
 
@@ -30,9 +32,10 @@ PACK = YEARLY._replace(
 )
 
 
-def allowances(*plans: Plan, days: float) -> dict[str, Allowance]:
+def allowances(*plans: Plan, days: float, renews: bool = False) -> dict[str, Allowance]:
     """By name, some days after the start."""
-    found = poll_result({None: Usage(plans, ())}, {}, START + days * DAY).allowances
+    now = START + days * DAY
+    found = poll_result({None: Usage(plans, ())}, {}, now, renews=renews).allowances
     return {allowance.allowance: allowance for allowance in found}
 
 
@@ -78,7 +81,20 @@ def test_a_price_without_a_currency_is_absent(price: float | None, currency: str
 def test_a_plan_runs_out_at_its_mean_use_since_its_start() -> None:
     # 300 in 30 days: 10 a day; 700 are left: 70 days
     (left,) = allowances(YEARLY, days=30).values()
-    assert left == Allowance(
+    assert left.burn_per_day == pytest.approx(10)
+    assert left.exhaustion == pytest.approx(START + 100 * DAY)
+    assert left.projected_used == pytest.approx(3650)
+    assert left.exhaustion_earliest == pytest.approx(START + 84 * DAY, abs=5 * DAY)
+    assert left.exhaustion_latest == pytest.approx(START + 116 * DAY, abs=5 * DAY)
+    without_forecast = replace(
+        left,
+        burn_per_day=None,
+        exhaustion=None,
+        exhaustion_earliest=None,
+        exhaustion_latest=None,
+        projected_used=None,
+    )
+    assert without_forecast == Allowance(
         account="481",
         allowance="71",
         unit="documents",
@@ -86,8 +102,6 @@ def test_a_plan_runs_out_at_its_mean_use_since_its_start() -> None:
         allowed=1000,
         used=300,
         available=700,
-        burn_per_day=10.0,
-        exhaustion=START + 100 * DAY,
         start=START,
         end=START + 365 * DAY,
         cumulative_only=True,
@@ -97,7 +111,7 @@ def test_a_plan_runs_out_at_its_mean_use_since_its_start() -> None:
 def test_a_plan_one_hour_old_counts_its_first_day_as_a_whole_one() -> None:
     plan = YEARLY._replace(resources={"documents": Figures(1000, 5, 995)})
     left = allowances(plan, days=1 / 24)["71"]
-    assert left.burn_per_day == 5.0
+    assert left.burn_per_day == pytest.approx(5.0)
     assert left.exhaustion == pytest.approx(START + 199 * DAY + 3600)
 
 
@@ -109,13 +123,14 @@ def test_a_plan_that_begins_later_has_no_mean_use() -> None:
 def test_a_plan_without_use_never_runs_out() -> None:
     plan = YEARLY._replace(resources={"documents": Figures(1000, 0, 1000)})
     left = allowances(plan, days=30)["71"]
-    assert (left.burn_per_day, left.exhaustion) == (0.0, None)
+    assert (left.burn_per_day, left.exhaustion, left.projected_used) == (0.0, None, 0.0)
 
 
-def test_an_exhausted_plan_has_run_out_by_now() -> None:
+def test_a_used_up_plan_is_exhausted_since_today_where_no_earlier_day_was_observed() -> None:
     plan = YEARLY._replace(resources={"documents": Figures(300, 300, 0)})
     left = allowances(plan, days=30)["71"]
-    assert (left.ratio, left.exhaustion) == (0.0, START + 30 * DAY)
+    midnight = 1_702_512_000.0  # 2023-12-14
+    assert (left.ratio, left.exhaustion) == (0.0, midnight)
 
 
 @pytest.mark.parametrize("used", [0, 37])
@@ -144,13 +159,15 @@ def test_an_unlimited_plan_has_its_use_and_no_ratio() -> None:
     samples, left = documents(Figures(None, 300, None))
     assert samples == {"used": 300}
     assert (left.allowed, left.used, left.available) == (None, 300, None)
-    assert (left.ratio, left.exhaustion, left.burn_per_day) == (None, None, 10.0)
+    assert (left.ratio, left.exhaustion) == (None, None)
+    assert left.burn_per_day == pytest.approx(10)
 
 
 def test_an_unknown_allowed_costs_the_ratio_alone() -> None:
     samples, left = documents(Figures(None, 300, 700))
     assert samples == {"used": 300, "available": 700}
-    assert (left.ratio, left.available, left.exhaustion) == (None, 700, START + 100 * DAY)
+    assert (left.ratio, left.available) == (None, 700)
+    assert left.exhaustion == pytest.approx(START + 100 * DAY)
 
 
 def test_an_unknown_use_costs_the_mean_use_and_what_follows_from_it() -> None:
@@ -162,7 +179,8 @@ def test_an_unknown_use_costs_the_mean_use_and_what_follows_from_it() -> None:
 def test_an_unknown_available_is_what_is_allowed_less_what_is_used() -> None:
     samples, left = documents(Figures(1000, 300, None))
     assert samples == {"allowed": 1000, "used": 300}
-    assert (left.ratio, left.exhaustion) == (0.7, START + 100 * DAY)
+    assert left.ratio == 0.7
+    assert left.exhaustion == pytest.approx(START + 100 * DAY)
     assert documents(Figures(1000, 1200, None))[1].available == 0
 
 
@@ -189,7 +207,13 @@ def test_other_resources_have_metrics_and_allowances_of_their_own() -> None:
 def test_an_expired_plan_keeps_its_mean_use_and_is_never_exhausted() -> None:
     left = allowances(YEARLY, days=400)["71"]
     assert left.burn_per_day == pytest.approx(300 / 365)
-    assert left.exhaustion is None
+    assert (left.available, left.exhaustion, left.projected_used) == (700, None, 300)
+
+
+def test_plans_renew_where_configured_and_packs_never() -> None:
+    found = allowances(YEARLY, PACK, days=1, renews=True)
+    assert {name: left.renews for name, left in found.items()} == {"71": True, "73": False}
+    assert not allowances(YEARLY, days=1)["71"].renews
 
 
 def test_the_allowance_of_a_pack_with_the_id_of_a_plan_has_a_prefix() -> None:
