@@ -1,85 +1,27 @@
 """When an allowance runs out, how sure that is, and what will be used when its period ends.
 
-Pure arithmetic on daily usage. The history is cleaned of what does not recur and reduced to the
-expected use of each weekday, with factors for the first and last days of a month; the forecast
-walks forward from the current day. docs/forecast.md explains each step and how accurate it is.
+Pure arithmetic: the forecast walks forward from the current day, each day at the expected use of
+`usage_pace`. docs/forecast.md explains each step and how accurate it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from itertools import accumulate, cycle, groupby, pairwise
-from math import log
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.usage_pace import DAY, WALK, WEEK, UsageHistory, pace_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from exporter.model import Allowance
-
-DAY: Final = 86_400.0
-WEEK: Final = 7
-WEEKS: Final = 4
-HISTORY: Final = WEEK * WEEKS
-HISTORY_DAYS: Final = 366
-"""Complete days that a forecast makes use of."""
-
-_EPOCH: Final = date(1970, 1, 1).toordinal()
-_WINDOW: Final = 8 * WEEK  # days from which the weekdays are taken
-_LITTLE: Final = 0.3  # of the mean day, below which a weekday is no working day
-
-_BULK: Final = 2.0  # times the second largest day: more is not expected to recur
-_BULK_AMONG: Final = 8  # days of use; with fewer, any day may be usual
-
-_CLEANABLE: Final = 3 * WEEK  # days, below which no day can be called unusual
-_HOLIDAY: Final = 0.3  # times the weekday's median: a holiday
-_USUAL: Final = 0.5  # times the weekday's median: a holiday before it has ended
-_HOLIDAYS: Final = 0.25  # of the days: more low days than these are no holidays
-_STEADY: Final = 8.0  # median use a day, below which low days are chance
-_JUMPS: Final = ((1.5, 4), (0.5, 8))  # times the weekday's median, for so many working days
-
-_EDGE: Final = 3  # days at either edge of a month
-_EDGE_SEARCH: Final = 10  # days of which at least three are working days
-_EDGE_MARGIN: Final = 5  # last days of a month that are not used as a standard
-_EDGE_FACTOR: Final = 1.25  # the median of the months is at least that far from usual
-_EDGE_CLEAR: Final = 1.1  # and so is at least
-_EDGE_SHARE: Final = 0.8  # of the months by this factor
-_EDGE_MONTHS: Final = 3  # with that many of them
-
-_MEMORIES: Final = (0.95, 0.7, 0.4)  # weight of a week relative to the week after it
-_DAY_MEMORY: Final = 0.97  # weight of a day relative to the next
-_EARLY: Final = 4 * WEEK  # days, below which weekdays are drawn towards the mean
-_DRAWN: Final = 0.3  # days of the mean that are added to each weekday
-_WALK: Final = 366  # days; from then on the mean use per day is precise enough
+    from exporter.usage_pace import Pace
 
 # The range, chosen so that 8 of 10 true moments lie within.
 _SPREAD: Final = 1.65  # times the mean error of forecasts for one week
 _SPREAD_POWER: Final = 0.9  # of the number of weeks ahead
 _SPREAD_HOURS: Final = 0.2  # days: use is not even over the hours of a day
-_EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the root of the days
-
-
-@dataclass(frozen=True, slots=True)
-class UsageHistory:
-    """Daily use of an allowance, in this and earlier periods.
-
-    Args:
-        at: when the figures were read, Unix seconds.
-        today: midnight that began the current day, Unix seconds.
-        used_today: use of the current day so far.
-        days: use of the complete days before it, oldest first; a refund may make one negative.
-            Days before the first use are unknown, not days without use.
-        earlier_per_day: mean use per day before `days`, where only a total is known.
-        earlier_days: for how many days; 0 where it is unknown.
-    """
-
-    at: float
-    today: float
-    used_today: float
-    days: Sequence[int]
-    earlier_per_day: float = 0.0
-    earlier_days: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +65,7 @@ def history_of_total(
     days_seen = seen[1:]
     first = today - DAY * (len(days_seen) - 1) if days_seen else at
     used, days = past or PastUsage(0.0, 0.0)
-    if allowance.start is not None and allowance.start < first:
+    if allowance.start is not None and allowance.used is not None and allowance.start < first:
         used += max(0.0, allowance.used - sum(days_seen))
         days += max(1.0, (first - allowance.start) / DAY)
     per_day = used / days if days else 0.0
@@ -135,25 +77,32 @@ def history_of_total(
 
 def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     """When the allowance runs out and what will have been used when its period ends."""
-    pace = _pace(usage)
+    pace = pace_of(usage)
     if pace is None:
         return Forecast()
     burn = pace.per_day
     is_over = allowance.end is not None and allowance.end <= usage.at
     projected = None
-    if allowance.end is not None:
-        more = 0.0 if is_over else pace.use_until(usage, allowance.end)
+    if allowance.end is not None and allowance.used is not None:
+        more = 0.0 if is_over else _use_until(pace, usage, allowance.end)
         projected = allowance.used + more
+    if allowance.available is None or allowance.allowed == 0:
+        return Forecast(burn, projected_used=projected)
     if allowance.available <= 0:
         day = _exhaustion_day(usage, allowance)
         return Forecast(burn, day, day, day, projected)
     if is_over or not burn:
         return Forecast(burn, projected_used=projected)
-    exhaustion = pace.when_used(usage, allowance.available)
-    margin = pace.margin((exhaustion - usage.at) / DAY)
-    earliest = pace.when_used(usage, allowance.available - margin)
-    latest = pace.when_used(usage, allowance.available + margin)
+    exhaustion = _when_used(pace, usage, allowance.available)
+    margin = _margin(pace, (exhaustion - usage.at) / DAY)
+    earliest = _when_used(pace, usage, allowance.available - margin)
+    latest = _when_used(pace, usage, allowance.available + margin)
     return Forecast(burn, exhaustion, earliest, latest, projected)
+
+
+def with_forecast(allowance: Allowance, usage: UsageHistory) -> Allowance:
+    """The allowance with the forecast from its usage."""
+    return replace(allowance, **asdict(forecast(usage, allowance)))
 
 
 def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:
@@ -161,379 +110,43 @@ def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:
 
     If a refund gave something back, the day on which that was used.
     """
-    if allowance.start is None or allowance.used <= 0:
+    start, used, allowed = allowance.start, allowance.used, allowance.allowed
+    if start is None or used is None or used <= 0 or not allowed:
         return None
-    count = min(round((usage.today - allowance.start) / DAY), len(usage.days))
+    count = min(round((usage.today - start) / DAY), len(usage.days))
     if count < 0:
         return None
     days = (*usage.days[len(usage.days) - count :], usage.used_today)
-    before = accumulate(days[:-1], initial=allowance.used - sum(days))
-    last = max((day for day, total in enumerate(before) if total < allowance.allowed), default=0)
+    before = accumulate(days[:-1], initial=used - sum(days))
+    last = max((day for day, total in enumerate(before) if total < allowed), default=0)
     return usage.today - DAY * (count - last)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    """Expected use of each day to come.
-
-    Args:
-        week: by weekday, that of the current day first.
-        factors: of days at the edges of months, by days from the current one.
-        error: mean absolute error of a week's forecast.
-    """
-
-    week: Sequence[float]
-    factors: Mapping[int, float]
-    error: float
-
-    def of_day(self, day: int) -> float:
-        """Expected use of a day; 0 is the current one."""
-        return self.week[day % WEEK] * self.factors.get(day, 1.0)
-
-    @property
-    def per_day(self) -> float:
-        """The mean of the next four weeks."""
-        return sum(map(self.of_day, range(1, HISTORY + 1))) / HISTORY
-
-    def when_used(self, usage: UsageHistory, more: float) -> float:
-        """When so much more will have been used, Unix seconds."""
-        if more <= 0:
-            return usage.at
-        left = more + max(0.0, usage.used_today)
-        day, expected = 0, max(self.of_day(0), usage.used_today)
-        while left > expected and day < _WALK:
-            left -= expected
-            day += 1
-            expected = self.of_day(day)
-        if left > expected:
-            expected = sum(self.week) / WEEK
-        return max(usage.at, usage.today + DAY * (day + left / expected))
-
-    def use_until(self, usage: UsageHistory, end: float) -> float:
-        """Expected use from the figures on until `end`, Unix seconds."""
-        so_far = max(0.0, usage.used_today)
-        days, part = divmod((end - usage.today) / DAY, 1.0)
-        expected = [max(self.of_day(0), so_far), *map(self.of_day, range(1, int(days) + 1))]
-        return max(0.0, sum(expected[:-1]) + part * expected[-1] - so_far)
-
-    def margin(self, days: float) -> float:
-        """The error in use, for so many days ahead, that 8 of 10 forecasts do not exceed."""
-        hours = _SPREAD_HOURS * sum(self.week) / WEEK
-        weeks: float = (days / WEEK) ** _SPREAD_POWER
-        return _SPREAD * self.error * weeks + hours
-
-
-def _pace(usage: UsageHistory) -> _Pace | None:
-    """None where no use is known."""
-    days = list(usage.days[-HISTORY_DAYS:])
-    if not usage.earlier_days:
-        if not days and usage.used_today <= 0:
-            return None
-        days = _since_first_use(days)
-        if usage.used_today > 0 and not any(days[-_WINDOW:]):
-            days = [int(usage.used_today)]  # the first day: the next ones may use as much
-    days = _without_bulk_run(_without_refunds(days))
-    today = int(usage.today // DAY) + _EPOCH
-    factors = _edge_factors(days, today)
-    recent = days[-_WINDOW:]
-    if len(recent) >= _EARLY:
-        recent = recent[len(recent) % WEEK :]
-    window = [use / factors.get(day, 1.0) for day, use in enumerate(recent, -len(recent))]
-    window = _cleaned(window)
-    week = _weekday_means(window, usage)
-    if not sum(week):
-        return _Pace(week, {}, 0.0)
-    if len(window) < _EARLY:
-        level, error = _early_level(window, week, usage)
-    else:
-        level, error = _level(window)
-    return _Pace([use * level / sum(week) for use in week], factors, error)
-
-
-def _since_first_use(days: list[int]) -> list[int]:
-    first = next((day for day, use in enumerate(days) if use > 0), len(days))
-    return days[first:]
-
-
-def _without_refunds(days: list[int]) -> list[int]:
-    """A refund takes back what the days before it have used."""
-    if min(days, default=0) >= 0:
-        return days
-    refund = 0
-    net = []
-    for use in reversed(days):
-        net.append(max(0, use - refund))
-        refund = max(0, refund - use)
-    return net[::-1]
-
-
-def _without_bulk_run(days: list[int]) -> list[int]:
-    """The largest day, cut to the second largest where it is far beyond it."""
-    largest = sorted(days)[-_BULK_AMONG:]
-    if len(largest) < _BULK_AMONG or not largest[0] or largest[-1] <= _BULK * largest[-2]:
-        return days
-    return [min(use, largest[-2]) for use in days]
-
-
-def _edge_factors(days: Sequence[int], today: int) -> Mapping[int, float]:
-    """Factors of the first and last three days of a month, by days from `today`, an ordinal.
-
-    Either all days or only working days count, whichever past months show more clearly.
-    """
-    if len(days) < _WINDOW + _CLEANABLE:
-        return {}
-    recent = days[-_WINDOW:]
-    working = [sum(recent[slot::WEEK]) > _LITTLE * sum(recent) / WEEK for slot in range(WEEK)]
-    counted = [[True] * WEEK]
-    if _EDGE <= sum(working) < WEEK:
-        counted.append(working)
-    found = zip(_factors(days, today, counted), counted, strict=True)
-    factors, counts = max(found, key=lambda each: sum(log(factor) ** 2 for factor in each[0]))
-    if not any(map(log, factors)):
-        return {}
-    return {
-        day - today: factor
-        for first, after in pairwise(_month_starts(today - _WINDOW, today + _WALK))
-        for day, factor in zip(_edges(first, after, today, counts), factors, strict=True)
-    }
-
-
-def _factors(
-    days: Sequence[int], today: int, counted: Sequence[Sequence[bool]]
-) -> list[list[float]]:
-    """For each choice of weekdays that count, the factors of the six days."""
-    start = today - len(days)
-    pairs: list[list[list[tuple[float, float]]]] = [[[] for _ in range(2 * _EDGE)] for _ in counted]
-    for first, after in pairwise(_month_starts(start, today)):
-        begin, end = max(first - start + _EDGE, 0), min(after - start - _EDGE_MARGIN, len(days))
-        if end - begin < 2 * WEEK:
-            continue
-        middle = [days[begin + slot : end : WEEK] for slot in range(WEEK)]
-        usual = [sum(same) / len(same) for same in middle]
-        little = _LITTLE * sum(usual) / WEEK
-        for months, counts in zip(pairs, counted, strict=True):
-            for month, day in zip(months, _edges(first, after, today, counts), strict=True):
-                expected = usual[(day - start - begin) % WEEK]
-                if start <= day < today and expected > little:
-                    month.append((days[day - start], expected))
-    return [[_factor(month) for month in months] for months in pairs]
-
-
-def _factor(months: Sequence[tuple[float, float]]) -> float:
-    """Use as a multiple of usual use, as far as the months agree; drawn towards 1."""
-    ratios = [use / usual for use, usual in months]
-    if len(ratios) < _EDGE_MONTHS or 1 / _EDGE_FACTOR <= _median(ratios) <= _EDGE_FACTOR:
-        return 1.0
-    is_more = _median(ratios) > 1
-    clear = sum(ratio > _EDGE_CLEAR if is_more else ratio < 1 / _EDGE_CLEAR for ratio in ratios)
-    if clear < _EDGE_SHARE * len(ratios):
-        return 1.0
-    pooled = sum(use for use, _ in months) / sum(usual for _, usual in months)
-    return max(0.1, 1 + (pooled - 1) * len(months) / (len(months) + 1))
-
-
-def _month_starts(first: int, last: int) -> Iterator[int]:
-    """The first of the month that contains `first`, and so on until one is after `last`."""
-    day = date.fromordinal(first).replace(day=1)
-    while day.toordinal() <= last:
-        yield day.toordinal()
-        day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
-    yield day.toordinal()
-
-
-def _edges(first: int, after: int, today: int, counts: Sequence[bool]) -> list[int]:
-    """The first and last three days of a month whose weekdays count."""
-    begin = [day for day in range(first, first + _EDGE_SEARCH) if counts[(day - today) % WEEK]]
-    end = [day for day in range(after - _EDGE_SEARCH, after) if counts[(day - today) % WEEK]]
-    return begin[:_EDGE] + end[-_EDGE:]
-
-
-class _WorkingDay(NamedTuple):
-    """A day of the window on whose weekday use is usual."""
-
-    position: int
-    use: float
-    median: float
-
-
-def _working_days(window: Sequence[float]) -> list[_WorkingDay]:
-    medians = [_median(window[slot::WEEK]) for slot in range(WEEK)]
-    little = _LITTLE * sum(medians) / WEEK
-    days = map(_WorkingDay, range(len(window)), window, cycle(medians))
-    return [day for day in days if day.median > little]
-
-
-def _median(values: Sequence[float]) -> float:
-    values = sorted(values)
-    return (values[len(values) // 2] + values[(len(values) - 1) // 2]) / 2
-
-
-def _cleaned(window: list[float]) -> list[float]:
-    """At the present level and without holidays."""
-    if len(window) < _CLEANABLE:
-        return window
-    working = _working_days(window)
-    scaled = _at_present_level(window, working)
-    if scaled is not window:
-        working = _working_days(scaled)
-    return _without_holidays(scaled, working)
-
-
-def _at_present_level(window: list[float], working: Sequence[_WorkingDay]) -> list[float]:
-    """After a jump in use, the days before it are scaled to the present level."""
-    for times, length in _JUMPS:
-        beyond = [
-            day.use > times * day.median if times > 1 else day.use < times * day.median
-            for day in working
-        ]
-        runs = [(is_beyond, len(list(run))) for is_beyond, run in groupby(beyond)]
-        *earlier, (is_beyond, days) = runs or [(False, 0)]
-        longest = max((run for is_run, run in earlier if is_run), default=0)
-        if is_beyond and days >= length > longest and len(working) - days >= WEEK:
-            scale = _share(working[-days:]) / max(_share(working[:-days]), _LITTLE)
-            first = working[-days].position
-            return [use * scale for use in window[:first]] + window[first:]
-    return window
-
-
-def _share(days: Sequence[_WorkingDay]) -> float:
-    """Use as a multiple of the medians."""
-    return sum(day.use for day in days) / sum(day.median for day in days)
-
-
-def _without_holidays(window: list[float], working: Sequence[_WorkingDay]) -> list[float]:
-    """Rare days with hardly any use, replaced by their weekday's median.
-
-    A week or more without a usual day since is no holiday.
-    """
-    low = [day for day in working if day.use < _HOLIDAY * day.median]
-    is_steady = sum(day.median for day in working) > _STEADY * len(window)
-    if not is_steady or len(low) > _HOLIDAYS * len(working):
-        return window
-    usual = max(day.position for day in working if day.use >= _USUAL * day.median)
-    is_recent = usual >= len(window) - WEEK
-    filled = list(window)
-    for day in low:
-        if is_recent or day.position < usual:
-            filled[day.position] = day.median
-    return filled
-
-
-def _weekday_means(window: Sequence[float], usage: UsageHistory) -> list[float]:
-    """The current day's weekday first; in the first four weeks drawn towards the overall mean."""
-    earlier = min(usage.earlier_days, WEEK)
-    days = len(window) + earlier
-    mean = (sum(window) + usage.earlier_per_day * earlier) / days if days else 0.0
-    drawn = _DRAWN if len(window) < _EARLY else 0.0
-    weekdays = [window[(len(window) + slot) % WEEK :: WEEK] for slot in range(WEEK)]
-    return [(sum(same) + drawn * mean) / (len(same) + drawn) for same in weekdays]
-
-
-def _level(window: Sequence[float]) -> tuple[float, float]:
-    """A week's expected use, and the mean error of such forecasts of the past weeks.
-
-    A mean of several means, short and long in memory. Those that would have forecast the past
-    weeks best count most.
-    """
-    size = len(window)
-    weeks = [sum(window[end - WEEK : end]) for end in range(size, WEEK - 1, -WEEK)]
-    least = 0.1 * sum(weeks) / len(weeks)
-    forecasts = range(len(weeks) - 2)
-    weights = level = error = 0.0
-    for memory in _MEMORIES:
-        errors = (abs(_recent_mean(weeks[week + 1 :], memory) - weeks[week]) for week in forecasts)
-        missed = sum(errors)
-        weight = (least / (missed + least)) ** 4
-        weights += weight
-        level += weight * _recent_mean(weeks, memory)
-        error += weight * missed / len(forecasts)
-    return level / weights, error / weights
-
-
-def _recent_mean(values: Sequence[float], memory: float) -> float:
-    """The mean of values, latest first, each with `memory` times the weight of the one before."""
-    total, weights, weight = 0.0, 0.0, 1.0
-    for value in values:
-        total += weight * value
-        weights += weight
-        weight *= memory
-    return total / weights
-
-
-def _early_level(
-    window: Sequence[float], week: Sequence[float], usage: UsageHistory
-) -> tuple[float, float]:
-    """The same in the first four weeks: from single days, and from what was used before them."""
-    used, expected, weight = 0.0, 0.0, 1.0
-    for index in range(len(window) - 1, -1, -1):
-        used += weight * window[index]
-        expected += weight * week[(index - len(window)) % WEEK]
-        weight *= _DAY_MEMORY
-    earlier = weight * (1 - _DAY_MEMORY**usage.earlier_days) / (1 - _DAY_MEMORY)
-    used += earlier * usage.earlier_per_day
-    expected += earlier * sum(week) / WEEK
-    level = sum(week) * used / expected
-    always, by_days = _EARLY_ERROR
-    days = len(window) + min(usage.earlier_days, WEEK)
-    return level, level * (always + by_days / max(1.0, days) ** 0.5)
-
-
-# What follows is in use until the forecast above takes its place.
-
-
-def mean_per_day(days: Sequence[int]) -> float:
-    """Mean use a day over the last 28 complete days.
-
-    Args:
-        days: use of each of these days, oldest first.
-    """
-    return max(0.0, sum(days) / len(days))
-
-
-def run_out_by_weekdays(
-    history: Sequence[int], today: float, used_today: int, available: int
-) -> float | None:
-    """When what is left will be used up, Unix seconds; None where nothing is used.
-
-    Walks forward from `today` a day at a time; each day is expected to use what the same weekday
-    used on average over the last four weeks, evenly over its hours. Today is expected to use that
-    as well, or what it has used already where that is more.
-
-    Args:
-        history: use of the 28 complete days before today, oldest first.
-        today: midnight that began the current day, Unix seconds.
-        used_today: use so far today.
-        available: what is left now, above 0.
-    """
-    # Sums of four weeks instead of means: whole numbers stay exact over any distance.
-    week = [max(0, sum(history[weekday::WEEK])) for weekday in range(WEEK)]
-    if not any(week):
-        return None
-    left = WEEKS * (available + max(0, used_today))
-    expected = max(week[0], WEEKS * used_today)
-    if left <= expected:
-        return today + DAY * left / expected
-    # What today leaves lasts some whole weeks, skipped at once, and then at most one more.
-    weeks, left = divmod(left - expected - 1, sum(week))
-    left += 1
-    days = 1
-    while left > week[days % WEEK]:
-        left -= week[days % WEEK]
-        days += 1
-    return today + DAY * (WEEK * weeks + days + left / week[days % WEEK])
-
-
-def day_of_run_out(days: Sequence[int], allowed: int) -> int | None:
-    """On which of `days` an allowance that they have used up was used up for good: 0 for the first.
-
-    None where nothing was used. Where a refund gave something back, what came after it counts.
-    """
-    total = list(accumulate(days))
-    if total[-1] <= 0:
-        return None
-    return 1 + max((day for day, used in enumerate(total) if used < allowed), default=-1)
-
-
-def run_out_by_mean(burn_per_day: float, now: float, available: float) -> float | None:
-    """The moment at which `available` is used up at a mean pace; None where nothing is used."""
-    return now + DAY * available / burn_per_day if burn_per_day > 0 else None
+def _when_used(pace: Pace, usage: UsageHistory, more: float) -> float:
+    """When so much more will have been used, Unix seconds."""
+    if more <= 0:
+        return usage.at
+    left = more + max(0.0, usage.used_today)
+    day, expected = 0, max(pace.of_day(0), usage.used_today)
+    while left > expected and day < WALK:
+        left -= expected
+        day += 1
+        expected = pace.of_day(day)
+    if left > expected:
+        expected = sum(pace.week) / WEEK
+    return max(usage.at, usage.today + DAY * (day + left / expected))
+
+
+def _use_until(pace: Pace, usage: UsageHistory, end: float) -> float:
+    """Expected use from the figures on until `end`, Unix seconds."""
+    so_far = max(0.0, usage.used_today)
+    days, part = divmod((end - usage.today) / DAY, 1.0)
+    expected = [max(pace.of_day(0), so_far), *map(pace.of_day, range(1, int(days) + 1))]
+    return max(0.0, sum(expected[:-1]) + part * expected[-1] - so_far)
+
+
+def _margin(pace: Pace, days: float) -> float:
+    """The error in use, for so many days ahead, that 8 of 10 forecasts do not exceed."""
+    hours = _SPREAD_HOURS * sum(pace.week) / WEEK
+    weeks: float = (days / WEEK) ** _SPREAD_POWER
+    return _SPREAD * pace.error * weeks + hours

@@ -1,6 +1,6 @@
-"""The vocabulary: what a poll yields, in frozen values that are valid once built.
+"""The model: what a poll yields, in frozen values that are valid once built.
 
-Everything else speaks in these words. This file imports nothing of ours.
+Every other module uses it; it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ class FailureReason(StrEnum):
 
 
 class Anomaly(StrEnum):
-    """What was odd about a reply that was accepted all the same: a closed list."""
+    """What differs from the vendor's reference in a reply that was accepted: a closed list."""
 
     UNKNOWN_FIELD = "unknown_field"
+    UNREADABLE_FIELD = "unreadable_field"
     TOTAL_MISMATCH = "total_mismatch"
     AVAILABLE_MISMATCH = "available_mismatch"
     WINDOW_MISMATCH = "window_mismatch"
     SCOPE_MISMATCH = "scope_mismatch"
     DUPLICATE_DAY = "duplicate_day"
+    DUPLICATE_PLAN = "duplicate_plan"
 
 
 class PollFailure(NamedTuple):
@@ -50,8 +52,8 @@ class PollFailure(NamedTuple):
 
     Args:
         reason: one of the closed list.
-        detail: words that are safe to log and to show; they never quote a secret.
-        retry_after: seconds the vendor asked us to wait, if it did.
+        detail: text that is safe to log and to show; it never quotes a secret.
+        retry_after: seconds the vendor asked to wait, if it did.
     """
 
     reason: FailureReason
@@ -102,7 +104,7 @@ class MetricFamily:
 
 
 class Sample(NamedTuple):
-    """One value of a metric. `labels` are the values beside `target`, in the metric's order."""
+    """One value of a metric. `labels` are the values after `target`, in the metric's order."""
 
     metric: MetricFamily
     labels: tuple[str, ...]
@@ -111,14 +113,18 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of something bought: one shape for every vendor.
+    """What is left of something that was purchased: one shape for every vendor.
 
     Args:
         account: the organization's or group's identifier.
         allowance: `credits`, or the plan's or pack's identifier.
-        allowed, used, available: in `unit`; `available` is never below 0.
-        burn_per_day: mean use per day, if known.
+        allowed, used, available: in `unit`; None where unknown, or unlimited in case of `allowed`.
+            `available` is never below 0.
+        burn_per_day: expected use per day, if known.
         exhaustion: when it runs out, Unix seconds; None while nothing is used.
+        exhaustion_earliest, exhaustion_latest: in 8 of 10 cases it runs out between these.
+        projected_used: what is expected to be used when the period ends, if known.
+        renews: whether the same allowance follows at its end; False where that is unknown.
         start, end: when the period, plan or prepayment begins and ends, Unix seconds, if known.
         account_name, allowance_name: names for people; empty where unknown.
         unit: what is counted, plural: `credits` or `documents`.
@@ -128,28 +134,70 @@ class Allowance:
 
     account: str
     allowance: str
-    allowed: float
-    used: float
-    available: float
+    allowed: float | None
+    used: float | None
+    available: float | None
     unit: str
     _: KW_ONLY
     account_name: str = ""
     allowance_name: str = ""
     burn_per_day: float | None = None
     exhaustion: float | None = None
+    exhaustion_earliest: float | None = None
+    exhaustion_latest: float | None = None
+    projected_used: float | None = None
+    renews: bool = False
     start: float | None = None
     end: float | None = None
     cumulative_only: bool = False
 
     @property
-    def ratio(self) -> float:
-        """What is left, 0 to 1; nothing is left of nothing."""
-        return min(self.available / self.allowed, 1.0) if self.allowed > 0 else 0.0
+    def ratio(self) -> float | None:
+        """What is left, 0 to 1; None where that is unknown, unlimited, or nothing was purchased."""
+        if not self.allowed or self.available is None:
+            return None
+        return min(self.available / self.allowed, 1.0)
+
+    @property
+    def projected_used_ratio(self) -> float | None:
+        """The expected use by the period's end, above 1 if that is more than was purchased."""
+        if not self.allowed or self.projected_used is None:
+            return None
+        return self.projected_used / self.allowed
+
+
+class ScopeFailure(NamedTuple):
+    """A part of a target that could not be read by a poll that succeeded otherwise.
+
+    Args:
+        scope: for people, such as `workspace wSp1`.
+        reason, detail: as in `PollFailure`.
+        label, value: select the samples of the scope: those with this value of this label; an
+            empty value means any.
+        retry_after: seconds the vendor asked to wait, if it did.
+        succeeded_at: when the scope was read last, Unix seconds; set by the state that keeps its
+            values.
+    """
+
+    scope: str
+    reason: FailureReason
+    detail: str
+    label: str
+    value: str
+    retry_after: float | None = None
+    succeeded_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
     """What a successful poll found out.
+
+    Args:
+        samples: what the vendor reports.
+        allowances: what is left of what was purchased.
+        anomalies: how the replies differ from the vendor's reference.
+        scope_failures: parts of the target that could not be read.
+        notes: for people: which fields cannot be read, and why a configured allowance is absent.
 
     Raises:
         PollError: malformed, when two samples or two allowances would be the same series, or a
@@ -159,25 +207,29 @@ class PollResult:
     samples: tuple[Sample, ...]
     allowances: tuple[Allowance, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
+    scope_failures: tuple[ScopeFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         series = {(sample.metric.name, sample.labels) for sample in self.samples}
         accounts = {(each.account, each.allowance) for each in self.allowances}
         if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
-            raise malformed_response("the reply names the same thing twice")
+            raise malformed_response("the reply has the same series twice")
         if not all(isfinite(figure) for figure in self._figures()):
-            raise malformed_response("a figure of the reply is out of all bounds")
+            raise malformed_response("a figure in the reply is out of range")
 
     def _figures(self) -> Iterator[float]:
         yield from (sample.value for sample in self.samples)
         for each in self.allowances:
-            yield from (each.allowed, each.used, each.available)
+            yield from (each.allowed or 0, each.used or 0, each.available or 0)
             yield from (each.burn_per_day or 0, each.exhaustion or 0)
+            yield from (each.exhaustion_earliest or 0, each.exhaustion_latest or 0)
+            yield each.projected_used or 0
             yield from (each.start or 0, each.end or 0)
 
 
 class HistoricalResult(NamedTuple):
-    """What was so for some time: a reading from `begin` until before `end`, Unix seconds."""
+    """A result that was valid from `begin` until before `end`, Unix seconds."""
 
     begin: float
     end: float
@@ -188,8 +240,8 @@ class PollOutcome(NamedTuple):
     """How one poll of one target ended.
 
     Args:
-        result: the reading, or the failure.
-        took: seconds the poll took.
+        result: the result, or the failure.
+        duration: seconds the poll took.
         requests: calls made to the vendor.
         at: when it ended, Unix seconds.
         next_at: when the next poll is due, Unix seconds.

@@ -11,6 +11,7 @@ from exporter.state.presentation import (
     format_exhaustion,
     format_number,
     format_percent,
+    format_scope_failure,
     format_state,
     severity,
 )
@@ -45,21 +46,25 @@ def format_table(
     widths = [*(max(len(row.cells[column]) for row in rows) for column in columns), 0]
     styles = _STYLES if is_coloured else {}
     lines = (_format_row(row, widths, styles) for row in rows)
-    return "\n".join([*lines, *failure_lines(snapshots), *_lines_without_allowance(snapshots)])
+    return "\n".join([*lines, *failure_lines(snapshots), *_remark_lines(snapshots)])
 
 
 def failure_lines(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
-    """A line for each target that failed."""
+    """A line for each target that failed, and for each part of one."""
     for snapshot in snapshots:
         if snapshot.state.failure:
             yield f"{snapshot.target.name}: {format_state(snapshot)}"
+        for failure in snapshot.scope_failures:
+            yield f"{snapshot.target.name}: {format_scope_failure(failure)}"
 
 
-def _lines_without_allowance(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
+def _remark_lines(snapshots: Iterable[TargetSnapshot]) -> Iterator[str]:
     for snapshot in snapshots:
         if not snapshot.state.failure and not snapshot.allowances:
             count = len(snapshot.result.samples) if snapshot.result else 0
             yield f"{snapshot.target.name}: up, {count} values, no allowance"
+        for note in snapshot.result.notes if snapshot.result else ():
+            yield f"{snapshot.target.name}: {note}"
 
 
 def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
@@ -68,14 +73,18 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
             snapshot.target.name,
             format_account(allowance),
             format_allowance_name(allowance),
-            format_number(allowance.available),
-            f"{format_number(allowance.allowed)} {allowance.unit}",
-            format_percent(allowance.ratio).removesuffix(" %"),
-            "-" if allowance.burn_per_day is None else format_number(allowance.burn_per_day),
+            _number(allowance.available),
+            f"{_number(allowance.allowed)} {allowance.unit}",
+            "-" if allowance.ratio is None else format_percent(allowance.ratio).removesuffix(" %"),
+            _number(allowance.burn_per_day),
             format_exhaustion(allowance, now).removeprefix("runs out ") or "-",
             format_end(allowance, now).removeprefix("ends ") or "-",
         )
         yield _Row(cells, severity(allowance, snapshot.target.alerts))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else format_number(value)
 
 
 def _format_row(row: _Row, widths: Iterable[int], styles: Mapping[str, str]) -> str:

@@ -36,7 +36,7 @@ SYSTEM_FOLDERS: Final = tuple(map(Path, ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
 
 class CachedSSLContext:
-    """The TLS context for a file of authorities, made anew when the file changes.
+    """The TLS context for a file of authorities, made again when the file changes.
 
     A file that becomes unusable changes nothing: the last good context stays.
 

@@ -47,11 +47,26 @@ AVAILABLE_RATIO: Final = _allowance_metric(
     "available_ratio", f"Available share of an allowance, 0 to 1, {_AS_OF}"
 )
 BURN_PER_DAY: Final = _allowance_metric(
-    "burn_per_day", f"Mean daily usage of an allowance in its own unit, {_AS_OF}"
+    "burn_per_day", f"Expected daily usage of an allowance in its own unit, {_AS_OF}"
 )
 EXHAUSTION: Final = _allowance_metric(
     "exhaustion_timestamp_seconds",
     f"Forecast time at which an allowance is used up, {_AS_OF}",
+)
+EXHAUSTION_EARLIEST: Final = _allowance_metric(
+    "exhaustion_earliest_timestamp_seconds",
+    f"Time before which an allowance is used up in 1 of 10 cases, {_AS_OF}",
+)
+EXHAUSTION_LATEST: Final = _allowance_metric(
+    "exhaustion_latest_timestamp_seconds",
+    f"Time after which an allowance is used up in 1 of 10 cases, {_AS_OF}",
+)
+PROJECTED_USED_RATIO: Final = _allowance_metric(
+    "projected_used_ratio",
+    f"Share of an allowance expected to be used when its period ends, may exceed 1, {_AS_OF}",
+)
+RENEWS: Final = _allowance_metric(
+    "renews", "1 if the allowance is renewed at its end, as configured; absent otherwise."
 )
 END: Final = _allowance_metric(
     "end_timestamp_seconds", f"End of the period, plan or prepayment of an allowance, {_AS_OF}"
@@ -67,6 +82,11 @@ FAILING: Final = _target_metric(
     "target_failing",
     "1 while the last poll failed for this reason; absent otherwise.",
     "reason",
+)
+SCOPES_FAILING: Final = _target_metric(
+    "gauge",
+    "target_scopes_failing",
+    "Workspaces, groups and other parts of the target that could not be read; absent while none.",
 )
 INTERVAL: Final = _target_metric(
     "gauge", "target_interval_seconds", "Time between two polls, as configured (poll.interval)."
@@ -119,8 +139,20 @@ BUILD: Final = MetricFamily(
 )
 METRICS: Final = (
     *(metric for vendor in VENDORS.values() for metric in vendor.metrics),
-    *(ALLOWANCE_INFO, ALLOWED, USED, AVAILABLE_RATIO, BURN_PER_DAY, EXHAUSTION, END, THRESHOLD),
-    *(UP, FAILING, INTERVAL, STALE_AFTER, LAST_POLL, LAST_SUCCESS, NEXT_POLL, DURATION),
+    *(ALLOWANCE_INFO, ALLOWED, USED, AVAILABLE_RATIO, BURN_PER_DAY),
+    *(EXHAUSTION, EXHAUSTION_EARLIEST, EXHAUSTION_LATEST, PROJECTED_USED_RATIO),
+    *(RENEWS, END, THRESHOLD),
+    *(
+        UP,
+        FAILING,
+        SCOPES_FAILING,
+        INTERVAL,
+        STALE_AFTER,
+        LAST_POLL,
+        LAST_SUCCESS,
+        NEXT_POLL,
+        DURATION,
+    ),
     *(POLLS, FAILURES, REQUESTS, ANOMALIES),
     *(RELOAD_OK, RELOADED_AT, BUILD),
 )
@@ -147,6 +179,8 @@ def target_samples(snapshot: TargetSnapshot) -> Iterator[Sample]:
     yield Sample(REQUESTS, vendor, state.requests)
     if state.failure:
         yield Sample(FAILING, (target.vendor, state.failure.reason.value), 1)
+    if snapshot.scope_failures:
+        yield Sample(SCOPES_FAILING, vendor, len(snapshot.scope_failures))
     for kind, count in state.anomalies.items():
         yield Sample(ANOMALIES, (target.vendor, kind.value), count)
 
@@ -167,6 +201,10 @@ def _allowance_samples(target: Target, allowance: Allowance) -> Iterator[Sample]
         (AVAILABLE_RATIO, allowance.ratio),
         (BURN_PER_DAY, allowance.burn_per_day),
         (EXHAUSTION, allowance.exhaustion),
+        (EXHAUSTION_EARLIEST, allowance.exhaustion_earliest),
+        (EXHAUSTION_LATEST, allowance.exhaustion_latest),
+        (PROJECTED_USED_RATIO, allowance.projected_used_ratio),
+        (RENEWS, allowance.renews or None),
         (END, allowance.end),
     ):
         if value is not None:

@@ -36,7 +36,8 @@ def next_delay(
     """
     jitter = 1 + JITTER * (2 * rng() - 1)
     if isinstance(result, PollResult):
-        return max(0.0, poll.interval * jitter - duration)
+        requested = max((each.retry_after or 0.0 for each in result.scope_failures), default=0.0)
+        return max(min(requested, MAX_RETRY_AFTER), poll.interval * jitter - duration)
     retry_after = min(result.retry_after or 0.0, MAX_RETRY_AFTER)
     return max(retry_after, _backoff(result.reason, consecutive_failures, poll.interval) * jitter)
 

@@ -20,7 +20,7 @@ class ElapsedClock:
 
     A paused virtual machine stops the monotonic clock and the boot-time clock; its wall clock is
     corrected afterwards. So a step forward of the wall clock counts as elapsed time, and a step
-    back is ignored. Only differences between two readings have a meaning.
+    back is ignored. Only differences between two values have a meaning.
 
     Args:
         monotonic: seconds that never go back.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 KEY_RECHECK_INTERVAL: Final = 5.0  # seconds between checks of a rejected key's file
-CLOCK_RECHECK_INTERVAL: Final = 30.0  # seconds after suspend until overdue polls start, at most
+CLOCK_RECHECK_INTERVAL: Final = 60.0  # seconds after suspend until overdue polls start, at most
 STARTUP_SPREAD: Final = 30.0  # seconds over which the first polls are spread, at most
 STARTUP_GAP: Final = 0.05  # seconds between the first polls of two targets, at most
 
@@ -173,8 +173,25 @@ def _log_attempt(
         _log.debug("poll succeeded", extra=fields)
         if not isinstance(previous, PollResult):
             _log.info("target is up", extra=fields)
+        _log_incomplete(attempt.result, previous, fields)
         return
     fields |= {"reason": str(attempt.result.reason), "detail": attempt.result.detail}
     _log.debug("poll failed", extra=fields)
     if not isinstance(previous, PollFailure) or previous.reason != attempt.result.reason:
         _log.warning("target is down", extra=fields)
+
+
+def _log_incomplete(
+    result: PollResult, previous: PollResult | PollFailure | None, fields: dict[str, object]
+) -> None:
+    """Log what a successful poll could not read, when that changes."""
+    before = previous if isinstance(previous, PollResult) else PollResult(())
+    failures = {(each.scope, each.reason): each for each in result.scope_failures}
+    if failures.keys() - {(each.scope, each.reason) for each in before.scope_failures}:
+        first = result.scope_failures[0]
+        about = {"scope": first.scope, "reason": str(first.reason), "detail": first.detail}
+        about["scopes_failing"] = str(len(failures))
+        _log.warning("parts of the target cannot be read", extra=fields | about)
+    for note in result.notes:
+        if note not in before.notes:
+            _log.warning("data is incomplete", extra=fields | {"detail": note})

@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from exporter import forecast
+from exporter.forecast import history_of_total, with_forecast
+from exporter.usage_pace import DAY, WEEK
 
 if TYPE_CHECKING:
     from exporter.model import Allowance, PollResult
 
-MAX_GAP: Final = forecast.DAY  # seconds between two polls
-_MAX_DAYS: Final = forecast.HISTORY + 2  # with the partial first day and the current day
+MAX_GAP: Final = DAY  # seconds between two polls
+_PARTIAL: Final = 2  # the first day and the current one
+_MIN_DAYS: Final = WEEK + _PARTIAL
+_MAX_DAYS: Final = 8 * WEEK + _PARTIAL
 
 
 class UsageHistory(NamedTuple):
@@ -39,17 +42,27 @@ UsageByAllowance: TypeAlias = Mapping[tuple[str, str], UsageHistory]
 """By account and allowance identifier."""
 
 
-def update_usage(usage: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
-    """The usage after a poll that ended at `now` (Unix seconds) with `result`.
+def update_usage(
+    usage: UsageByAllowance, fresh: PollResult, retained: PollResult, now: float
+) -> UsageByAllowance:
+    """The usage by day, once a poll has ended.
 
-    Allowances that the result does not contain are dropped.
+    Allowances whose total is unknown keep what they have; those that are gone are dropped.
+
+    Args:
+        usage: the usage by day before it.
+        fresh: what the poll has read.
+        retained: the same, with earlier values of what it could not read.
+        now: Unix seconds.
     """
-    return {
+    keys = {(allowance.account, allowance.allowance) for allowance in retained.allowances}
+    kept = {key: history for key, history in usage.items() if key in keys}
+    return kept | {
         (allowance.account, allowance.allowance): _update(
             usage.get((allowance.account, allowance.allowance)), int(allowance.used), now
         )
-        for allowance in result.allowances
-        if allowance.cumulative_only
+        for allowance in fresh.allowances
+        if allowance.cumulative_only and allowance.used is not None
     }
 
 
@@ -68,7 +81,7 @@ def _update(history: UsageHistory | None, used: int, now: float) -> UsageHistory
 
 
 def with_exhaustion(result: PollResult, usage: UsageByAllowance) -> PollResult:
-    """The result with forecasts by weekday for allowances with four complete weeks of usage."""
+    """The result with forecasts by weekday for allowances with a complete week of usage."""
     allowances = tuple(
         _with_exhaustion(allowance, usage.get((allowance.account, allowance.allowance)))
         for allowance in result.allowances
@@ -77,16 +90,12 @@ def with_exhaustion(result: PollResult, usage: UsageByAllowance) -> PollResult:
 
 
 def _with_exhaustion(allowance: Allowance, history: UsageHistory | None) -> Allowance:
-    if history is None or len(history.days) < _MAX_DAYS or allowance.available < 1:
+    if history is None or len(history.days) < _MIN_DAYS:
         return allowance
     if allowance.end is not None and allowance.end <= history.at:
         return allowance  # expired: nothing is used any more
-    *days, today = history.days[1:]
-    exhaustion = forecast.run_out_by_weekdays(
-        days, _midnight(history.at), today, int(allowance.available)
-    )
-    return replace(allowance, exhaustion=exhaustion)
+    return with_forecast(allowance, history_of_total(allowance, history.at, history.days))
 
 
 def _midnight(moment: float) -> float:
-    return moment - moment % forecast.DAY
+    return moment - moment % DAY

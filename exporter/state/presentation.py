@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from exporter.config.models import Alerts
-    from exporter.model import Allowance
+    from exporter.model import Allowance, ScopeFailure
     from exporter.state.store import TargetSnapshot
 
 _DAY: Final = 86_400
@@ -37,20 +37,29 @@ def _with_identifier(name: str, identifier: str) -> str:
     """Both; only the name where it contains the identifier, such as `monthly credits`."""
     if not name:
         return identifier
-    return name if identifier in name.split() else f"{name} ({identifier})"
+    return name if identifier in {"", *name.split()} else f"{name} ({identifier})"
 
 
 def format_allowance(allowance: Allowance) -> str:
-    """The available part, such as `300 of 1,000 credits`."""
-    available, allowed = format_number(allowance.available), format_number(allowance.allowed)
-    return f"{available} of {allowed} {allowance.unit}"
+    """The available part, such as `300 of 1,000 credits`; else the figures that are known."""
+    available, allowed, used = allowance.available, allowance.allowed, allowance.used
+    if available is not None and allowed:
+        return f"{format_number(available)} of {format_number(allowed)} {allowance.unit}"
+    known = (("used", used), ("left", available), ("allowed", allowed))
+    parts = [f"{format_number(value)} {name}" for name, value in known if value is not None]
+    return f"{allowance.unit}: {', '.join(parts) or 'unknown'}"
+
+
+def format_scope_failure(failure: ScopeFailure) -> str:
+    """A part of a target that could not be read, and why."""
+    return f"{failure.scope}: {failure.reason}: {failure.detail}"
 
 
 def severity(allowance: Allowance, alerts: Alerts) -> Literal["critical", "warning", "fine"]:
     """The severity by the target's alert thresholds."""
-    if allowance.ratio < alerts.critical_ratio:
-        return "critical"
-    return "warning" if allowance.ratio < alerts.warning_ratio else "fine"
+    if allowance.ratio is None or allowance.ratio >= alerts.warning_ratio:
+        return "fine"
+    return "critical" if allowance.ratio < alerts.critical_ratio else "warning"
 
 
 def format_number(value: float) -> str:
@@ -139,6 +148,16 @@ def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
         "next_poll": last_poll and last_poll.next_at,
         "poll_duration_seconds": last_poll and last_poll.duration,
         "last_error": failure and {"reason": failure.reason, "detail": failure.detail},
+        "scope_failures": [
+            {
+                "scope": each.scope,
+                "reason": each.reason,
+                "detail": each.detail,
+                "last_success": each.succeeded_at,
+            }
+            for each in snapshot.scope_failures
+        ],
+        "notes": list(snapshot.result.notes if snapshot.result else ()),
         "allowances": [_allowance_to_json(allowance) for allowance in snapshot.allowances],
     }
 
@@ -156,6 +175,11 @@ def _allowance_to_json(allowance: Allowance) -> dict[str, object]:
         "available_ratio": allowance.ratio,
         "burn_per_day": allowance.burn_per_day,
         "exhaustion": allowance.exhaustion,
+        "exhaustion_earliest": allowance.exhaustion_earliest,
+        "exhaustion_latest": allowance.exhaustion_latest,
+        "projected_used": allowance.projected_used,
+        "projected_used_ratio": allowance.projected_used_ratio,
+        "renews": allowance.renews,
         "start": allowance.start,
         "end": allowance.end,
     }

@@ -18,6 +18,7 @@ from exporter.model import (
     PollOutcome,
     PollResult,
     Sample,
+    ScopeFailure,
 )
 from exporter.polling.poll import CREDENTIAL_FAILURES
 from exporter.secrets import StaticKey
@@ -42,6 +43,8 @@ class _SavedResult(_Saved):
     samples: tuple[tuple[str, tuple[str, ...], float], ...]
     allowances: tuple[Allowance, ...]
     anomalies: tuple[Anomaly, ...]
+    scope_failures: tuple[ScopeFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _SavedPoll(_Saved):
@@ -118,7 +121,13 @@ def _dump_poll(poll: PollOutcome) -> _SavedPoll:
 
 def _dump_result(result: PollResult) -> _SavedResult:
     samples = tuple((metric.name, labels, value) for metric, labels, value in result.samples)
-    return _SavedResult(samples=samples, allowances=result.allowances, anomalies=result.anomalies)
+    return _SavedResult(
+        samples=samples,
+        allowances=result.allowances,
+        anomalies=result.anomalies,
+        scope_failures=result.scope_failures,
+        notes=result.notes,
+    )
 
 
 def load_state(contents: bytes, target: Target, now: float, clock: float) -> TargetState | None:
@@ -174,6 +183,8 @@ def _load_result(saved: _SavedResult, target: Target) -> PollResult:
             raise ValueError("a sample of an unknown metric")
         samples.append(Sample(metrics[name], labels, value))
     try:
-        return PollResult(tuple(samples), saved.allowances, saved.anomalies)
+        return PollResult(
+            tuple(samples), saved.allowances, saved.anomalies, saved.scope_failures, saved.notes
+        )
     except PollError as error:
         raise ValueError(error.detail) from None

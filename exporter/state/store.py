@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from exporter.model import PollFailure, PollOutcome, PollResult
 from exporter.state.daily_usage import update_usage, with_exhaustion
+from exporter.state.scopes import Previous, retain_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from exporter.config.models import Target
-    from exporter.model import Allowance, Anomaly
+    from exporter.model import Allowance, Anomaly, ScopeFailure
     from exporter.state.daily_usage import UsageByAllowance
 
 
@@ -48,8 +49,14 @@ class TargetState:
     consecutive_failures: int = 0
     daily_usage: UsageByAllowance = field(default_factory=dict)
 
-    def after(self, outcome: PollOutcome, stale_at: float) -> Self:
-        """The state after a poll; a failed poll keeps the last good result."""
+    def after(self, outcome: PollOutcome, stale_at: float, stale_after: float = inf) -> Self:
+        """The state after a poll; a failed poll keeps the last good result.
+
+        Args:
+            outcome: the poll.
+            stale_at: when its result expires, by the store's clock.
+            stale_after: seconds after which the values of a failed scope expire.
+        """
         counted = replace(
             self,
             last_poll=outcome,
@@ -63,8 +70,10 @@ class TargetState:
                 failing_since=outcome.at if self.failing_since is None else self.failing_since,
                 consecutive_failures=self.consecutive_failures + 1,
             )
-        daily_usage = update_usage(self.daily_usage, outcome.result, outcome.at)
-        result = with_exhaustion(outcome.result, daily_usage)
+        before = Previous(self.result, self.succeeded_at or 0.0) if self.result else None
+        result = retain_scopes(outcome.result, before, outcome.at, stale_after)
+        daily_usage = update_usage(self.daily_usage, outcome.result, result, outcome.at)
+        result = with_exhaustion(result, daily_usage)
         return replace(
             counted,
             last_poll=outcome._replace(result=result),
@@ -114,6 +123,11 @@ class TargetSnapshot(NamedTuple):
         """The allowances of the result."""
         return self.result.allowances if self.result else ()
 
+    @property
+    def scope_failures(self) -> tuple[ScopeFailure, ...]:
+        """The parts of the target that could not be read."""
+        return self.result.scope_failures if self.result else ()
+
 
 class StateStore:
     """The states of all targets.
@@ -152,7 +166,7 @@ class StateStore:
         now = self._clock()
         stale_at = now + target.poll.stale_after
         self._next_expiry = min(self._next_expiry, stale_at)
-        state = state.after(outcome, stale_at)
+        state = state.after(outcome, stale_at, target.poll.stale_after)
         self._snapshots[name] = TargetSnapshot(target, state, state.is_stale(now))
         return self._snapshots[name]
 

@@ -17,6 +17,7 @@ from exporter.state.presentation import (
     format_number,
     format_percent,
     format_rounded_duration,
+    format_scope_failure,
     runs_out_early,
     severity,
 )
@@ -46,6 +47,7 @@ _CAUSES: Final[Mapping[FailureReason, str]] = {
     FailureReason.SECRET: "The API key cannot be read",
     FailureReason.INTERNAL: "The exporter has an internal error",
 }
+_MAX_LINES: Final = 5
 _CREDENTIAL_REASONS: Final = frozenset({FailureReason.AUTH, FailureReason.SECRET})
 
 
@@ -97,13 +99,28 @@ def _poll_times(snapshot: TargetSnapshot, now: float) -> str:
 
 def _failure(snapshot: TargetSnapshot, runbook_url: str) -> str:
     failure = snapshot.state.failure
-    if not failure:
-        return ""
-    link = escape(f"{runbook_url}#{runbook_anchor(failure.reason)}")
-    return (
-        f'<p class="error">{_isolate(_format_failure(failure))} '
-        f'<a href="{link}">Runbook: {failure.reason}</a></p>'
+    error = ""
+    if failure:
+        link = escape(f"{runbook_url}#{runbook_anchor(failure.reason)}")
+        error = (
+            f'<p class="error">{_isolate(_format_failure(failure))} '
+            f'<a href="{link}">Runbook: {failure.reason}</a></p>'
+        )
+    scopes = _limited([format_scope_failure(each) for each in snapshot.scope_failures])
+    notes = _limited(list(snapshot.result.notes if snapshot.result else ()))
+    return "".join(
+        [
+            error,
+            *(f'<p class="error">{_isolate(scope)}</p>' for scope in scopes),
+            *(f'<p class="quiet">{_isolate(note)}</p>' for note in notes),
+        ]
     )
+
+
+def _limited(lines: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
+    more = len(lines) - _MAX_LINES
+    return lines if more <= 0 else [*lines[:_MAX_LINES], f"and {more} more"]
 
 
 def _format_failure(failure: PollFailure) -> str:
@@ -121,11 +138,14 @@ def _allowances(snapshot: TargetSnapshot, now: float) -> str:
 
 def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
     name = f"{format_account(allowance)} · {format_allowance_name(allowance)}"
-    level = severity(allowance, alerts)
+    bar = share = ""
+    if allowance.ratio is not None:
+        level = severity(allowance, alerts)
+        bar = _bar(name, allowance.ratio, level)
+        share = f'<strong class="{level}">{escape(format_percent(allowance.ratio))} left</strong>: '
     return (
-        f'<div class="allowance"><h3>{_isolate(name)}</h3>{_bar(name, allowance.ratio, level)}'
-        f'<p><strong class="{level}">{escape(format_percent(allowance.ratio))} left</strong>: '
-        f"{escape(format_allowance(allowance))}</p>"
+        f'<div class="allowance"><h3>{_isolate(name)}</h3>{bar}'
+        f"<p>{share}{escape(format_allowance(allowance))}</p>"
         f'<p class="quiet">{"; ".join(_outlook(allowance, now))}</p></div>'
     )
 

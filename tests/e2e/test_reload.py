@@ -111,9 +111,9 @@ def test_an_invalid_file_changes_nothing_and_is_reported_until_it_is_valid_again
     path.write_text(good)
     with running(tmp_path, f"--config.file={path}", LISTEN) as program:
         before = ready(program).values()
-        for content, words in INVALID_FILES.values():
+        for content, message in INVALID_FILES.values():
             path.write_bytes(content)
-            assert_not_reloaded(program, f"{path}{words}", before)
+            assert_not_reloaded(program, f"{path}{message}", before)
         path.unlink()
         assert_not_reloaded(program, f"{path}: cannot be read: No such file or directory", before)
         asked = vendors.calls.total()
@@ -128,10 +128,10 @@ def test_an_invalid_file_changes_nothing_and_is_reported_until_it_is_valid_again
         assert program.ended_by(signal.SIGTERM) == 0
 
 
-def assert_not_reloaded(program: Program, words: str, before: dict[str, float]) -> None:
+def assert_not_reloaded(program: Program, message: str, before: dict[str, float]) -> None:
     answer = program.ask("/-/reload", "POST")
     assert answer.status == 500
-    assert answer.text.startswith(words)
+    assert answer.text.startswith(message)
     values = program.values()
     assert values[RELOAD_OK] == 0
     assert values[RELOADED_AT] == before[RELOADED_AT]
@@ -160,8 +160,8 @@ def test_a_reload_polls_new_targets_drops_removed_ones_and_leaves_the_others_alo
         else:
             assert program.ask("/-/reload", "POST").status == 200
         after = program.values()
-        kept = {name: value for name, value in before.items() if "acme-a" in name}
-        assert {name: value for name, value in after.items() if "acme-a" in name} == kept
+        unchanged = {name: value for name, value in before.items() if "acme-a" in name}
+        assert {name: value for name, value in after.items() if "acme-a" in name} == unchanged
         assert not [name for name in after if "acme-x" in name]
         expected = {
             name.replace("acme-x", "acme-n"): value for name, value in XTRACTA_VALUES.items()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from vendor_calls import run
+from waiting import until
 
 from exporter.app import ServeOptions, Service, load_config
 from exporter.client.client import HttpClient
@@ -20,7 +22,7 @@ from exporter.demo.vendors import Vendors
 from exporter.server.sockets import bound_sockets, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
@@ -33,12 +35,6 @@ targets:
 
 def configure(folder: Path, url: str) -> None:
     (folder / "config.yaml").write_text(CONFIG.format(url=url))
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  another thread
-            await asyncio.sleep(0)
 
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,7 +76,7 @@ def calls_over_restarts(accounts: Accounts, folder: Path) -> tuple[list[str], in
             configure(folder, url)
             return [await run_until_ready(folder) for _ in range(2)]
 
-    pages = asyncio.run(main())
+    pages = run(main())
     return pages, sum(
         count for (path, _), count in vendors.calls.items() if path == "/v1/billings/usage"
     )
@@ -110,7 +106,7 @@ def test_a_crash_loop_makes_one_request(tmp_path: Path) -> None:
                     assert USED in await metrics_once_ready(exporter)
                     await until(lambda: list(state.glob("*.json")))
 
-    asyncio.run(main())
+    run(main())
     assert vendors.calls["/v1/billings/usage", "456"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Whatever a peer sends at whatever pace, a poll ends in time, as right figures or as one failure.
+"""Whatever a server sends at whatever speed, a poll ends in time, with its figures or one failure.
 
 Real sockets: the peer plays each case on the first call for usage, and behaves from then on.
 """
@@ -10,15 +10,19 @@ import gzip
 import os
 import resource
 import tracemalloc
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from exporter_process import done, running, served, until
 from raw_http_server import BODY, LIST, Move, Step, chunks, head, peer, reply
 from vendor_calls import CLIENT, LONG_TIMEOUT, TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.client import Request
 from exporter.config.models import Http
+from exporter.demo.accounts import Accounts, Organization, Workspace
+from exporter.demo.vendors import Reply, Vendors
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
     from raw_http_server import Peer
 
+    from exporter.demo.vendors import Request as ServerRequest
     from exporter.polling.poll import PollAttempt
 
 pytestmark = pytest.mark.e2e
@@ -49,8 +54,8 @@ GOOD: dict[str, list[Step]] = {
     "with garbage behind it": [reply() + b"\0garbage"],
     "that says it is plain": [reply(BODY, b"200 OK", b"Content-Encoding: identity")],
     "without a reason phrase": [reply(BODY, b"200 ")],
-    "with an odd reason phrase": [reply(BODY, b"200 \xff\xfe")],
-    "with an odd content type": [reply(BODY, b"200 OK", b"Content-Type: \xff")],
+    "with a reason phrase that is not ASCII": [reply(BODY, b"200 \xff\xfe")],
+    "with an invalid content type": [reply(BODY, b"200 OK", b"Content-Type: \xff")],
     "with cookies": [reply(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")],
     "with the same length twice": [reply(BODY, b"200 OK", LENGTH)],
     "with many headers": [reply(BODY, b"200 OK", *[b"X: y"] * 1000)],
@@ -178,12 +183,12 @@ def two_polls(
 
     async def main() -> tuple[PollAttempt, PollAttempt]:
         async with peer(script) as there:
-            asking = source(there.url, poll={"timeout": f"{timeout}s"})
+            poll_target = source(there.url, poll={"timeout": f"{timeout}s"})
             with_retry = source(there.url).target
             before = await left_open(there)
-            first = await polled(asking)
+            first = await polled(poll_target)
             assert await left_open(there) == before
-            second = await polled(asking._replace(target=with_retry))
+            second = await polled(poll_target._replace(target=with_retry))
             assert await left_open(there) == before
         return first, second
 
@@ -222,7 +227,7 @@ def test_a_fault_is_one_failure_in_time_and_the_next_poll_succeeds(
     ("status", "reason"),
     [(status, reason) for reason, statuses in STATUSES.items() for status in statuses],
 )
-def test_every_status_but_200_is_a_failure_with_its_reason(
+def test_every_status_but_200_and_203_is_a_failure_with_its_reason(
     status: int, reason: FailureReason
 ) -> None:
     first, second = two_polls(misbehaving([reply(b"No.", b"%d Hm" % status)]))
@@ -253,7 +258,7 @@ def test_every_status_but_200_is_a_failure_with_its_reason(
     ],
     ids=["json", "chunks", "long", "hangs", "reset", "cut", "gzip", "no gzip"],
 )
-def test_the_words_of_a_refusal_are_read_as_far_as_they_come(steps: list[Step], words: str) -> None:
+def test_an_error_message_is_read_as_far_as_it_arrives(steps: list[Step], words: str) -> None:
     first, _ = two_polls(misbehaving(steps))
     assert first.result == (FailureReason.CLIENT_ERROR, f"HTTP status 400{words}", None)
 
@@ -269,12 +274,12 @@ def test_a_request_without_an_error_parser_has_the_status_alone() -> None:
 
 
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
-def test_the_time_that_a_vendor_asks_for_is_kept(status: bytes) -> None:
+def test_retry_after_is_kept_with_the_failure(status: bytes) -> None:
     first, _ = two_polls(misbehaving([reply(b"", status, b"Retry-After: 120")]))
     assert failure(first).retry_after == 120.0
 
 
-def test_two_wishes_to_wait_are_none() -> None:
+def test_two_retry_after_headers_are_ignored() -> None:
     steps: list[Step] = [reply(b"", b"429 Slow", b"Retry-After: 1", b"Retry-After: 2")]
     first, _ = two_polls(misbehaving(steps))
     assert failure(first).retry_after is None
@@ -297,16 +302,16 @@ def test_a_redirect_is_not_followed_and_the_key_arrives_nowhere_else(status: byt
 def test_cookies_are_not_sent_back() -> None:
     async def main() -> None:
         async with peer(lambda _: [reply(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")]) as there:
-            asking = source(there.url)
+            poll_target = source(there.url)
             for _ in range(2):
-                await polled(asking)
+                await polled(poll_target)
         assert len(there.requests) >= 2
         assert not any(b"cookie" in request.lower() for request in there.requests)
 
     run(main())
 
 
-def test_a_call_says_who_asks_that_it_wants_plain_bytes_and_no_second_reply() -> None:
+def test_a_request_has_the_user_agent_and_asks_for_plain_bytes_and_to_close() -> None:
     async def main() -> None:
         async with peer(misbehaving([reply()])) as there:
             await polled(source(there.url))
@@ -331,15 +336,15 @@ def test_nobody_listening_is_a_failure_to_connect() -> None:
     run(main())
 
 
-def test_too_few_descriptors_are_our_own_fault_and_said_so() -> None:
+def test_too_few_descriptors_are_an_internal_failure() -> None:
     async def main() -> PollAttempt:
-        asking = source("http://127.0.0.1:9")
+        poll_target = source("http://127.0.0.1:9")
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         lowest_free = os.dup(0)
         os.close(lowest_free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
         try:
-            return await polled(asking)
+            return await polled(poll_target)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -388,3 +393,48 @@ def test_no_reply_costs_more_than_a_few_mebibytes(steps: list[Step], reason: Fai
     assert failure(first).reason == reason
     assert credits_today(second) == 9
     assert peak < 32 * 2**20
+
+
+DAY = date(2026, 3, 2)
+PARTLY_FORBIDDEN = Accounts(
+    (
+        Organization(
+            "oRg1",
+            "Acme",
+            "made-up-key-a",
+            {DAY: 12},
+            (Workspace("wS1", "Claims", {DAY: 3}), Workspace("wS2", "Orders", {DAY: 4})),
+        ),
+    ),
+    now=lambda: datetime(2026, 3, 2, 13, tzinfo=UTC),
+)
+
+
+def forbid_second(request: ServerRequest) -> Reply | None:
+    body = b'{"type": "x", "errors": [{"attr": null, "code": "x", "detail": "No permission."}]}'
+    return Reply(403, body=body) if request.query.get("workspace") == "wS2" else None
+
+
+def test_a_forbidden_workspace_costs_only_itself_on_every_page(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    with served(Vendors(PARTLY_FORBIDDEN, forbid_second)) as url:
+        config.write_text(
+            f"targets: [{{name: acme, vendor: affinda, base_url: '{url}', organization: oRg1, "
+            "api_key: made-up-key-a, workspaces: all}]"
+        )
+        flags = (f"--config.file={config}", "--web.listen-address=127.0.0.1:0")
+        with running(tmp_path, *flags) as program:
+            until(lambda: program.values().get("docusage_target_up acme affinda") == 1)
+            values = program.values()
+            page, api = program.ask("/").text, program.ask("/api/v1/targets").text
+            log = program.log.read_text()
+        status, out, _ = done("probe", f"--config.file={config}")
+    assert values["docusage_target_scopes_failing acme affinda"] == 1
+    assert values["affinda_credits_daily acme oRg1"] == 12
+    assert values["affinda_workspace_credits_daily acme oRg1 wS1"] == 3
+    assert "affinda_workspace_credits_daily acme oRg1 wS2" not in values
+    detail = "HTTP status 403: No permission."
+    assert f"workspace wS2: auth: {detail}" in page
+    assert detail in api
+    assert f'scope="workspace wS2" reason=auth detail="{detail}" scopes_failing=1' in log
+    assert (status, out.splitlines()[1]) == (0, f"acme: workspace wS2: auth: {detail}")

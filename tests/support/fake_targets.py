@@ -1,4 +1,4 @@
-"""Targets, readings and outcomes for tests that need no vendor."""
+"""Targets, results and outcomes for tests that need no vendor."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ ALLOWANCE = Allowance(
     available=300,
     burn_per_day=50,
     exhaustion=1_790_000_000,
+    exhaustion_earliest=1_789_000_000,
+    exhaustion_latest=1_791_000_000,
+    projected_used=1250,
+    renews=True,
     end=1_800_000_000,
 )
 POLL_RESULT = PollResult((CREDITS_TODAY, AVAILABLE_CREDITS), (ALLOWANCE,))

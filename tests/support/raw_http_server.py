@@ -1,4 +1,4 @@
-"""A peer that sends exactly the bytes it is told to, when it is told to, and counts who came."""
+"""A server that sends exactly the scripted bytes at scripted times, and records its requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Move(Enum):
-    """What a peer does beside sending."""
+    """What a server does other than sending."""
 
     HANG = "sends nothing more, and stays until the client goes"
     RESET = "ends the connection the hard way"
@@ -58,9 +58,9 @@ async def peer(
     """Serve on loopback; `script` makes the steps that answer a request.
 
     Args:
-        script: as said.
+        script: given the request.
         tls: the server's side of TLS, where it has one.
-        greeting: what is sent without being asked.
+        greeting: bytes to send before any request.
         listener: where to serve, in place of a new socket.
     """
     listener = listener or socket.create_server(("127.0.0.1", 0))

@@ -59,7 +59,7 @@ class ScriptedPoller:
         if isinstance(step, Exception):
             raise step
         await asyncio.sleep(step if isinstance(step, float) else 0)
-        return POLL_RESULT
+        return step if isinstance(step, PollResult) else POLL_RESULT
 
 
 async def hang(send: Transport, now: float) -> PollResult:

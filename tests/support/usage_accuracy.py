@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import previous_forecast
 import usage_series
 
-from exporter.forecast import DAY, Forecast, UsageHistory, forecast, history_of_total
+from exporter.forecast import Forecast, forecast, history_of_total
 from exporter.model import Allowance
+from exporter.usage_pace import DAY, UsageHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What tests of the vendors share: settings, and calls that reach simulated vendors directly."""
+"""Settings, pollers and transports for tests of the vendors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from exporter.client.client import HttpClient
 from exporter.client.errors import http_error
-from exporter.demo.vendors import Request as Asked
+from exporter.demo.vendors import Request as ServerRequest
 from exporter.model import PollFailure, PollResult
 from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import PollAttempt, PollTarget, poll_once
@@ -43,12 +43,12 @@ def xtracta_settings(**keys: object) -> xtracta.Settings:
 
 
 def directly(vendors: Vendors) -> Transport:
-    """Calls that ask `vendors` without any network."""
+    """A transport to simulated vendors without any network."""
 
     async def send(request: Request) -> bytes:
         parts = urlsplit(request.url)
         reply = vendors.answer(
-            Asked(
+            ServerRequest(
                 request.method,
                 parts.path,
                 dict(parse_qsl(parts.query)),
@@ -73,7 +73,7 @@ def poll(fetch: Poller, vendors: Vendors, now: float = 0.0) -> PollResult:
 
 
 def values(poll_result: PollResult, metrics: Iterable[MetricFamily]) -> dict[str, float]:
-    """The reading's values of `metrics` by name; each is there once at most."""
+    """The result's values of `metrics` by name; each occurs once at most."""
     names = {metric.name for metric in metrics}
     found = [(sample.metric.name, sample.value) for sample in poll_result.samples]
     chosen = [(name, value) for name, value in found if name in names]
@@ -96,18 +96,18 @@ def source(base_url: str, **keys: object) -> PollTarget:
 
 
 def connected(target: Target) -> PollTarget:
-    """A target with its vendor and its way out."""
+    """A target with its poller and its transport."""
     fetch = VENDORS[target.vendor].create_poller(target)
     return PollTarget(target, fetch, CLIENT.transport(target.http))
 
 
-async def polled(asking: PollTarget) -> PollAttempt:
+async def polled(poll_target: PollTarget) -> PollAttempt:
     """One poll, as the exporter makes it: in a task of its own."""
-    return await asyncio.create_task(poll_once(asking, RateLimiter(1000.0), time.time))
+    return await asyncio.create_task(poll_once(poll_target, RateLimiter(1000.0), time.time))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run`, in a thread of its own: `virtual_time` says why."""
+    """`asyncio.run` in a thread of its own; see `in_virtual_time` for the reason."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, main).result()
 

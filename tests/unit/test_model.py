@@ -1,4 +1,4 @@
-"""The vocabulary: values are valid once they are built."""
+"""The model: values are valid once they are built."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from exporter.model import Allowance, FailureReason, PollError, PollFailure, Pol
 
 @pytest.mark.parametrize(
     ("allowed", "available", "ratio"),
-    [(1000, 300, 0.3), (1000, 0, 0), (0, 0, 0), (100, 150, 1), (3, 3, 1)],
+    [
+        (1000, 300, 0.3),
+        (1000, 0, 0),
+        (0, 0, None),
+        (0, 5, None),
+        (None, 5, None),
+        (5, None, None),
+        (100, 150, 1),
+        (3, 3, 1),
+    ],
 )
-def test_the_ratio_is_what_is_left_from_0_to_1(
-    allowed: float, available: float, ratio: float
+def test_the_ratio_is_what_is_left_of_what_was_purchased(
+    allowed: float | None, available: float | None, ratio: float | None
 ) -> None:
     assert replace(ALLOWANCE, allowed=allowed, available=available).ratio == ratio
 
@@ -28,24 +37,28 @@ def test_the_ratio_is_what_is_left_from_0_to_1(
     ],
     ids=["sample", "allowance"],
 )
-def test_a_reading_never_holds_a_series_twice(
+def test_a_result_never_has_a_series_twice(
     samples: tuple[Sample, ...], allowances: tuple[Allowance, ...]
 ) -> None:
     with pytest.raises(PollError) as caught:
         PollResult(samples, allowances)
     assert caught.value.failure == PollFailure(
-        FailureReason.MALFORMED, "the reply names the same thing twice"
+        FailureReason.MALFORMED, "the reply has the same series twice"
     )
 
 
 @pytest.mark.parametrize("figure", [float("inf"), float("-inf"), float("nan")])
 @pytest.mark.parametrize(
-    "field", ["allowed", "used", "available", "burn_per_day", "exhaustion", "start", "end"]
+    "field",
+    [
+        *("allowed", "used", "available", "burn_per_day", "projected_used"),
+        *("exhaustion", "exhaustion_earliest", "exhaustion_latest", "start", "end"),
+    ],
 )
-def test_a_reading_holds_no_figure_that_is_none(figure: float, field: str) -> None:
-    with pytest.raises(PollError, match="malformed: a figure of the reply is out of all bounds"):
+def test_a_result_has_only_finite_figures(figure: float, field: str) -> None:
+    with pytest.raises(PollError, match="malformed: a figure in the reply is out of range"):
         PollResult((CREDITS_TODAY._replace(value=figure),))
-    with pytest.raises(PollError, match="malformed: a figure of the reply is out of all bounds"):
+    with pytest.raises(PollError, match="malformed: a figure in the reply is out of range"):
         PollResult((), (allowance({field: figure}),))
 
 

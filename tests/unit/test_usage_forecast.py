@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from exporter.forecast import (
     Forecast,
     PastUsage,
-    UsageHistory,
     forecast,
     history_of_total,
 )
 from exporter.model import Allowance
+from exporter.usage_pace import UsageHistory
 
 DAY = 86_400.0
 ONE_DAY = timedelta(days=1)
@@ -151,7 +151,7 @@ def test_an_allowance_raised_in_its_period_lasts_accordingly_longer() -> None:
         ([9, 9, 50, 50, 0], 100, 100, -2, -1),  # the days before the period do not count
         ([50, 30, 0], 100, 100, -9, -1),  # 20 were used on days that are not known
         ([10, 10, 0], 100, 150, -9, -2),  # used up before the known days: the first of them
-        ([0, 3, 0], 0, 3, -2, -2),
+        ([0, 3, 0], 0, 3, -2, None),  # nothing was purchased
         ([0, 0, 0], 0, 0, -2, None),
         ([50, 50, 0], 100, 100, None, None),
         ([50, 50, 0], 100, 100, 1, None),

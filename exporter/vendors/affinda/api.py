@@ -1,4 +1,4 @@
-"""What is asked of Affinda, and what its replies say: pure functions from and to bytes."""
+"""Affinda's API: requests, and replies parsed from bytes; pure functions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from exporter.vendors.common import json_parser
 from exporter.vendors.common.text import sanitize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from exporter.secrets import Secret
     from exporter.vendors.affinda.settings import Settings
 
@@ -26,7 +28,7 @@ _IDENTIFIER: Final = re.compile(IDENTIFIER)
 
 
 class Scope(NamedTuple):
-    """What usage is asked for: the reply's `scope` and `scopeIdentifier`."""
+    """Whose usage is requested: the reply's `scope` and `scopeIdentifier`."""
 
     axis: Axis
     identifier: str
@@ -38,13 +40,16 @@ class Usage:
 
     Args:
         start: the first day of the window that came back.
-        counts: credits of each day from `start` on; days the vendor left out are 0.
-        anomalies: what was odd about the reply.
+        counts: credits of each day from `start` on; days the vendor left out are 0, those whose
+            figure cannot be read None.
+        anomalies: how the reply differs from the reference.
+        unreadable: the fields that cannot be read.
     """
 
     start: date
-    counts: tuple[int, ...]
+    counts: tuple[int | None, ...]
     anomalies: tuple[Anomaly, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     @property
     def today(self) -> date:
@@ -52,9 +57,13 @@ class Usage:
         return self.start + (len(self.counts) - 1) * _DAY
 
     def days(self, first: date, last: date) -> tuple[int, ...] | None:
-        """The figures from `first` to `last`; None where the window does not hold them all."""
+        """The figures from `first` to `last`; None where one of them is unknown."""
         begin, end = (first - self.start).days, (last - self.start).days + 1
-        return self.counts[begin:end] if 0 <= begin < end <= len(self.counts) else None
+        if not 0 <= begin < end <= len(self.counts):
+            return None
+        found = self.counts[begin:end]
+        known = tuple(count for count in found if count is not None)
+        return known if len(known) == len(found) else None
 
 
 def usage_request(
@@ -64,7 +73,7 @@ def usage_request(
     start: date | None = None,
     end: date | None = None,
 ) -> Request:
-    """Ask for the daily figures of `scope`; without dates, of 365 days up to the vendor's today."""
+    """Request the daily figures of `scope`; without dates, of 365 days up to the vendor's today."""
     query = {"organization": settings.organization}
     if scope.axis != "organization":
         query[AXES[scope.axis].label] = scope.identifier
@@ -75,7 +84,7 @@ def usage_request(
 def list_request(
     settings: Settings, key: Secret, axis: Axis, max_seconds: float | None = None
 ) -> Request:
-    """Ask for the list that names the scopes of an axis."""
+    """Request the list that names the scopes of an axis."""
     query = {} if axis == "organization" else {"organization": settings.organization}
     request = _get(settings, key, AXES[axis].listed, query)
     return replace(request, max_bytes=MAX_LIST_BYTES, timeout=max_seconds)
@@ -106,92 +115,179 @@ def error_message(body: bytes, key: Secret) -> str | None:
 
 _USAGE_FIELDS: Final = frozenset({"scope", "scopeIdentifier", "start", "end", "total", "items"})
 _ITEM_FIELDS: Final = 2  # date and count
+_MAX_UNDATED: Final = 4  # items without a date whose day is narrowed down
 
 
 def parse_usage(
     body: bytes, scope: Scope, start: date | None = None, end: date | None = None
 ) -> Usage:
-    """The daily figures in a reply about `scope`, for the window that was asked for.
+    """The daily figures in a reply about `scope`, for the window that was requested.
 
-    The window that came back counts, also where it is another one; that is an anomaly.
+    The window that came back counts, also where it is another one; that is an anomaly. What
+    cannot be read costs the days that it makes unknown.
+
+    Args:
+        body: the reply.
+        scope: what was requested.
+        start: the first requested day, if any.
+        end: the last one, if any.
 
     Raises:
-        PollError: malformed, when the reply is not what the reference says or not about `scope`.
+        PollError: malformed, when the reply is not about `scope`, has no items, or does not say
+            which day is the current one.
     """
     reply = json_parser.require_object(json_parser.parse(body), "the reply")
-    if (reply.get("scope"), reply.get("scopeIdentifier")) != scope:
-        raise malformed_response("the reply is about another scope than the one asked for")
-    first, last = _window(reply)
-    items = json_parser.require_list(reply.get("items"), "items")
-    total = json_parser.require_int(reply.get("total"), "total")
-    counts, days, strays, unknown = _added_up(items, first, last)
-    odd = {
-        Anomaly.UNKNOWN_FIELD: unknown > 0 or bool(reply.keys() - _USAGE_FIELDS),
-        Anomaly.TOTAL_MISMATCH: total != sum(counts),
-        Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * _DAY)
-        or last != (end or last)
-        or strays > 0,
-        Anomaly.DUPLICATE_DAY: days < len(items),
-    }
-    return Usage(first, tuple(counts), tuple(anomaly for anomaly, is_so in odd.items() if is_so))
-
-
-def _window(reply: dict[str, object]) -> tuple[date, date]:
-    first, last = (
-        json_parser.require_date(reply.get("start"), "start"),
-        json_parser.require_date(reply.get("end"), "end"),
-    )
+    unreadable = [] if _is_about(reply, scope) else ["scope"]
+    items = [_item(value) for value in json_parser.require_list(reply.get("items"), "items")]
+    last = json_parser.read_date(reply.get("end"))
+    if last is None:
+        unreadable.append("end")
+        last = end
+    if last is None:
+        raise malformed_response("end is not a date")
+    first = json_parser.read_date(reply.get("start"))
+    if first is None:
+        unreadable.append("start")
+        # What lies before the first item is unknown.
+        first = min((item.day for item in items if item.day and item.day <= last), default=last)
     if not first <= last <= first + _LONGEST_WINDOW:
         raise malformed_response(
             "the reply's window ends before it starts, or is longer than a century"
         )
-    return first, last
+    sums = _add_up(items, first, last)
+    unreadable += sums.unreadable
+    total = json_parser.read_int(reply.get("total"))
+    if total is None:
+        unreadable.append("total")
+    known = [count for count in sums.counts if count is not None]
+    found = {
+        Anomaly.UNKNOWN_FIELD: bool(reply.keys() - _USAGE_FIELDS)
+        or any(item.has_more for item in items),
+        Anomaly.TOTAL_MISMATCH: not unreadable and total != sum(known),
+        Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * _DAY)
+        or last != (end or last)
+        or sums.is_outside,
+        Anomaly.DUPLICATE_DAY: sums.has_duplicates,
+    }
+    anomalies = [anomaly for anomaly, is_found in found.items() if is_found]
+    anomalies += [Anomaly.UNREADABLE_FIELD] * len(unreadable)
+    return Usage(first, tuple(sums.counts), tuple(anomalies), tuple(unreadable))
+
+
+def _is_about(reply: dict[str, object], scope: Scope) -> bool:
+    """Whether both fields name the scope; `scope` alone may be unreadable.
+
+    Raises:
+        PollError: malformed, when the reply is about another scope.
+    """
+    axis = reply.get("scope")
+    if reply.get("scopeIdentifier") != scope.identifier or (axis != scope.axis and axis in _AXES):
+        raise malformed_response("the reply is about another scope than the one requested")
+    return axis == scope.axis
+
+
+_AXES: Final = tuple(AXES)
+
+
+class _Item(NamedTuple):
+    """An item of a reply; what cannot be read is None."""
+
+    day: date | None
+    credits: int | None
+    has_more: bool
+
+
+def _item(value: object) -> _Item:
+    item = value if type(value) is dict else {}
+    day, count = json_parser.read_date(item.get("date")), json_parser.read_int(item.get("count"))
+    return _Item(day, count, len(item) > _ITEM_FIELDS)
 
 
 class _Sums(NamedTuple):
     """What the items of a reply come to.
 
     Args:
-        counts: credits of each day of the window.
-        days: how many days there are items for.
-        strays, unknown: how many items are for a day outside of it, hold more than they should.
+        counts: credits of each day of the window; None where unknown.
+        unreadable: the fields that cannot be read.
+        is_outside: whether an item is for a day outside of the window.
+        has_duplicates: whether two items are for the same day.
     """
 
-    counts: list[int]
-    days: int
-    strays: int
-    unknown: int
+    counts: list[int | None]
+    unreadable: list[str]
+    is_outside: bool
+    has_duplicates: bool
 
 
-def _added_up(items: list[object], first: date, last: date) -> _Sums:
-    counts = [0] * ((last - first).days + 1)
+def _add_up(items: Sequence[_Item], first: date, last: date) -> _Sums:
+    counts: list[int | None] = [0] * ((last - first).days + 1)
     begin = first.toordinal()
-    days = set()
-    strays = unknown = 0
-    for value in items:
-        item = json_parser.require_object(value, "an item")
-        day = json_parser.require_date(item.get("date"), "an item's date").toordinal()
-        count = json_parser.require_int(item.get("count"), "an item's count")
-        days.add(day)
-        unknown += len(item) > _ITEM_FIELDS
-        if 0 <= day - begin < len(counts):
-            counts[day - begin] += count
-        else:
-            strays += 1
-    return _Sums(counts, len(days), strays, unknown)
+    unreadable = []
+    days = [item.day for item in items if item.day]
+    is_outside = False
+    for day, count, _ in items:
+        if day is None:
+            continue
+        at = day.toordinal() - begin
+        if not 0 <= at < len(counts):
+            is_outside = True
+        elif count is None:
+            unreadable.append(f"count of {day}")
+            counts[at] = None
+        elif (before := counts[at]) is not None:
+            counts[at] = before + count
+    undated = [position for position, item in enumerate(items) if item.day is None]
+    unreadable += (f"date of item {position + 1}" for position in undated)
+    if len(undated) > _MAX_UNDATED:
+        counts = [None] * len(counts)
+    for position in undated[:_MAX_UNDATED]:
+        for at in _possible_days(items, position, begin, len(counts)):
+            counts[at] = None
+    return _Sums(counts, unreadable, is_outside, len(set(days)) < len(days))
 
 
-def parse_names(body: bytes, key: Secret) -> dict[str, str]:
-    """Identifier to name, from a list of organizations, workspaces or document types.
+def _possible_days(items: Sequence[_Item], position: int, begin: int, length: int) -> Iterable[int]:
+    """The days of the window that an item without a date may be about.
+
+    Where the items are in order of time, those between its neighbours; else all.
+    """
+    before = [item.day.toordinal() - begin for item in items[:position] if item.day]
+    after = [item.day.toordinal() - begin for item in items[position + 1 :] if item.day]
+    known = [*before, *after]
+    between = range(max(0, before[-1] + 1 if before else 0), min(length, *after[:1], length))
+    return between if known == sorted(known) and between else range(length)
+
+
+class Names(NamedTuple):
+    """A list of scopes.
+
+    Args:
+        names: identifier to name; the name is empty where it cannot be read.
+        skipped: how many entries have no usable identifier.
+    """
+
+    names: dict[str, str]
+    skipped: int = 0
+
+
+def parse_names(body: bytes, key: Secret) -> Names:
+    """The entries of a list of organizations, workspaces or document types.
+
+    Also a list in pages is read, as far as its first page goes.
 
     Raises:
-        PollError: malformed.
+        PollError: malformed, when the reply is no list.
     """
-    names = {}
-    for value in json_parser.require_list(json_parser.parse(body), "the list"):
-        snapshot = json_parser.require_object(value, "an entry")
-        identifier = json_parser.require_str(snapshot.get("identifier"), "an identifier")
-        if not _IDENTIFIER.fullmatch(key.redact(identifier)):
-            raise malformed_response("an identifier in the list cannot be one")
-        names[identifier] = sanitize(json_parser.require_str(snapshot.get("name"), "a name"), key)
-    return names
+    document = json_parser.parse(body)
+    is_more = False
+    if type(document) is dict and "results" in document:
+        is_more = bool(document.get("next"))
+        document = document["results"]
+    entries = json_parser.require_list(document, "the list")
+    names: dict[str, str] = {}
+    for value in entries:
+        entry = value if type(value) is dict else {}
+        identifier, name = entry.get("identifier"), entry.get("name")
+        if type(identifier) is str and _IDENTIFIER.fullmatch(key.redact(identifier)):
+            names[identifier] = sanitize(name, key) if type(name) is str else ""
+    return Names(names, len(entries) - len(names) + is_more)

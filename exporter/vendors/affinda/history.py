@@ -1,7 +1,7 @@
-"""Affinda's past: what a poll would have read at the end of each complete day.
+"""Affinda's past usage: what a poll would have read at the end of each complete day.
 
-One request for each scope brings its daily figures; they are cut off after each day in turn and
-read by what reads the present.
+One request for each scope returns its daily figures; they are cut off after each day and mapped as
+a poll maps them.
 """
 
 from __future__ import annotations
@@ -20,30 +20,29 @@ if TYPE_CHECKING:
     from datetime import date
 
     from exporter.vendors.affinda.metrics import Axis
-    from exporter.vendors.affinda.poller import Names
     from exporter.vendors.affinda.settings import Settings
     from exporter.vendors.base import Transport
 
-_LEAD: Final = 365 * DAY  # what the longest window needs to reach back from the first day
+_LOOKBACK: Final = 365 * DAY  # what the longest window needs to reach back from the first day
 
 
 async def history(
     settings: Settings, send: Transport, first: date, last: date
 ) -> AsyncIterator[Sequence[HistoricalResult]]:
-    """The days from `first` to `last` that the vendor calls complete; see `vendors.History`.
+    """The days from `first` to `last` that the vendor calls complete; see `base.History`.
 
-    Scopes and their names are those there are today.
+    Scopes and their names are today's.
     """
-    today, names, scopes = await discover(settings, send)
+    today, names, scopes, _ = await discover(settings, send)
     last = min(last, today - DAY)
     if last < first:
         return
     past = _Past(settings, send, names, first, last)
     organization = Scope("organization", settings.organization)
-    whole = await past.usage(organization)
-    yield past.historical_results({organization: whole})
+    usage = await past.usage(organization)
+    yield past.historical_results({organization: usage})
     for scope in scopes:
-        usages = {organization: whole, scope: await past.usage(scope)}
+        usages = {organization: usage, scope: await past.usage(scope)}
         yield past.historical_results(usages, AXES[scope.axis].label)
 
 
@@ -52,13 +51,13 @@ class _Past(NamedTuple):
 
     settings: Settings
     send: Transport
-    names: Mapping[Axis, Names]
+    names: Mapping[Axis, Mapping[str, str]]
     first: date
     last: date
 
     async def usage(self, scope: Scope) -> Usage:
         """The daily figures of a scope, back to what its windows and the allowance need."""
-        start = self.first - _LEAD
+        start = self.first - _LOOKBACK
         if self.settings.allowance:
             start = min(start, self.settings.allowance.bounds(self.first)[0])
         key = self.settings.key.read()

@@ -1,16 +1,17 @@
-"""What Affinda's daily figures amount to: pure arithmetic, for today as for any day of the past."""
+"""Maps Affinda's daily figures to samples and allowances: the same for today and for a past day."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from exporter import forecast
+from exporter.forecast import with_forecast
 from exporter.model import Allowance, Anomaly, PollResult, Sample
+from exporter.usage_pace import HISTORY, HISTORY_DAYS, UsageHistory
 from exporter.vendors.affinda.metrics import (
     ALLOWANCE_NAMES,
     ALLOWED,
     AVAILABLE,
+    AXES,
     CREDITS,
     INFO,
     PRICE,
@@ -19,11 +20,13 @@ from exporter.vendors.affinda.metrics import (
     windows,
 )
 from exporter.vendors.common.days import DAY, midnight
+from exporter.vendors.common.text import unreadable_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
+    from exporter.model import ScopeFailure
     from exporter.vendors.affinda.api import Scope, Usage
     from exporter.vendors.affinda.metrics import Axis
     from exporter.vendors.affinda.settings import Settings
@@ -31,33 +34,51 @@ if TYPE_CHECKING:
 
 
 def poll_result(
-    settings: Settings, usages: Mapping[Scope, Usage], names: Mapping[Axis, Mapping[str, str]]
+    settings: Settings,
+    usages: Mapping[Scope, Usage],
+    names: Mapping[Axis, Mapping[str, str]],
+    failures: tuple[ScopeFailure, ...] = (),
 ) -> PollResult:
-    """What the figures of the organization (the first scope) and of its other scopes say.
+    """What the figures of the organization (the first scope) and of its other scopes amount to.
 
     Args:
         settings: the target.
         usages: daily figures by scope; the organization's current day is everyone's.
         names: by axis, identifier to name, as far as known.
+        failures: scopes that could not be read.
     """
-    whole = next(iter(usages.values()))
+    organization_usage = next(iter(usages.values()))
+    today = organization_usage.today
     organization = (settings.organization,)
-    samples = [Sample(USAGE_DAY, organization, midnight(whole.today))]
+    samples = [Sample(USAGE_DAY, organization, midnight(today))]
     for scope, usage in usages.items():
         labels = _labels(organization, scope)
-        samples += _credit_samples(labels, scope, usage, whole.today)
+        samples += _credit_samples(labels, scope, usage, today)
         if name := names.get(scope.axis, {}).get(scope.identifier):
             samples.append(Sample(INFO[scope.axis], (*labels, name), 1))
-    left = None
+    allowances: tuple[Allowance, ...] = ()
+    notes = [
+        f"{describe(scope)}: {unreadable_note(usage.unreadable)}"
+        for scope, usage in usages.items()
+        if usage.unreadable
+    ]
     if settings.allowance:
-        left = allowance_left(settings.allowance, settings.organization, whole)
-    if settings.allowance and left:
-        account_name = names.get("organization", {}).get(settings.organization, "")
-        left = replace(left, account_name=account_name)
-        samples += _allowance_samples(settings.allowance, left)
-    return PollResult(
-        tuple(samples), (left,) if left else (), tuple(_anomalies(whole, usages.values()))
-    )
+        name = names.get("organization", {}).get(settings.organization, "")
+        left = remaining(
+            settings.allowance, Account(settings.organization, name), organization_usage
+        )
+        if isinstance(left, Allowance):
+            samples += _allowance_samples(settings.allowance, left)
+            allowances = (left,)
+        else:
+            notes.append(left)
+    anomalies = tuple(_anomalies(organization_usage, usages.values()))
+    return PollResult(tuple(samples), allowances, anomalies, failures, tuple(notes))
+
+
+def describe(scope: Scope) -> str:
+    """A scope for people, such as `workspace wSp1`."""
+    return f"{AXES[scope.axis].text} {scope.identifier}"
 
 
 def _labels(organization: tuple[str], scope: Scope) -> tuple[str, ...]:
@@ -67,7 +88,7 @@ def _labels(organization: tuple[str], scope: Scope) -> tuple[str, ...]:
 def _credit_samples(
     labels: tuple[str, ...], scope: Scope, usage: Usage, today: date
 ) -> Iterator[Sample]:
-    """A sample for each window that the figures cover; the others are absent."""
+    """A sample for each window whose days are all known; the others are absent."""
     window = windows(today)
     for suffix, metric in CREDITS[scope.axis].items():
         days = usage.days(*window[suffix])
@@ -75,69 +96,83 @@ def _credit_samples(
             yield Sample(metric, labels, sum(days))
 
 
-def _anomalies(whole: Usage, usages: Iterable[Usage]) -> Iterator[Anomaly]:
+def _anomalies(organization_usage: Usage, usages: Iterable[Usage]) -> Iterator[Anomaly]:
     for usage in usages:
         yield from usage.anomalies
-        if _exceeds(usage, whole):
+        if _exceeds(usage, organization_usage):
             yield Anomaly.SCOPE_MISMATCH
 
 
 def _exceeds(part: Usage, whole: Usage) -> bool:
     """Whether a part used more than the whole on the last 28 complete days."""
-    ours, all_of_it = _history(part, whole.today), _history(whole, whole.today)
-    return ours is not None and all_of_it is not None and sum(ours) > sum(all_of_it)
+    first, last = whole.today - HISTORY * DAY, whole.today - DAY
+    of_part, of_whole = part.days(first, last), whole.days(first, last)
+    return of_part is not None and of_whole is not None and sum(of_part) > sum(of_whole)
 
 
-def _history(usage: Usage, today: date) -> tuple[int, ...] | None:
-    """The complete days from which a forecast is made."""
-    return usage.days(today - forecast.HISTORY * DAY, today - DAY)
+class Account(NamedTuple):
+    """An organization; its name is empty where unknown."""
+
+    identifier: str
+    name: str
 
 
-def allowance_left(bought: AllowanceSettings, organization: str, usage: Usage) -> Allowance | None:
-    """What is left on the figures' last day; None before the period, or where figures lack.
+def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> Allowance | str:
+    """The allowance on the figures' last day; where there is none, why.
 
     Args:
-        bought: the configured allowance.
-        organization: its identifier.
-        usage: the organization's daily figures.
+        purchased: the configured allowance.
+        account: the organization.
+        usage: its daily figures.
     """
-    first, after = bought.bounds(usage.today)
-    is_over = after is not None and after <= usage.today
-    days = usage.days(first, after - DAY if after and is_over else usage.today)
-    if days is None:
-        return None
-    history = _history(usage, usage.today)
-    left = Allowance(
-        account=organization,
+    first, after = purchased.bounds(usage.today)
+    if first > usage.today:
+        return f"the allowance starts on {first}: it is not exposed before"
+    if first < usage.start:
+        return (
+            f"the allowance began on {first}, before the reply's first day ({usage.start}): "
+            "what is left is unknown"
+        )
+    last = min(usage.today, after - DAY) if after else usage.today
+    days = usage.days(first, last)
+    used = None if days is None else sum(days)
+    allowance = Allowance(
+        account=account.identifier,
+        account_name=account.name,
         allowance="credits",
-        allowance_name=ALLOWANCE_NAMES[bought.period],
+        allowance_name=ALLOWANCE_NAMES[purchased.period],
         unit="credits",
-        allowed=bought.credits,
-        used=sum(days),
-        available=max(0, bought.credits - sum(days)),
-        burn_per_day=forecast.mean_per_day(history) if history else None,
+        allowed=purchased.credits,
+        used=used,
+        available=None if used is None else max(0, purchased.credits - used),
+        renews=purchased.period != "prepaid",
         start=midnight(first),
         end=midnight(after) if after else None,
     )
-    if not left.available:
-        return replace(left, exhaustion=_ran_out(days, first, bought.credits))
-    if is_over or not history:
-        return left
-    today = midnight(usage.today)
-    out = forecast.run_out_by_weekdays(history, today, days[-1], bought.credits - sum(days))
-    return replace(left, exhaustion=out)
+    history = _history(usage, last)
+    return with_forecast(allowance, history) if history else allowance
 
 
-def _ran_out(days: tuple[int, ...], first: date, allowed: int) -> float | None:
-    """Midnight of the day on which the last credit went; None where nothing was used."""
-    day = forecast.day_of_run_out(days, allowed)
-    return None if day is None else midnight(first + day * DAY)
+def _history(usage: Usage, last: date) -> UsageHistory | None:
+    """The figures until `last` for a forecast; None if one of the last four weeks is unknown.
+
+    The vendor's calendar counts, not the exporter's clock: equal figures have equal forecasts.
+    """
+    counts = usage.counts[: (last - usage.start).days + 1][-HISTORY_DAYS - 1 :]
+    known: list[int] = []
+    for count in reversed(counts):
+        if count is None:
+            break
+        known.append(count)
+    if len(known) < min(len(counts), HISTORY + 1):
+        return None
+    return UsageHistory(midnight(usage.today), midnight(last), known[0], known[:0:-1])
 
 
-def _allowance_samples(bought: AllowanceSettings, left: Allowance) -> Iterator[Sample]:
+def _allowance_samples(purchased: AllowanceSettings, left: Allowance) -> Iterator[Sample]:
     labels = (left.account,)
-    yield Sample(ALLOWED, labels, left.allowed)
-    yield Sample(USED, labels, left.used)
-    yield Sample(AVAILABLE, labels, left.available)
-    if bought.price_per_credit is not None and bought.currency:
-        yield Sample(PRICE, (*labels, bought.currency), bought.price_per_credit)
+    for metric, value in ((ALLOWED, left.allowed), (USED, left.used), (AVAILABLE, left.available)):
+        if value is not None:
+            yield Sample(metric, labels, value)
+    if purchased.price_per_credit is not None and purchased.currency:
+        yield Sample(PRICE, (*labels, purchased.currency), purchased.price_per_credit)

@@ -1,4 +1,4 @@
-"""What Affinda's figures are called, and the days that each window has."""
+"""Affinda's metrics, and the days of each window."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from datetime import date
 
 Axis: TypeAlias = Literal["organization", "workspace", "documentType"]
-"""What usage can be told of, in the word of the reply's `scope`."""
+"""What usage is reported of, as in the reply's `scope`."""
 
 
-class Words(NamedTuple):
-    """An axis in other words.
+class AxisNames(NamedTuple):
+    """The names of an axis.
 
     Args:
         label: the label of its identifiers, which is the request's parameter as well.
@@ -30,10 +30,10 @@ class Words(NamedTuple):
     text: str
 
 
-AXES: Final[Mapping[Axis, Words]] = {
-    "organization": Words("organization", "organizations", "organization"),
-    "workspace": Words("workspace", "workspaces", "workspace"),
-    "documentType": Words("document_type", "document_types", "document type"),
+AXES: Final[Mapping[Axis, AxisNames]] = {
+    "organization": AxisNames("organization", "organizations", "organization"),
+    "workspace": AxisNames("workspace", "workspaces", "workspace"),
+    "documentType": AxisNames("document_type", "document_types", "document type"),
 }
 _WINDOWS: Final = {
     "daily": "so far on the vendor's current day",
@@ -63,7 +63,7 @@ def windows(today: date) -> dict[str, tuple[date, date]]:
 
 
 def _own_label(axis: Axis) -> tuple[str, ...]:
-    """The label beside the organization's."""
+    """The label after the organization's."""
     return () if axis == "organization" else (AXES[axis].label,)
 
 

@@ -1,4 +1,4 @@
-"""What the configuration says of a target at Affinda."""
+"""The settings of a target at Affinda."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Settings(Target):
     """The organization's identifier."""
 
     region: Literal["api", "api.eu1", "api.us1"] = "api"
-    """Where the account lives; without effect where `base_url` is given."""
+    """Region of the account; without effect where `base_url` is given."""
 
     workspaces: Scopes = "none"
     """none, all (found through the API), or a list of identifiers: a request each."""
@@ -45,7 +45,7 @@ class Settings(Target):
     """How `all` is found, and the names of organization, workspaces and document types."""
 
     allowance: AllowanceSettings | None = None
-    """What was bought: the API does not tell."""
+    """What was purchased: the API does not report it."""
 
     @property
     def address(self) -> str:

@@ -1,4 +1,4 @@
-"""What was bought from a vendor whose API does not tell: credits, for a period or prepaid."""
+"""Credits that were purchased, for a period or prepaid, where the API does not report them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Day: TypeAlias = Annotated[
 
 
 class AllowanceSettings(Model):
-    """How many credits were bought, and for which time."""
+    """How many credits were purchased, and for which time."""
 
     credits: int = Field(ge=0, le=2**53)
     """Credits for each period."""

@@ -1,4 +1,4 @@
-"""Several calls of one poll at the same time, and failures that say what they are about."""
+"""Several requests of one poll at the same time."""
 
 from __future__ import annotations
 
@@ -27,9 +27,14 @@ async def gather_or_fail(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-async def with_context(what: str, call: Coroutine[Any, Any, T]) -> T:
-    """The result of `call`, whose failure says what it is about."""
+async def gather_results(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T | PollError]:
+    """The results of calls made at the same time, in their order; a failure is a result too."""
+    return await gather_or_fail(map(_result, calls))
+
+
+async def _result(call: Coroutine[Any, Any, T]) -> T | PollError:
     try:
         return await call
     except PollError as error:
-        raise PollError(error.reason, f"{what}: {error.detail}", error.retry_after) from None
+        error.__traceback__ = None  # its frames hold the key
+        return error

@@ -1,4 +1,4 @@
-"""Days of the calendar as stretches of UTC time."""
+"""Calendar days in UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DAY: Final = timedelta(days=1)
 
 
 def midnight(day: date) -> float:
-    """The moment at which the day begins, Unix seconds."""
+    """When the day begins, Unix seconds."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 

@@ -1,4 +1,4 @@
-"""Scopes that a vendor's lists name: asked for on a slow rhythm, filtered, limited, kept."""
+"""Scopes that a vendor's lists name: requested rarely, filtered, limited, cached."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
 _log = logging.getLogger(__name__)
-_SOONER: Final = 1 / 24  # of the interval, after a failure
+_RETRY: Final = 1 / 24  # of the interval, after a failure
 _LIST_TIMEOUT: Final = 1 / 4  # of the poll's timeout, for a list that the poll can do without
-_GONE: Final = frozenset(
+_SCOPE_TIMEOUT: Final = 1 / 2  # of the poll's timeout
+_REMOVED: Final = frozenset(
     {FailureReason.CLIENT_ERROR, FailureReason.AUTH, FailureReason.VENDOR_ERROR}
 )
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class DiscoverySettings(Model):
     """How scopes and their names are found through the vendor's lists."""
 
     interval: Duration = Duration(6 * 3600)
-    """Time from one look at the lists to the next."""
+    """Time from one request for the lists to the next."""
 
     include: tuple[str, ...] = ()
     """Names to take for `all`, with `*` and `?`; without any, every name."""
@@ -40,23 +41,23 @@ class DiscoverySettings(Model):
     max_scopes: int = Field(100, ge=1, le=10_000)
     """At most so many of a kind for `all`, since each is a request per poll."""
 
-    def chosen(self, names: Mapping[str, str]) -> tuple[str, ...]:
+    def select(self, names: Mapping[str, str]) -> tuple[str, ...]:
         """The identifiers to poll out of `names` (identifier to name), in a stable order."""
-        return tuple(self._wanted(names)[: self.max_scopes])
+        return tuple(self._matching(names)[: self.max_scopes])
 
-    def warn_of_more(self, names: Mapping[str, str], kind: str, target: str) -> None:
-        """Say so where `names` has more than will be polled."""
-        wanted = len(self._wanted(names))
-        if wanted > self.max_scopes:
+    def warn_if_limited(self, names: Mapping[str, str], kind: str, target: str) -> None:
+        """Log a warning where `names` has more than will be polled."""
+        count = len(self._matching(names))
+        if count > self.max_scopes:
             _log.warning(
                 "more %s than discovery.max_scopes: only the first %d of %d are polled",
                 kind,
                 self.max_scopes,
-                wanted,
+                count,
                 extra={"target": target},
             )
 
-    def _wanted(self, names: Mapping[str, str]) -> list[str]:
+    def _matching(self, names: Mapping[str, str]) -> list[str]:
         return sorted(
             identifier
             for identifier, name in names.items()
@@ -66,7 +67,7 @@ class DiscoverySettings(Model):
 
 
 default_discovery: Final = cache(DiscoverySettings)
-"""Gives what counts for a target that tells nothing of it: one and the same for all of them."""
+"""The settings of targets without any of their own: all of them share one object."""
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -74,10 +75,10 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 class RefreshPolicy(NamedTuple):
-    """When lists are looked at.
+    """When lists are requested.
 
     Args:
-        interval: seconds between two looks.
+        interval: seconds between two requests.
         timeout: seconds for a whole poll.
         clock: monotonic seconds.
     """
@@ -88,55 +89,75 @@ class RefreshPolicy(NamedTuple):
 
     @property
     def list_timeout(self) -> float:
-        """Seconds that the reply may take where the poll can do without it."""
+        """Seconds that a list may take where the poll can do without it."""
         return self.timeout * _LIST_TIMEOUT
 
 
 class CachedList(Generic[T]):
-    """A vendor's list, asked for once an interval; where that fails, the last one is kept.
+    """A vendor's list, requested once an interval; where that fails, the last one is used.
 
     Args:
-        looks: when to ask.
+        policy: when to request it.
         target: whose list it is, for the log.
-        otherwise: what serves until the list was read for the first time, if anything does.
+        default: used until the list was read for the first time, if anything is.
     """
 
-    __slots__ = ("_due", "_known", "_refresh_policy", "_target")
+    __slots__ = ("_due", "_policy", "_target", "_value")
 
-    def __init__(self, policy: RefreshPolicy, target: str, otherwise: T | None = None) -> None:
-        self._refresh_policy = policy
+    def __init__(self, policy: RefreshPolicy, target: str, default: T | None = None) -> None:
+        self._policy = policy
         self._target = target
-        self._known = otherwise
+        self._value = default
         self._due = float("-inf")
 
-    async def get(self, ask: Callable[[float | None], Awaitable[T]]) -> T:
-        """The list, asked for anew where that is due.
+    async def get(self, request: Callable[[float | None], Awaitable[T]]) -> T:
+        """The list, requested where that is due.
 
         Args:
-            ask: asks for it, with the seconds that it may take, or None.
+            request: requests it, given the seconds that it may take (None: as many as the poll).
 
         Raises:
-            PollError: as `ask` does, while there is nothing to fall back on.
+            PollError: as `request` does, while there is no list to fall back on.
         """
-        now = self._refresh_policy.clock()
-        if self._known is not None and now < self._due:
-            return self._known
-        if self._known is None:
-            self._known = await ask(None)
-            self._due = now + self._refresh_policy.interval
-            return self._known
+        now = self._policy.clock()
+        if self._value is not None and now < self._due:
+            return self._value
+        if self._value is None:
+            self._value = await request(None)
+            self._due = now + self._policy.interval
+            return self._value
         try:
-            self._known = await ask(self._refresh_policy.list_timeout)
-            self._due = now + self._refresh_policy.interval
+            self._value = await request(self._policy.list_timeout)
+            self._due = now + self._policy.interval
         except PollError as error:
-            self._due = now + self._refresh_policy.interval * _SOONER
+            self._due = now + self._policy.interval * _RETRY
             _log.warning(
-                "a list cannot be read, the last one is kept",
+                "a list cannot be read, the last one is used",
                 extra={"target": self._target, "reason": error.reason, "detail": error.detail},
             )
-        return self._known
+        return self._value
 
     def invalidate(self, error: PollError) -> None:
-        """Ask at the next chance if `error` is what a vendor answers about a scope that is gone."""
-        if error.reason in _GONE:
-            self._due = float("-inf")
+        """Request the list sooner if `error` is what a vendor replies about a removed scope."""
+        if error.reason in _REMOVED:
+            self._due = min(self._due, self._policy.clock() + self._policy.interval * _RETRY)
+
+
+def scope_timeout(timeout: float) -> float:
+    """Seconds that one scope may take, so that a slow one costs no more than itself.
+
+    Args:
+        timeout: seconds for a whole poll.
+    """
+    return timeout * _SCOPE_TIMEOUT
+
+
+def warn_if_skipped(count: int, kind: str, target: str) -> None:
+    """Log a warning where entries of a list had to be left out."""
+    if count:
+        _log.warning(
+            "%d entries of the list of %s cannot be read and are left out",
+            count,
+            kind,
+            extra={"target": target},
+        )

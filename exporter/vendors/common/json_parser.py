@@ -1,4 +1,4 @@
-"""JSON as a contract reads it: nothing doubled, nothing beyond the standard, every type exact."""
+"""JSON replies: every type exact, and what cannot be read costs no more than itself."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import json
 import re
 from datetime import date
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import Final
 
 from exporter.model import malformed_response
+from exporter.vendors.common.text import describe_document
 
-# Years in which sums of days and years stay dates.
-_DAY: Final = re.compile(r"(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}")
+UNREADABLE: Final = object()
+"""The value of a number that no float64 holds, or of a member that an object has twice."""
+
+# Years in which sums of days and years stay dates. A time of the day may follow.
+_DATE: Final = re.compile(r"((?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2})(?:[T ].{1,32})?")
+_WHOLE: Final = re.compile(r"(-?[0-9]{1,12})(?:\.0{1,12})?")
 # A float64, which is what Prometheus keeps, is exact up to 2**53: also sums over a century are.
-_LARGEST: Final = 10**11
+_MAX_INT: Final = 10**11
+_MAX_DIGITS: Final = 20
 
 
 def parse(body: bytes) -> object:
@@ -24,20 +30,20 @@ def parse(body: bytes) -> object:
     """
     try:
         return json.loads(
-            body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_doubles
+            body.decode("utf-8-sig", errors="replace"),
+            strict=False,
+            parse_constant=lambda _: UNREADABLE,
+            parse_int=lambda text: int(text) if len(text) <= _MAX_DIGITS else UNREADABLE,
+            object_pairs_hook=_object,
         )
     except (ValueError, RecursionError):
-        raise malformed_response("the reply is not JSON") from None
+        raise malformed_response(f"the reply is {describe_document(body)}, not JSON") from None
 
 
-def _no_constant(_: str) -> NoReturn:
-    raise ValueError
-
-
-def _no_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        members[name] = value if members.get(name, value) == value else UNREADABLE
     return members
 
 
@@ -55,31 +61,29 @@ def require_list(value: object, what: str) -> list[object]:
     return value
 
 
-def require_str(value: object, what: str) -> str:
-    """`value` as a string, or PollError."""
-    if type(value) is not str:
-        raise malformed_response(f"{what} is not a string")
-    return value
+def read_int(value: object) -> int | None:
+    """`value` as a whole number, also where it is written as `10.0` or `"10"`; else None."""
+    if type(value) is int:
+        number = value
+    elif type(value) is float and value.is_integer():
+        number = int(value)
+    elif type(value) is str and (match := _WHOLE.fullmatch(value)):
+        number = int(match[1])
+    else:
+        return None
+    return number if -_MAX_INT <= number <= _MAX_INT else None
 
 
-def require_int(value: object, what: str) -> int:
-    """`value` as a whole number of a plausible size, or PollError."""
-    if type(value) is not int or not -_LARGEST <= value <= _LARGEST:
-        raise malformed_response(f"{what} is not a whole number")
-    return value
-
-
-def require_date(value: object, what: str) -> date:
-    """`value` as a date of the form YYYY-MM-DD, or PollError."""
-    try:
-        return _day(require_str(value, what))
-    except ValueError:
-        raise malformed_response(f"{what} is not a date") from None
+def read_date(value: object) -> date | None:
+    """`value` as a date `YYYY-MM-DD`, also where a time of the day follows; else None."""
+    return _date(value) if type(value) is str else None
 
 
 @lru_cache(maxsize=4096)
-def _day(text: str) -> date:
-    """The same few years of days come with every reply, hundreds at a time."""
-    if not _DAY.fullmatch(text):
-        raise ValueError
-    return date.fromisoformat(text)
+def _date(text: str) -> date | None:
+    """Cached: the same few years of days come with every reply, hundreds at a time."""
+    match = _DATE.fullmatch(text)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None

@@ -1,4 +1,4 @@
-"""The metrics of what a vendor reports: each says how old its value is."""
+"""Metric families of what a vendor reports."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from exporter.model import MetricFamily
 _AS_OF: Final = "as of the last successful poll."
 
 
-def gauge(name: str, words: str, *labels: str) -> MetricFamily:
-    """A figure; `words` end with the source field in brackets, `labels` stand beside `target`."""
-    return MetricFamily(name, "gauge", f"{words}, {_AS_OF}", ("target", *labels))
+def gauge(name: str, text: str, *labels: str) -> MetricFamily:
+    """A figure; `text` ends with the source field in brackets, `labels` come after `target`."""
+    return MetricFamily(name, "gauge", f"{text}, {_AS_OF}", ("target", *labels))
 
 
-def info(name: str, words: str, *labels: str) -> MetricFamily:
+def info(name: str, text: str, *labels: str) -> MetricFamily:
     """Names, as labels of a constant."""
-    return MetricFamily(name, "info", f"{words}, {_AS_OF}", ("target", *labels))
+    return MetricFamily(name, "info", f"{text}, {_AS_OF}", ("target", *labels))

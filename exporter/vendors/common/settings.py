@@ -1,4 +1,4 @@
-"""What vendors' settings have in common beyond the model of a target."""
+"""Validators that the settings of several vendors use."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from pydantic import (
 from exporter.config.errors import config_error
 
 _V = TypeVar("_V")
-_QUOTABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")  # longer ones may be keys out of their place
+_QUOTABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")  # longer ones may be misplaced keys
 
 
-def in_one_message(words: str) -> WrapValidator:
-    """Has a union of words and lists say `words`, instead of what each of its branches lacks."""
+def in_one_message(message: str) -> WrapValidator:
+    """Replaces the errors of all branches of a union by one message."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> object:
         try:
             return handler(value)
         except ValidationError:
-            raise config_error(words) from None
+            raise config_error(message) from None
 
     return WrapValidator(validate)
 
 
-def _once_each(value: _V) -> _V:
+def _unique(value: _V) -> _V:
     named = set[object]()
-    for snapshot in value if isinstance(value, tuple) else ():
-        if snapshot in named:
-            shown = str(snapshot) if _QUOTABLE.fullmatch(str(snapshot)) else "an entry"
+    for entry in value if isinstance(value, tuple) else ():
+        if entry in named:
+            shown = str(entry) if _QUOTABLE.fullmatch(str(entry)) else "an entry"
             raise config_error(f"names {shown} twice")
-        named.add(snapshot)
+        named.add(entry)
     return value
 
 
-Unique: Final = AfterValidator(_once_each)
-"""Has a list, where there is one, name nothing twice: each would be asked for and shown twice."""
+Unique: Final = AfterValidator(_unique)
+"""Rejects a list that names something twice: it would be requested and exposed twice."""

@@ -1,90 +1,97 @@
-"""XML as a contract reads it: no DTD, no entities, and text that is all text."""
+"""XML replies: no DTD, no entities, and what cannot be read costs no more than itself."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from lxml import etree
+
 from exporter.model import malformed_response
+from exporter.vendors.common.text import describe_document
 
 if TYPE_CHECKING:
-    from lxml import etree
-
     Element: TypeAlias = etree._Element  # noqa: SLF001  lxml has no public name for it
+
 _BLANKS: Final = " \t\r\n"  # as XML has it; Python's own are many more
-_WHOLE: Final = re.compile(r"[0-9]{1,15}")
+_DECLARATION: Final = re.compile(rb"<\?xml\s[^>]{0,256}\?>")
+_ENCODING: Final = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_LATIN_1: Final = frozenset({"iso-8859-1", "iso8859-1", "latin-1", "latin1", "windows-1252"})
+_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+# Before the declaration: blank lines, or what a script printed by mistake.
+_MAX_PREFIX: Final = 4096
+_BARE_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)")
+_WHOLE: Final = re.compile(r"(-?[0-9]{1,15})(?:\.0{1,8})?")
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")
 
 
 def parse(body: bytes) -> Element:
     """The root element of the document in `body`.
 
+    A byte order mark, text before the XML declaration, a declared Latin-1 and ampersands that are
+    not escaped are accepted.
+
     Raises:
         PollError: malformed.
     """
-    from lxml import etree  # noqa: PLC0415  4 MB that only targets with XML need
-
-    # A parser for each document: the process-wide default one can be changed by anyone. UTF-8
-    # whatever the declaration says, so that no other encoding hides a DTD from the check below.
+    text = _BARE_AMPERSAND.sub("&amp;", _decode(body))
+    if "<!DOCTYPE" in text:
+        raise malformed_response(
+            f"the reply is {describe_document(body)}, with a document type declaration"
+        )
+    # A parser for each document: the process-wide default one can be changed by anyone.
     parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
+        encoding="utf-8",
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
     )
-    if b"<!DOCTYPE" in body:
-        raise malformed_response("the reply has a document type declaration")
     try:
-        return etree.fromstring(body, parser)
+        return etree.fromstring(text.encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
-        raise malformed_response("the reply is not XML") from None
+        raise malformed_response(f"the reply is {describe_document(body)}, not XML") from None
 
 
-def children(element: Element) -> dict[str, Element]:
-    """The child elements by name, without comments.
-
-    Raises:
-        PollError: malformed, when a name occurs twice.
-    """
-    named = {str(child.tag): child for child in element if isinstance(child.tag, str)}
-    if len(named) < sum(isinstance(child.tag, str) for child in element):
-        raise malformed_response("an element occurs twice")
-    return named
+def _decode(body: bytes) -> str:
+    """The text after the declaration; bytes that its encoding does not have become U+FFFD."""
+    declaration = _DECLARATION.search(body, 0, _MAX_PREFIX)
+    if declaration is None:
+        return body.decode("utf-8-sig", errors="replace").lstrip(_BLANKS)
+    encoding = _ENCODING.search(declaration[0])
+    name = encoding[1].decode().lower() if encoding else "utf-8"
+    rest = body[declaration.end() :]
+    if name in _UTF_8:
+        return rest.decode(errors="replace")
+    if name in _LATIN_1:
+        return rest.decode("cp1252", errors="replace")
+    raise malformed_response("the reply is in an encoding other than UTF-8 and Latin-1")
 
 
 def find_one(element: Element, name: str) -> Element | None:
-    """The one child of that name, if there is one.
-
-    Raises:
-        PollError: malformed, when there are several.
-    """
+    """The one child of that name, if there is exactly one."""
     found = element.findall(name)
-    if len(found) > 1:
-        raise malformed_response(f"{name} occurs twice")
-    return found[0] if found else None
+    return found[0] if len(found) == 1 else None
 
 
-def text(element: Element | None) -> str:
+def read_text(element: Element | None) -> str | None:
     """The text of an element without surrounding blanks; empty where it is missing.
 
-    Raises:
-        PollError: malformed, when anything but text is inside: a part of a number is no number.
+    None where anything but text is inside: a part of a number is no number.
     """
     if element is None:
         return ""
-    if len(element):
-        raise malformed_response("an element holds more than text")
-    return (element.text or "").strip(_BLANKS)
+    return None if len(element) else (element.text or "").strip(_BLANKS)
 
 
-def whole_number(element: Element | None, what: str) -> int:
-    """The non-negative whole number in an element that must have one."""
-    found = text(element)
-    if not _WHOLE.fullmatch(found):
-        raise malformed_response(f"{what} is not a whole number")
-    return int(found)
+def read_int(text: str | None) -> int | None:
+    """A whole number, also where it is written as `10.0`; else None."""
+    match = _WHOLE.fullmatch(text or "")
+    return int(match[1]) if match else None
 
 
-def decimal_number(element: Element | None, what: str) -> float | None:
-    """The non-negative decimal number in an element; None where it is missing or empty."""
-    found = text(element)
-    if found and not _DECIMAL.fullmatch(found):
-        raise malformed_response(f"{what} is not a decimal number")
-    return float(found) if found else None
+def read_decimal(text: str | None) -> float | None:
+    """A decimal number that is not negative; else None."""
+    return float(text) if text and _DECIMAL.fullmatch(text) else None

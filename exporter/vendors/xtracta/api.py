@@ -1,10 +1,11 @@
-"""What is asked of Xtracta, and what its replies say: pure functions from and to bytes."""
+"""Xtracta's API: requests, and replies parsed from bytes; pure functions."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import urlencode
@@ -12,25 +13,47 @@ from urllib.parse import urlencode
 from exporter.client.client import MAX_LIST_BYTES, Request
 from exporter.model import Anomaly, FailureReason, PollError, malformed_response
 from exporter.vendors.common import xml_parser
+from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.common.text import sanitize
-from exporter.vendors.xtracta.metrics import FIGURES
+from exporter.vendors.xtracta.metrics import DOCUMENTS, FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from exporter.secrets import Secret
     from exporter.vendors.common.xml_parser import Element
     from exporter.vendors.xtracta.settings import Settings
 
 
+class Figures(NamedTuple):
+    """How much of a resource is allowed, used and available; None where that is unknown.
+
+    `allowed` and `available` are None where the resource is unlimited, too.
+    """
+
+    allowed: int | None
+    used: int | None
+    available: int | None
+
+    @property
+    def remaining(self) -> int | None:
+        """What is left: as reported, else what is allowed less what is used."""
+        if self.available is None and self.allowed is not None and self.used is not None:
+            return max(0, self.allowed - self.used)
+        return self.available
+
+
 class Plan(NamedTuple):
-    """A plan or a pack, as reported; what the vendor leaves out is None or empty."""
+    """A plan or a pack, as reported; what the vendor leaves out is None or empty.
+
+    `resources` has figures by the resource's name, such as `documents`.
+    """
 
     kind: Literal["plan", "pack"]
     group: str
     identifier: str
     name: str
-    figures: dict[str, int]
+    resources: Mapping[str, Figures]
     price: float | None
     currency: str
     start: float | None
@@ -38,10 +61,17 @@ class Plan(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a reply about one group holds."""
+    """What a reply about one group holds.
+
+    Args:
+        plans: plans and packs.
+        anomalies: how the reply differs from the reference.
+        unreadable: the fields that cannot be read.
+    """
 
     plans: tuple[Plan, ...]
-    anomalies: tuple[Anomaly, ...]
+    anomalies: tuple[Anomaly, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 class Group(NamedTuple):
@@ -52,19 +82,19 @@ class Group(NamedTuple):
 
 
 def usage_request(settings: Settings, key: Secret, group: int | None) -> Request:
-    """Ask for the plans and packs of a group; None means the key's own."""
+    """Request the plans and packs of a group; None means the key's own."""
     form = {} if group is None else {"group_id": str(group)}
     return api_request(settings, key, "billings/usage", form)
 
 
 def groups_request(settings: Settings, key: Secret, max_seconds: float | None = None) -> Request:
-    """Ask for the tree of groups below the key's own."""
+    """Request the tree of groups below the key's own."""
     request = api_request(settings, key, "group/list", {})
     return replace(request, max_bytes=MAX_LIST_BYTES, timeout=max_seconds)
 
 
 def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
-    """Any question to the API; the key travels in the body."""
+    """Any request to the API; the key travels in the body."""
     return Request(
         "POST",
         f"{settings.address}/v1/{path}",
@@ -86,7 +116,8 @@ def error_message(body: bytes, key: Secret) -> str | None:
         root = xml_parser.parse(body)
         if root.tag not in _ROOTS:
             return None
-        return sanitize(xml_parser.text(xml_parser.find_one(root, "message")), key)
+        message = xml_parser.read_text(xml_parser.find_one(root, "message"))
+        return sanitize(message or "", key)
     except PollError:
         return None
 
@@ -109,117 +140,291 @@ def check_envelope(body: bytes, root: str, key: Secret) -> Element:
     element = xml_parser.parse(body)
     if element.tag != root:
         raise malformed_response(f"the reply's root element is not {root}")
-    status = xml_parser.find_one(element, "status")
-    code = _OK if status is None else xml_parser.whole_number(status, "status")
-    if code != _OK:
-        words = error_message(body, key)
+    code = xml_parser.read_int(xml_parser.read_text(xml_parser.find_one(element, "status")))
+    if code is not None and code != _OK:
+        message = error_message(body, key)
         reason = _REFUSED.get(code, FailureReason.VENDOR_ERROR)
-        raise PollError(reason, f"status {code} in the reply" + (f": {words}" if words else ""))
+        raise PollError(reason, f"status {code} in the reply" + (f": {message}" if message else ""))
     return element
 
 
-_REPLY_FIELDS: Final = frozenset({"status", "message", "plan", "pack"})
+_REPLY_FIELDS: Final = frozenset({"status", "message", "plan", "pack", "pack_summary"})
 _PLAN_FIELDS: Final = frozenset(
     {"id", "plan_name", "pack_name", "price", "price_currency", "start_date", "expiry_date"}
-    | {"group_id", *(f"{figure}_documents" for figure in FIGURES)}
+    | {"group_id", "quantity", "plan_type", "wholesale_price", "pack_summary"}
 )
+_FIGURE: Final = re.compile(r"(allowed|used|available)_([a-z][a-z0-9_]{0,31})")
+_MIN_FIGURES: Final = 2  # of a resource, so that `allowed_hosts` is not taken for one
+_MAX_RESOURCES: Final = 16
+_UNLIMITED: Final = frozenset({"", "-1", "unlimited", "none", "n/a"})
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
     """The plans and packs in a reply about `group`.
 
+    What cannot be read costs the figures that it makes unknown. A plan or pack that is there
+    several times is merged: packs add up, of plans the latest period counts.
+
     Raises:
-        PollError: as `check_envelope` does; malformed, when the reply is not what the reference
-            says or not about `group`.
+        PollError: as `check_envelope` does; malformed, when the reply is not about `group`.
     """
     root = check_envelope(body, "billings_response", key)
-    found = [child for child in root if child.tag in ("plan", "pack")]
-    plans = tuple(_plan(child, key, group) for child in found)
-    unknown = any(_unknown(child, _PLAN_FIELDS) for child in found) or _unknown(root, _REPLY_FIELDS)
-    odd = {
-        Anomaly.UNKNOWN_FIELD: unknown,
-        Anomaly.AVAILABLE_MISMATCH: any(_is_off(plan.figures) for plan in plans),
+    readers = [
+        PlanReader(child, "plan" if child.tag == "plan" else "pack", key)
+        for child in root
+        if child.tag in ("plan", "pack") and not _is_empty(child)
+    ]
+    found = [_plan(reader, group) for reader in readers]
+    plans = merge_duplicates(found)
+    unreadable = [field for reader in readers for field in reader.unreadable]
+    if not _has_valid_status(root):
+        unreadable.append("status")
+    is_found = {
+        Anomaly.UNKNOWN_FIELD: any(reader.has_unknown() for reader in readers)
+        or _has_unknown(root, _REPLY_FIELDS),
+        Anomaly.AVAILABLE_MISMATCH: any(map(_has_mismatch, found)),
         Anomaly.SCOPE_MISMATCH: len({plan.group for plan in plans}) > 1,
+        Anomaly.DUPLICATE_PLAN: len(plans) < len(found),
     }
-    return Usage(plans, tuple(anomaly for anomaly, is_so in odd.items() if is_so))
+    anomalies = [anomaly for anomaly, is_so in is_found.items() if is_so]
+    anomalies += [Anomaly.UNREADABLE_FIELD] * len(unreadable)
+    return Usage(plans, tuple(anomalies), tuple(unreadable))
 
 
-def _unknown(element: Element, known: frozenset[str]) -> bool:
-    return any(child.tag not in known for child in element if isinstance(child.tag, str))
+def _is_empty(element: Element) -> bool:
+    return not "".join(map(str, element.itertext())).strip()
 
 
-def _is_off(figures: Mapping[str, int]) -> bool:
-    return figures["available"] != max(0, figures["allowed"] - figures["used"])
-
-
-def _plan(element: Element, key: Secret, group: int | None) -> Plan:
-    fields = xml_parser.children(element)
-    reported = fields.get("group_id")
-    owner = None if reported is None else xml_parser.whole_number(reported, "group_id")
-    if group is not None and owner not in (None, group):
-        raise malformed_response("the reply is about another group than the one asked for")
-    currency = xml_parser.text(fields.get("price_currency"))
-    if currency and not _CURRENCY.fullmatch(currency):
-        raise malformed_response("price_currency is not a currency's code")
-    name = fields.get("plan_name", fields.get("pack_name"))
-    return Plan(
-        kind="plan" if element.tag == "plan" else "pack",
-        group=str(group or owner or ""),
-        identifier=str(xml_parser.whole_number(fields.get("id"), "id")),
-        name=sanitize(xml_parser.text(name), key),
-        figures={
-            figure: xml_parser.whole_number(
-                fields.get(f"{figure}_documents"), f"{figure}_documents"
-            )
-            for figure in FIGURES
-        },
-        price=xml_parser.decimal_number(fields.get("price"), "price"),
-        currency=currency,
-        start=parse_timestamp(fields.get("start_date"), "start_date"),
-        expiry=parse_timestamp(fields.get("expiry_date"), "expiry_date"),
+def _has_valid_status(root: Element) -> bool:
+    status = root.findall("status")
+    return not status or (
+        len(status) == 1 and xml_parser.read_int(xml_parser.read_text(status[0])) is not None
     )
 
 
-_CURRENCY: Final = re.compile(r"[A-Z]{3}")
-_DATE_AND_TIME: Final = r"(20[0-9]{2}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})"
-_ZONE: Final = r" ?(?:\((?:GMT|UTC)\)|Z|([+-][0-9]{2}:[0-9]{2}))"
-_MOMENT: Final = re.compile(_DATE_AND_TIME + _ZONE)
+def _has_unknown(element: Element, known: frozenset[str]) -> bool:
+    return any(child.tag not in known for child in element)
 
 
-def parse_timestamp(element: Element | None, what: str) -> float | None:
-    """Unix seconds of `2015-02-27 12:10:04 (GMT)` or `2017-08-21T02:16:49+00:00`.
+def _has_mismatch(plan: Plan) -> bool:
+    return any(
+        allowed is not None and used is not None and available not in (None, max(0, allowed - used))
+        for allowed, used, available in plan.resources.values()
+    )
 
-    None where the element is missing or empty.
 
-    Raises:
-        PollError: malformed, when there is anything else in it.
+class PlanReader:
+    """Reads the fields of one plan or pack, and notes which of them cannot be read.
+
+    Args:
+        element: the plan or pack.
+        kind: what it is.
+        key: the API key, which no name may show.
     """
-    found = xml_parser.text(element)
-    if not found:
-        return None
-    try:
-        if match := _MOMENT.fullmatch(found):
-            day, time, offset = match.groups()
-            return datetime.fromisoformat(f"{day}T{time}{offset or '+00:00'}").timestamp()
-    except ValueError:
-        pass
-    raise malformed_response(f"{what} is not a date")
+
+    def __init__(self, element: Element, kind: Literal["plan", "pack"], key: Secret) -> None:
+        self.kind = kind
+        self.unreadable: list[str] = []
+        self._key = key
+        self._texts: dict[str, str | None] = {}
+        for child in element:
+            text, name = xml_parser.read_text(child), str(child.tag)
+            # A field that is there twice is known only if both say the same.
+            self._texts[name] = text if self._texts.get(name, text) == text else None
+        identifier = xml_parser.read_int(self._texts.get("id"))
+        self._title = f"a {kind}" if identifier is None else f"{kind} {identifier}"
+
+    def text(self, name: str) -> str:
+        """The text of a field, safe to show; empty where it is missing."""
+        found = self._texts.get(name, "")
+        if found is None:
+            self._report(name)
+        return sanitize(found or "", self._key)
+
+    def number(self, name: str, missing: frozenset[str] = frozenset()) -> int | None:
+        """A whole number that is not negative; None for the texts that mean there is none."""
+        found = self._texts.get(name, "")
+        if found is not None and found.lower() in missing:
+            return None
+        number = xml_parser.read_int(found)
+        if number is None or number < 0:
+            self._report(name)
+            return None
+        return number
+
+    def price(self) -> float | None:
+        """The price; None where it is missing."""
+        found = self._texts.get("price", "")
+        price = xml_parser.read_decimal(found)
+        if price is None and found != "":
+            self._report("price")
+        return price
+
+    def currency(self) -> str:
+        """The currency's code; empty where it is missing."""
+        found = self.text("price_currency").upper()
+        if found and not _CURRENCY.fullmatch(found):
+            self._report("price_currency")
+            return ""
+        return found
+
+    def timestamp(self, name: str, *, is_end: bool = False) -> float | None:
+        """Unix seconds, as `parse_timestamp`."""
+        try:
+            return parse_timestamp(self.text(name), is_end=is_end)
+        except ValueError:
+            self._report(name)
+            return None
+
+    def resources(self) -> dict[str, Figures]:
+        """The figures of each resource."""
+        return {name: self._figures(name) for name in self._resource_names()}
+
+    def has_unknown(self) -> bool:
+        """Whether it has fields that are not in the reference."""
+        known = {f"{figure}_{name}" for name in self._resource_names() for figure in FIGURES}
+        return bool(self._texts.keys() - _PLAN_FIELDS - known)
+
+    def _report(self, name: str) -> None:
+        self.unreadable.append(f"{name} of {self._title}")
+
+    def _resource_names(self) -> list[str]:
+        matches = [match for name in self._texts if (match := _FIGURE.fullmatch(name))]
+        counts = Counter(match[2] for match in matches if self._key.redact(match[2]) == match[2])
+        names = (name for name in counts if name == DOCUMENTS or counts[name] >= _MIN_FIGURES)
+        return list(names)[:_MAX_RESOURCES]
+
+    def _figures(self, resource: str) -> Figures:
+        allowed = self.number(f"allowed_{resource}", _UNLIMITED)
+        used = self.number(f"used_{resource}")
+        name = f"available_{resource}"
+        if allowed is not None and (xml_parser.read_int(self._texts.get(name)) or 0) < 0:
+            return Figures(allowed, used, 0)  # more was used than allowed
+        return Figures(allowed, used, self.number(name, _UNLIMITED))
 
 
-def parse_groups(body: bytes, key: Secret) -> dict[str, Group]:
-    """Every group of the tree in a reply to `group/list`, by its id.
+_MISSING: Final = frozenset({""})
+
+
+def _plan(reader: PlanReader, group: int | None) -> Plan:
+    owner = reader.number("group_id", _MISSING)
+    if group is not None and owner not in (None, group):
+        raise malformed_response("the reply is about another group than the one requested")
+    identifier = reader.number("id")
+    return Plan(
+        kind=reader.kind,
+        group=str(group or owner or ""),
+        identifier="" if identifier is None else str(identifier),
+        name=reader.text("plan_name") or reader.text("pack_name"),
+        resources=reader.resources(),
+        price=reader.price(),
+        currency=reader.currency(),
+        start=reader.timestamp("start_date"),
+        expiry=reader.timestamp("expiry_date", is_end=True),
+    )
+
+
+def merge_duplicates(plans: Iterable[Plan]) -> tuple[Plan, ...]:
+    """Each plan and pack once: figures of packs add up, of plans the latest period counts."""
+    found: dict[tuple[str, str, str], Plan] = {}
+    for plan in plans:
+        key = plan.kind, plan.group, plan.identifier
+        found[key] = _merge(found[key], plan) if key in found else plan
+    return tuple(found.values())
+
+
+def _merge(first: Plan, second: Plan) -> Plan:
+    if first.kind == "plan":
+        return max(first, second, key=lambda plan: plan.start or 0.0)
+    return first._replace(
+        resources={
+            name: _add(first.resources.get(name), second.resources.get(name))
+            for name in {**first.resources, **second.resources}
+        },
+        price=first.price if first.price == second.price else None,
+        start=min(filter(None, (first.start, second.start)), default=None),
+        expiry=max(filter(None, (first.expiry, second.expiry)), default=None),
+    )
+
+
+def _add(first: Figures | None, second: Figures | None) -> Figures:
+    if first is None or second is None:
+        return first or second or Figures(None, None, None)
+    return Figures(*map(_sum, first, second))
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
+
+
+_NO_DATE: Final = re.compile(
+    r"|never|none|null|n/a|-|unlimited|(0000-00-00|9999-12-31)([T ].{0,32})?", re.IGNORECASE
+)
+_DATE: Final = r"((?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2})"
+_TIME: Final = r"([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,9})?"
+_ZONE: Final = r" ?\(?(?:Z|GMT|UTC|(?:GMT|UTC)?([+-][0-9]{2})(?::?([0-9]{2}))?)\)?"
+_TIMESTAMP: Final = re.compile(f"{_DATE}(?:[T ]{_TIME}{_ZONE})?")
+
+
+def parse_timestamp(text: str, *, is_end: bool = False) -> float | None:
+    """Unix seconds of `2015-02-27 12:10:04 (GMT)`, `2017-08-21T02:16:49+00:00` and similar forms.
+
+    None where the text says that there is no date: empty, `0000-00-00`, `Never`.
+
+    Args:
+        text: the date.
+        is_end: whether a date without a time means the end of that day (UTC), not its beginning.
 
     Raises:
-        PollError: as `check_envelope` does; malformed, when an id is none.
+        ValueError: it is anything else, or in a zone that is not understood.
+    """
+    if _NO_DATE.fullmatch(text):
+        return None
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ValueError("unknown form of a date")
+    day, time, hours, minutes = match.groups()
+    if time is None:
+        return midnight(date.fromisoformat(day) + is_end * DAY)
+    zone = f"{hours}:{minutes or '00'}" if hours else "+00:00"
+    return datetime.fromisoformat(f"{day}T{time}{zone}").timestamp()
+
+
+class Groups(NamedTuple):
+    """The tree of groups.
+
+    Args:
+        groups: every group by its id.
+        skipped: how many have an id that cannot be read.
+    """
+
+    groups: dict[str, Group]
+    skipped: int
+
+
+def parse_groups(body: bytes, key: Secret) -> Groups:
+    """The groups in a reply to `group/list`.
+
+    Raises:
+        PollError: as `check_envelope` does.
     """
     groups: dict[str, Group] = {}
+    skipped = 0
     for element in check_envelope(body, "group_response", key).iter("group", "Group", "Subgroup"):
-        identifier = xml_parser.find_one(element, "Id")
-        if identifier is None:  # a container around the groups
+        if element.find("Id") is None:  # a container around the groups
             continue
-        parent = xml_parser.find_one(element, "ParentId")
-        groups[str(xml_parser.whole_number(identifier, "a group's Id"))] = Group(
-            sanitize(xml_parser.text(xml_parser.find_one(element, "Name")), key),
-            str(xml_parser.whole_number(parent, "ParentId")) if xml_parser.text(parent) else "",
+        identifier, parent = _child_int(element, "Id"), _child_int(element, "ParentId")
+        if identifier is None:
+            skipped += 1
+            continue
+        name = xml_parser.read_text(xml_parser.find_one(element, "Name"))
+        groups[str(identifier)] = Group(
+            sanitize(name or "", key), "" if parent is None else str(parent)
         )
-    return groups
+    return Groups(groups, skipped)
+
+
+def _child_int(element: Element, name: str) -> int | None:
+    number = xml_parser.read_int(xml_parser.read_text(xml_parser.find_one(element, name)))
+    return None if number is None or number < 0 else number

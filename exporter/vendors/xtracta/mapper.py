@@ -1,13 +1,15 @@
-"""What Xtracta's plans and packs amount to: pure arithmetic."""
+"""Maps Xtracta's plans and packs to samples and allowances: pure functions."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from exporter import forecast
+from exporter.forecast import history_of_total, with_forecast
 from exporter.model import Allowance, PollResult, Sample, malformed_response
+from exporter.vendors.common.text import unreadable_note
 from exporter.vendors.xtracta.metrics import (
+    DOCUMENTS,
     EXPIRY,
     GROUP_INFO,
     PACK,
@@ -15,32 +17,42 @@ from exporter.vendors.xtracta.metrics import (
     PLAN,
     PLAN_INFO,
     PRICE,
+    RESOURCE,
     START,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from exporter.vendors.xtracta.api import Group, Plan, Usage
+    from exporter.model import MetricFamily, ScopeFailure
+    from exporter.vendors.xtracta.api import Figures, Group, Plan, Usage
 
 
 def poll_result(
-    usages: Mapping[int | None, Usage], names: Mapping[str, Group], now: float
+    usages: Mapping[int | None, Usage],
+    names: Mapping[str, Group],
+    now: float,
+    failures: tuple[ScopeFailure, ...] = (),
+    *,
+    renews: bool = False,
 ) -> PollResult:
-    """What the replies about all groups of a target say.
+    """What the replies about the groups of a target amount to.
 
     Args:
-        usages: by the group asked for.
+        usages: by the group requested.
         names: by group id.
-        now: Unix seconds: the pace of a plan's use is taken up to now.
+        now: Unix seconds: the mean use of a plan is up to now.
+        failures: groups that could not be read.
+        renews: whether plans are renewed when they end.
 
     Raises:
-        PollError: malformed, when there is no plan at all: good values are not given up for that.
+        PollError: malformed, when there is no plan at all: earlier values stay until stale.
     """
     plans = [plan for usage in usages.values() for plan in usage.plans]
     if not plans:
-        raise malformed_response("the reply has no plan and no pack")
-    samples = [sample for plan in plans for sample in _samples(plan)]
+        raise malformed_response(NO_PLAN)
+    results = [plan_result(plan, plans, names, now, renews=renews) for plan in plans]
+    samples = [sample for result in results for sample in result.samples]
     samples += (
         Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
         for group in dict.fromkeys(plan.group for plan in plans)
@@ -48,15 +60,70 @@ def poll_result(
     )
     return PollResult(
         tuple(samples),
-        tuple(_allowances(plans, names, now)),
+        tuple(allowance for result in results for allowance in result.allowances),
         tuple(anomaly for usage in usages.values() for anomaly in usage.anomalies),
+        failures,
+        tuple(
+            f"{describe(group)}: {unreadable_note(usage.unreadable)}"
+            for group, usage in usages.items()
+            if usage.unreadable
+        ),
     )
 
 
-def _samples(plan: Plan) -> Iterator[Sample]:
+def plan_result(
+    plan: Plan,
+    plans: Iterable[Plan],
+    names: Mapping[str, Group],
+    now: float,
+    *,
+    renews: bool = False,
+) -> PollResult:
+    """What one plan or pack amounts to.
+
+    Args:
+        plan: the plan or pack.
+        plans: all of its group, which may have its id, too.
+        names: by group id.
+        now: Unix seconds.
+        renews: whether a plan is renewed when it ends; a pack never is.
+    """
+    identifier = _allowance_identifier(plan, plans)
+    return PollResult(
+        tuple(_samples(plan, identifier)),
+        tuple(
+            replace(
+                _allowance(plan, identifier, resource, names, now),
+                renews=renews and plan.kind == "plan",
+            )
+            for resource in plan.resources
+        ),
+    )
+
+
+NO_PLAN: Final = "the reply has no plan and no pack"
+
+
+def describe(group: int | None) -> str:
+    """A group for people; None means the key's own."""
+    return "the key's own group" if group is None else f"group {group}"
+
+
+def _allowance_identifier(plan: Plan, plans: Iterable[Plan]) -> str:
+    """The id of a plan or pack; where a pack has the id of a plan, with a prefix."""
+    has_twin = plan.kind == "pack" and any(
+        other.kind == "plan" and other[1:3] == plan[1:3] for other in plans
+    )
+    return f"pack-{plan.identifier}" if has_twin else plan.identifier
+
+
+def _samples(plan: Plan, identifier: str) -> Iterator[Sample]:
     labels = (plan.group, plan.identifier)
-    for figure, metric in (PLAN if plan.kind == "plan" else PACK).items():
-        yield Sample(metric, labels, plan.figures[figure])
+    for resource, figures in plan.resources.items():
+        if resource == DOCUMENTS:
+            yield from _figures(PLAN if plan.kind == "plan" else PACK, labels, figures)
+        else:
+            yield from _figures(RESOURCE, (plan.group, identifier, resource), figures)
     if plan.price is not None and plan.currency:
         price = PRICE if plan.kind == "plan" else PACK_PRICE
         yield Sample(price, (*labels, plan.currency), plan.price)
@@ -69,42 +136,36 @@ def _samples(plan: Plan) -> Iterator[Sample]:
     yield Sample(PLAN_INFO, (*labels, plan.name), 1)
 
 
-def _allowances(
-    plans: Iterable[Plan], names: Mapping[str, Group], now: float
-) -> Iterator[Allowance]:
-    """One of each plan and pack, by its id; a pack whose id is also a plan's gives way."""
-    taken = {(plan.group, plan.identifier) for plan in plans if plan.kind == "plan"}
-    for plan in plans:
-        is_taken = plan.kind == "pack" and (plan.group, plan.identifier) in taken
-        identifier = f"pack-{plan.identifier}" if is_taken else plan.identifier
-        account_name = names[plan.group].name if plan.group in names else ""
-        yield replace(_allowance(plan, identifier, now), account_name=account_name)
+def _figures(
+    metrics: Mapping[str, MetricFamily], labels: tuple[str, ...], figures: Figures
+) -> Iterator[Sample]:
+    """A sample for each figure that is known."""
+    for name, value in figures._asdict().items():
+        if value is not None:
+            yield Sample(metrics[name], labels, value)
 
 
-def _allowance(plan: Plan, identifier: str, now: float) -> Allowance:
-    left = Allowance(
+def _allowance(
+    plan: Plan, identifier: str, resource: str, names: Mapping[str, Group], now: float
+) -> Allowance:
+    figures = plan.resources[resource]
+    is_documents = resource == DOCUMENTS
+    allowance = Allowance(
         account=plan.group,
-        allowance=identifier,
-        unit="documents",
-        allowance_name=plan.name,
-        allowed=plan.figures["allowed"],
-        used=plan.figures["used"],
-        available=plan.figures["available"],
-        burn_per_day=_burn(plan, now),
+        account_name=names[plan.group].name if plan.group in names else "",
+        allowance=identifier if is_documents else f"{identifier}-{resource}",
+        allowance_name=plan.name if is_documents else f"{plan.name} {resource}".lstrip(),
+        unit=resource,
+        allowed=figures.allowed,
+        used=figures.used,
+        available=figures.remaining,
         start=plan.start,
         end=plan.expiry,
         cumulative_only=True,
     )
-    is_over = plan.expiry is not None and plan.expiry <= now
-    if left.burn_per_day is None or is_over:
-        return left
-    out = forecast.run_out_by_mean(left.burn_per_day, now, left.available)
-    return replace(left, exhaustion=out)
-
-
-def _burn(plan: Plan, now: float) -> float | None:
-    """Mean use per day since the start; a plan's first day counts as a whole one."""
-    if plan.start is None or plan.start > now:
-        return None
-    until = now if plan.expiry is None else min(now, plan.expiry)
-    return plan.figures["used"] / max(1.0, (until - plan.start) / forecast.DAY)
+    if plan.expiry is None or plan.expiry > now:
+        return with_forecast(allowance, history_of_total(allowance, now, ()))
+    # Once it has ended, its use per day remains; if it ran out before, when is unknown.
+    unknown = replace(allowance, available=None)
+    ended = with_forecast(unknown, history_of_total(allowance, plan.expiry, ()))
+    return replace(ended, available=allowance.available)

@@ -1,4 +1,4 @@
-"""What Xtracta's figures are called."""
+"""Xtracta's metrics."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from typing import Final
 
 from exporter.vendors.common.metrics import gauge, info
 
+DOCUMENTS: Final = "documents"
 FIGURES: Final = ("allowed", "used", "available")
 _HELP: Final = {
     "allowed": "Document allowance",
     "used": "Used documents",
     "available": "Available documents",
+}
+_RESOURCE_HELP: Final = {
+    "allowed": "Allowance of a resource other than documents",
+    "used": "Used amount of a resource other than documents",
+    "available": "Available amount of a resource other than documents",
 }
 PLAN: Final = {
     figure: gauge(
@@ -27,6 +33,16 @@ PACK: Final = {
         f"{_HELP[figure]} of a booster pack (pack/{figure}_documents)",
         "group_id",
         "pack_id",
+    )
+    for figure in FIGURES
+}
+RESOURCE: Final = {
+    figure: gauge(
+        f"xtracta_resource_{figure}",
+        f"{_RESOURCE_HELP[figure]} of the plan or pack (plan/{figure}_RESOURCE)",
+        "group_id",
+        "plan_id",
+        "resource",
     )
     for figure in FIGURES
 }
@@ -65,6 +81,7 @@ GROUP_INFO: Final = info(
 METRICS: Final = (
     *PLAN.values(),
     *PACK.values(),
+    *RESOURCE.values(),
     PRICE,
     PACK_PRICE,
     START,

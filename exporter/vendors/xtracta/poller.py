@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.model import PollError
-from exporter.vendors.common.concurrency import gather_or_fail, with_context
-from exporter.vendors.common.discovery import CachedList, RefreshPolicy
-from exporter.vendors.xtracta.api import groups_request, parse_groups, parse_usage, usage_request
-from exporter.vendors.xtracta.mapper import poll_result
+from exporter.model import FailureReason, PollError, ScopeFailure
+from exporter.vendors.common.concurrency import gather_results
+from exporter.vendors.common.discovery import (
+    CachedList,
+    RefreshPolicy,
+    scope_timeout,
+    warn_if_skipped,
+)
+from exporter.vendors.xtracta.api import (
+    Group,
+    Groups,
+    groups_request,
+    parse_groups,
+    parse_usage,
+    usage_request,
+)
+from exporter.vendors.xtracta.mapper import NO_PLAN, describe, poll_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,15 +31,20 @@ if TYPE_CHECKING:
     from exporter.model import PollResult
     from exporter.secrets import Secret
     from exporter.vendors.base import Poller, Transport
-    from exporter.vendors.xtracta.api import Group, Usage
+    from exporter.vendors.xtracta.api import Usage
     from exporter.vendors.xtracta.settings import Settings
 
-Tree = dict[str, "Group"]  # every group by its id
+Tree = dict[str, Group]  # every group by its id
 
 
 def create_poller(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Poller:
-    """What polls this target; `clock` gives the monotonic seconds by which lists are renewed."""
-    return _Connection(settings, clock).fetch
+    """The poller of this target.
+
+    Args:
+        settings: the target.
+        clock: monotonic seconds, by which lists are refreshed.
+    """
+    return _TargetPoller(settings, clock).poll
 
 
 class _Api(NamedTuple):
@@ -36,56 +54,66 @@ class _Api(NamedTuple):
     key: Secret
     send: Transport
 
-    async def usage(self, group: int | None) -> Usage:
-        request = usage_request(self.settings, self.key, group)
+    async def usage(self, group: int | None, max_seconds: float | None) -> Usage:
+        request = replace(usage_request(self.settings, self.key, group), timeout=max_seconds)
         return parse_usage(await self.send(request), self.key, group)
 
-    async def tree(self, max_seconds: float | None) -> Tree:
+    async def groups(self, max_seconds: float | None) -> Groups:
         body = await self.send(groups_request(self.settings, self.key, max_seconds))
         return parse_groups(body, self.key)
 
 
-class _Connection:
+class _TargetPoller:
     """What is kept from one poll of a target to the next: the tree of its groups."""
 
-    __slots__ = ("_is_walking", "_settings", "_tree")
+    __slots__ = ("_finds_groups", "_settings", "_tree")
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
-        self._is_walking = settings.groups == "all"
+        self._finds_groups = settings.groups == "all"
         policy = RefreshPolicy(settings.discovery.interval, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
-        otherwise: Tree | None = None if self._is_walking else {}
-        self._tree = CachedList(policy, settings.name, otherwise)
+        default: Tree | None = None if self._finds_groups else {}
+        self._tree = CachedList(policy, settings.name, default)
 
-    async def fetch(self, send: Transport, now: float) -> PollResult:
-        """Poll once; a plan's pace is taken up to `now`."""
+    async def poll(self, send: Transport, now: float, /) -> PollResult:
+        """Poll once; the mean use of a plan is up to `now`."""
         api = _Api(self._settings, self._settings.key.read(), send)
         groups = await self._groups(api)
-        try:
-            usages = await gather_or_fail(
-                with_context(_in_words(group), api.usage(group)) for group in groups
-            )
-        except PollError as error:
-            self._tree.invalidate(error)
-            raise
-        names = await self._tree.get(partial(self._listed, api))
-        return poll_result(dict(zip(groups, usages, strict=True)), names, now)
+        # A target with one group can do with nothing less: its request has all of the poll's time.
+        seconds = scope_timeout(self._settings.poll.timeout) if len(groups) > 1 else None
+        results = await gather_results(api.usage(group, seconds) for group in groups)
+        usages: dict[int | None, Usage] = {}
+        failures = []
+        for group, result in zip(groups, results, strict=True):
+            if isinstance(result, PollError):
+                self._tree.invalidate(result)
+                failures.append(_scope_failure(group, result))
+            elif result.plans:
+                usages[group] = result
+            elif not self._finds_groups:
+                failures.append(_scope_failure(group, PollError(FailureReason.MALFORMED, NO_PLAN)))
+        if failures and not usages:
+            first = failures[0]
+            raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
+        names = await self._tree.get(partial(self._request_tree, api))
+        return poll_result(usages, names, now, tuple(failures), renews=self._settings.renews)
 
     async def _groups(self, api: _Api) -> tuple[int | None, ...]:
-        """The groups to ask for; None means the key's own."""
+        """The groups to request; None means the key's own."""
         wanted = self._settings.groups
         if wanted == "own":
             return (None,)
         if wanted == "all":
-            tree = await self._tree.get(partial(self._listed, api))
-            return tuple(map(int, self._settings.discovery.chosen(_names(tree))))
+            tree = await self._tree.get(partial(self._request_tree, api))
+            return tuple(map(int, self._settings.discovery.select(_names(tree))))
         return wanted
 
-    async def _listed(self, api: _Api, max_seconds: float | None) -> Tree:
-        tree = await api.tree(max_seconds)
-        if self._is_walking:
-            self._settings.discovery.warn_of_more(_names(tree), "groups", self._settings.name)
+    async def _request_tree(self, api: _Api, max_seconds: float | None) -> Tree:
+        tree, skipped = await api.groups(max_seconds)
+        warn_if_skipped(skipped, "groups", self._settings.name)
+        if self._finds_groups:
+            self._settings.discovery.warn_if_limited(_names(tree), "groups", self._settings.name)
         return tree
 
 
@@ -93,5 +121,7 @@ def _names(tree: Mapping[str, Group]) -> dict[str, str]:
     return {identifier: group.name for identifier, group in tree.items()}
 
 
-def _in_words(group: int | None) -> str:
-    return "the key's own group" if group is None else f"group {group}"
+def _scope_failure(group: int | None, error: PollError) -> ScopeFailure:
+    return ScopeFailure(
+        describe(group), error.reason, error.detail, "group_id", str(group), error.retry_after
+    )

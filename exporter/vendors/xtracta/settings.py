@@ -1,4 +1,4 @@
-"""What the configuration says of a target at Xtracta."""
+"""The settings of a target at Xtracta."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ class Settings(Target):
 
     groups: Groups = "own"
     """own (the key's group), all (the tree below it too), or a list of ids: a request each."""
+
+    renews: bool = False
+    """Whether plans are renewed when they end; the API does not report it."""
 
     discovery: DiscoverySettings = Field(default_factory=default_discovery)
     """How `all` is found, and the names of groups."""

@@ -15,11 +15,10 @@ from exporter.demo.vendors import Reply, Request, Vendors
 from exporter.model import Allowance, HistoricalResult, PollError, PollResult
 from exporter.secrets import Secret
 from exporter.vendors import VENDORS, affinda, xtracta
+from exporter.vendors.xtracta.api import Figures
 from exporter.vendors.xtracta.history import parse_history
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from exporter.config.models import Target
 
 MARCH = date(2026, 3, 1)
@@ -264,6 +263,7 @@ def test_a_past_period_has_its_final_usage() -> None:
     over = next(each for begin, _, each in periods(Vendors(GROUPS)) if begin == "01-31 06")
     used = {"xtracta_documents_used{481,71}": 900, "xtracta_documents_available{481,71}": 0}
     assert series(over) == FIXED_OF_A_PLAN | used
+    assert over.allowances[0].burn_per_day == pytest.approx(900 / 31)
     assert over.allowances == (
         Allowance(
             account="481",
@@ -274,7 +274,8 @@ def test_a_past_period_has_its_final_usage() -> None:
             allowed=800,
             used=900,
             available=0,
-            burn_per_day=900 / 31,
+            burn_per_day=over.allowances[0].burn_per_day,
+            projected_used=900,
             start=at(2026, 1, 1, 6),
             end=at(2026, 2, 1, 6),
             cumulative_only=True,
@@ -359,7 +360,7 @@ def test_a_group_without_an_id_is_a_failure() -> None:
             b"</plan></billings_response>"
         )
 
-    with pytest.raises(PollError, match="name it in groups"):
+    with pytest.raises(PollError, match="set groups to that id"):
         history_of(xtracta_settings(), Vendors(GROUPS, nameless), MARCH, MARCH)
 
 
@@ -386,7 +387,7 @@ def test_a_period_has_the_values_of_its_plan() -> None:
         group="481",
         identifier="71",
         name="Yearly",
-        figures={"allowed": 10, "used": 4, "available": 6},
+        resources={"documents": Figures(10, 4, 6)},
         price=5.5,
         currency="NZD",
         start=at(2026, 1, 1),
@@ -400,19 +401,41 @@ def test_a_period_without_a_start_or_an_end_is_skipped(missing: str) -> None:
     assert parse_history(reply(activity), Secret(KEY), "481") == []
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text.replace("<group_id>481", "<group_id>482"),
-        lambda text: text.replace("NZD", "kiwis"),
-        lambda text: text.replace("<id>71", "<id>seventy"),
-        lambda text: text.replace("<used_documents>4", "<used_documents>-4"),
-        lambda text: text.replace("2026-01-01T", "last year"),
-        lambda text: text + "<id>72</id>",
-    ],
-)
-def test_an_invalid_period_is_a_malformed_reply(
-    change: Callable[[str], str],
-) -> None:
-    with pytest.raises(PollError, match="malformed"):
-        parse_history(reply(change(ACTIVITY)), Secret(KEY), "481")
+def test_a_period_of_another_group_is_a_failure() -> None:
+    with pytest.raises(PollError, match="malformed: the reply is about another group"):
+        parse_history(reply(ACTIVITY.replace("<group_id>481", "<group_id>482")), Secret(KEY), "481")
+
+
+@pytest.mark.parametrize(("old", "new"), [("<id>71", "<id>x"), ("2026-01-01T", "last year")])
+def test_a_period_whose_id_or_dates_cannot_be_read_is_left_out(old: str, new: str) -> None:
+    assert parse_history(reply(ACTIVITY.replace(old, new)), Secret(KEY), "481") == []
+
+
+def test_a_figure_that_cannot_be_read_costs_no_other_of_the_period() -> None:
+    activity = ACTIVITY.replace("<used_documents>4", "<used_documents>-4")
+    activity = activity.replace("NZD", "kiwis").replace("<price>5.5", "<price>much")
+    [period] = parse_history(reply(activity), Secret(KEY), "481")
+    assert period.plan.resources == {"documents": Figures(10, None, None)}
+    assert (period.plan.price, period.plan.currency) == (None, "")
+
+
+def test_a_group_that_fails_now_is_requested_all_the_same() -> None:
+    def broken(request: Request) -> Reply | None:
+        is_usage = request.path == "/v1/billings/usage" and request.form["group_id"] == "482"
+        return Reply(500) if is_usage else None
+
+    below = Group(482, "Branch", plans=(plan(72, JANUARY, 365),))
+    vendors = Vendors(
+        replace(GROUPS, groups=(Group(481, "Head", KEY, (CURRENT,), (), (below,)),)), broken
+    )
+    first, second = history_of(xtracta_settings(groups=(481, 482)), vendors, MARCH, MARCH)
+    assert "xtracta_documents_allowed{481,71}" in series(first[1].poll_result)
+    assert "xtracta_documents_allowed{482,72}" in series(second[1].poll_result)
+
+
+def test_a_list_of_scopes_that_cannot_be_read_ends_the_backfill_of_a_target() -> None:
+    def broken(request: Request) -> Reply | None:
+        return Reply(500) if request.path == "/v3/workspaces" else None
+
+    with pytest.raises(PollError, match="server_error: list of workspaces: HTTP status 500"):
+        history_of(affinda_settings(workspaces="all"), Vendors(ACCOUNTS, broken), MARCH, MARCH)

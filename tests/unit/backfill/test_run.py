@@ -100,7 +100,8 @@ def test_a_run_after_a_failure_requests_only_what_is_missing(tmp_path: Path) -> 
     refused = {"/v3/workspaces"}
     vendors = Vendors(ACCOUNTS, lambda request: Reply(401) if request.path in refused else None)
     first, second = runs(tmp_path, vendors, lambda: None, refused.clear)
-    assert first == Result(None, {"eu": PollFailure(FailureReason.AUTH, "HTTP status 401")})
+    failed = PollFailure(FailureReason.AUTH, "list of workspaces: HTTP status 401")
+    assert first == Result(None, {"eu": failed})
     assert second == Result(OutputSize(21, 21 * 48), {})
     assert vendors.calls["/v1/billings/history", "481"] == 1
 

@@ -114,7 +114,7 @@ def test_samples_of_a_series_stay_together_in_order_of_time(tmp_path: Path) -> N
         ],
     )
     families = families_of(text)
-    assert len({family.name for family in families}) == len(families) == 9
+    assert len({family.name for family in families}) == len(families) == 13
     counted = {family.name: len(family.samples) for family in families}
     # Two targets, twelve samples a series, and of a threshold four series for each target.
     assert counted["affinda_credits_daily"] == 2 * 12

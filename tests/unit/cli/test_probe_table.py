@@ -13,7 +13,7 @@ from fake_targets import ALLOWANCE, TIMEOUT, allowance, outcome, target
 from exporter.cli.probe import format_metrics, prometheus_text, write_textfile
 from exporter.cli.table import format_table
 from exporter.metrics.catalogue import METRICS
-from exporter.model import Allowance, PollOutcome, PollResult
+from exporter.model import Allowance, FailureReason, PollOutcome, PollResult, ScopeFailure
 from exporter.state.store import TargetSnapshot, TargetState
 
 if TYPE_CHECKING:
@@ -114,3 +114,17 @@ def test_a_textfile_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path)
     with pytest.raises(IsADirectoryError):
         write_textfile(folder, "text")
     assert list(tmp_path.rglob("*")) == [folder]
+
+
+def test_what_could_not_be_read_is_said_below_the_table() -> None:
+    gone = ScopeFailure(
+        "workspace w1", FailureReason.CLIENT_ERROR, "HTTP status 404", "workspace", "w1"
+    )
+    unlimited = allowance({"allowed": None, "available": None, "burn_per_day": None})
+    result = PollResult((), (unlimited,), (), (gone,), ("cannot read price of plan 7",))
+    _, row, *lines = format_table([snapshot("one", outcome(result))], NOW).splitlines()
+    assert row.split()[:7] == ["one", "org", "credits", "-", "-", "credits", "-"]
+    assert lines == [
+        "one: workspace w1: client_error: HTTP status 404",
+        "one: cannot read price of plan 7",
+    ]

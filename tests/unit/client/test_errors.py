@@ -69,8 +69,8 @@ def test_an_invalid_retry_after_is_ignored(value: str) -> None:
 
 @given(st.text(st.characters(max_codepoint=255)))
 def test_any_retry_after_is_a_time_or_ignored(value: str) -> None:
-    asked = parse_retry_after(value, NOW)
-    assert asked is None or asked >= 0
+    seconds = parse_retry_after(value, NOW)
+    assert seconds is None or seconds >= 0
 
 
 @pytest.mark.parametrize(

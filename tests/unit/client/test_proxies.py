@@ -1,4 +1,4 @@
-"""Proxies: used as configured, from the environment only where that is wanted."""
+"""Proxies: used as configured; from the environment only where that is enabled."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def first_lines(there: Peer) -> list[bytes]:
     return [request.split(b"\r\n")[0] for request in there.requests]
 
 
-def test_a_call_goes_through_the_proxy_and_not_to_the_vendor() -> None:
+def test_a_request_goes_through_the_proxy_and_not_to_the_vendor() -> None:
     async def main() -> None:
         async with peer(well_behaved) as proxy:
-            asking = source("http://vendor.example/x", http={"proxy_url": proxy.url})
-            assert credits_today(await polled(asking)) == 9
+            poll_target = source("http://vendor.example/x", http={"proxy_url": proxy.url})
+            assert credits_today(await polled(poll_target)) == 9
         assert first_lines(proxy) == [
             b"GET http://vendor.example/x/v3/usage?organization=oRg1 HTTP/1.1",
             b"GET http://vendor.example/x/v3/organizations HTTP/1.1",
@@ -51,7 +51,7 @@ def test_a_call_goes_through_the_proxy_and_not_to_the_vendor() -> None:
     run(main())
 
 
-def test_a_proxy_is_told_its_user_and_password() -> None:
+def test_a_proxy_receives_its_user_and_password() -> None:
     async def main() -> None:
         async with peer(well_behaved) as proxy:
             url = proxy.url.replace("//", "//user:p%40ss@")
@@ -121,8 +121,8 @@ def test_through_a_tunnel_only_the_vendor_sees_the_key(tmp_path: Path) -> None:
             tunnel(vendor) as (url, seen),
         ):
             http = {"proxy_url": url, "tls_ca_file": str(authority.certificate)}
-            asking = source("https://vendor.example", http=http)
-            assert credits_today(await polled(asking)) == 9
+            poll_target = source("https://vendor.example", http=http)
+            assert credits_today(await polled(poll_target)) == 9
         assert seen[0].startswith(b"CONNECT vendor.example:443 HTTP/1.1\r\n")
         assert KEY.encode() in vendor.requests[0]
         assert KEY.encode() not in b"".join(seen)
@@ -130,7 +130,7 @@ def test_through_a_tunnel_only_the_vendor_sees_the_key(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_proxy_with_tls_is_held_to_the_same_trust(tmp_path: Path) -> None:
+def test_a_proxys_certificate_is_checked_like_the_vendors(tmp_path: Path) -> None:
     authority = Authority.new(tmp_path)
     http: dict[str, object] = {"tls_ca_file": str(authority.certificate)}
 
@@ -244,7 +244,7 @@ def test_no_proxy_excludes_hosts_domains_ports_and_address_ranges(
     ],
     ids=str,
 )
-def test_the_environment_names_a_proxy_only_where_the_configuration_lets_it(
+def test_a_proxy_from_the_environment_is_used_only_where_configured(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], http: object, *, is_direct: bool
 ) -> None:
     async def main() -> None:

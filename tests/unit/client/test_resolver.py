@@ -29,8 +29,8 @@ class Resolver:
         self.calls: list[str] = []
         self.revived = threading.Event()
 
-    def __call__(self, asked: str | bytes, port: int, *more: Any) -> Any:  # noqa: ANN401  getaddrinfo's own
-        host = asked if isinstance(asked, str) else asked.decode()
+    def __call__(self, name: str | bytes, port: int, *more: Any) -> Any:  # noqa: ANN401  getaddrinfo's own
+        host = name if isinstance(name, str) else name.decode()
         self.calls.append(host)
         if host.startswith("dead"):
             self.revived.wait()

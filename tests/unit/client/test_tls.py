@@ -192,7 +192,7 @@ authorityKeyIdentifier = none
 """
 
 
-def test_an_authority_that_is_not_strictly_by_the_standard_is_trusted(tmp_path: Path) -> None:
+def test_an_authority_that_violates_details_of_the_standard_is_trusted(tmp_path: Path) -> None:
     authority = Authority.new(tmp_path)
     (tmp_path / "sloppy.cnf").write_text(SLOPPY_CA)
     arguments = "req -x509 -config sloppy.cnf -key ca.key -out ca.pem -subj /CN=Test -days 30"

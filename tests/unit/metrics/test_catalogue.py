@@ -8,7 +8,14 @@ import pytest
 from fake_targets import POLL_RESULT, TIMEOUT, allowance, outcome, target
 
 from exporter.metrics.catalogue import METRICS, target_samples
-from exporter.model import Anomaly, MetricFamily, PollOutcome, PollResult
+from exporter.model import (
+    Anomaly,
+    FailureReason,
+    MetricFamily,
+    PollOutcome,
+    PollResult,
+    ScopeFailure,
+)
 from exporter.state.store import TargetSnapshot, TargetState
 
 TARGET = target(poll={"interval": "1m", "stale_after": "4m"}, alerts={"warning_ratio": 0.3})
@@ -43,6 +50,10 @@ VALUES = {
     "docusage_allowance_available_ratio acme org credits": 0.3,
     "docusage_allowance_burn_per_day acme org credits": 50,
     "docusage_allowance_exhaustion_timestamp_seconds acme org credits": 1_790_000_000,
+    "docusage_allowance_exhaustion_earliest_timestamp_seconds acme org credits": 1_789_000_000,
+    "docusage_allowance_exhaustion_latest_timestamp_seconds acme org credits": 1_791_000_000,
+    "docusage_allowance_projected_used_ratio acme org credits": 1.25,
+    "docusage_allowance_renews acme org credits": 1,
     "docusage_allowance_end_timestamp_seconds acme org credits": 1_800_000_000,
     "docusage_allowance_threshold_ratio acme org credits warning": 0.3,
     "docusage_allowance_threshold_ratio acme org credits critical": 0.05,
@@ -116,6 +127,9 @@ def test_anomalies_are_counted_by_kind_from_the_first_one_on() -> None:
     [
         ("burn_per_day", "docusage_allowance_burn_per_day"),
         ("exhaustion", "docusage_allowance_exhaustion_timestamp_seconds"),
+        ("exhaustion_earliest", "docusage_allowance_exhaustion_earliest_timestamp_seconds"),
+        ("exhaustion_latest", "docusage_allowance_exhaustion_latest_timestamp_seconds"),
+        ("projected_used", "docusage_allowance_projected_used_ratio"),
         ("end", "docusage_allowance_end_timestamp_seconds"),
     ],
 )
@@ -123,6 +137,31 @@ def test_an_unknown_property_of_an_allowance_is_absent(field: str, metric: str) 
     unknown = allowance({field: None})
     found = exposed(outcome(PollResult(POLL_RESULT.samples, (unknown,))))
     assert found.keys() == exposed(outcome()).keys() - {f"{metric} acme org credits"}
+
+
+def test_an_allowance_that_is_not_known_to_renew_has_no_series_of_it() -> None:
+    found = exposed(outcome(PollResult(POLL_RESULT.samples, (allowance({"renews": False}),))))
+    assert exposed(outcome()).keys() - found.keys() == {
+        "docusage_allowance_renews acme org credits"
+    }
+
+
+def test_an_allowance_without_a_known_share_has_no_ratio() -> None:
+    unlimited = allowance({"allowed": None, "available": None})
+    found = exposed(outcome(PollResult(POLL_RESULT.samples, (unlimited,))))
+    assert exposed(outcome()).keys() - found.keys() == {
+        "docusage_allowance_allowed acme org credits",
+        "docusage_allowance_available_ratio acme org credits",
+        "docusage_allowance_projected_used_ratio acme org credits",
+    }
+
+
+def test_failing_scopes_are_counted_while_there_are_any() -> None:
+    gone = ScopeFailure("group 7", FailureReason.TIMEOUT, "slow", "group_id", "7")
+    found = exposed(outcome(PollResult((), scope_failures=(gone, gone._replace(value="8")))))
+    assert found["docusage_target_scopes_failing acme"] == 2
+    assert found["docusage_target_up acme"] == 1
+    assert not [name for name in exposed(outcome()) if "scopes_failing" in name]
 
 
 def by_name(metric: MetricFamily) -> str:

@@ -53,6 +53,10 @@ ALLOWANCES = st.builds(
     available=st.integers(0, 2**53),
     burn_per_day=st.none() | st.floats(0, 1e12),
     exhaustion=st.none() | st.floats(0, 1e12),
+    exhaustion_earliest=st.none() | st.floats(0, 1e12),
+    exhaustion_latest=st.none() | st.floats(0, 1e12),
+    projected_used=st.none() | st.floats(0, 1e12),
+    renews=st.booleans(),
     end=st.none() | st.floats(0, 1e12),
 )
 RESULTS = st.builds(

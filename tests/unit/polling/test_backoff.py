@@ -8,7 +8,7 @@ from scripted_poller import UNAUTHORIZED, UNAVAILABLE, poll_times
 
 from exporter.config.models import PollSettings
 from exporter.config.types import Duration
-from exporter.model import FailureReason, PollError, PollFailure
+from exporter.model import FailureReason, PollError, PollFailure, PollResult, ScopeFailure
 from exporter.polling.backoff import next_delay
 
 MINUTELY = PollSettings(interval=Duration(60))
@@ -91,3 +91,16 @@ def test_retry_after_is_followed_up_to_an_hour_and_never_shortens_the_back_off(
     usual = next_delay(PollFailure(reason, ""), failures, 1, poll, lambda: 0.5)
     delay = next_delay(PollFailure(reason, "", retry_after), failures, 1, poll, lambda: 0.5)
     assert delay == max(usual, min(retry_after, 3600))
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "delay"), [(30, 60), (120, 120), (10**6, 3600), (None, 60)]
+)
+def test_a_scope_that_asks_to_wait_delays_the_next_poll(
+    retry_after: float | None, delay: float
+) -> None:
+    failure = ScopeFailure(
+        "group 7", FailureReason.RATE_LIMITED, "HTTP status 429", "group_id", "7", retry_after
+    )
+    result = PollResult((), scope_failures=(failure,))
+    assert next_delay(result, 0, 0, MINUTELY, lambda: 0.5) == delay

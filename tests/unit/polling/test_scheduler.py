@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,14 @@ from scripted_poller import (
 )
 from virtual_time import elapsed, in_virtual_time
 
-from exporter.model import FailureReason, PollError, PollFailure, PollOutcome, PollResult
+from exporter.model import (
+    FailureReason,
+    PollError,
+    PollFailure,
+    PollOutcome,
+    PollResult,
+    ScopeFailure,
+)
 from exporter.polling.clock import ElapsedClock
 from exporter.polling.scheduler import ScheduleState
 from exporter.vendors.common.concurrency import gather_or_fail
@@ -191,8 +199,8 @@ def poll_times_around(change: float) -> list[float]:
     return poller.started
 
 
-def test_an_overdue_poll_starts_within_30_seconds_after_suspend() -> None:
-    assert poll_times_around(3600) == [0, 90, 690]
+def test_an_overdue_poll_starts_within_a_minute_after_suspend() -> None:
+    assert poll_times_around(3600) == [0, 120, 720]
 
 
 def test_time_in_suspend_counts_towards_the_next_poll() -> None:
@@ -422,3 +430,26 @@ def test_each_change_of_state_is_logged_once_and_each_poll_at_debug(
         "auth",
         "HTTP status 401",
     ]
+
+
+def test_what_a_successful_poll_cannot_read_is_logged_when_it_changes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failure = ScopeFailure("group 7", FailureReason.TIMEOUT, "slow", "group_id", "7")
+    incomplete = replace(POLL_RESULT, scope_failures=(failure,), notes=("cannot read price",))
+    steps = (POLL_RESULT, incomplete, incomplete, POLL_RESULT, incomplete)
+    each = poll_target(target(poll=poll_settings()), ScriptedPoller(*steps))
+    in_virtual_time(run_scheduler(290, each))
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.getMessage() for record in warnings] == [
+        "parts of the target cannot be read",
+        "data is incomplete",
+    ] * 2
+    fields = vars(warnings[0])
+    assert [fields[name] for name in ("scope", "reason", "detail", "scopes_failing")] == [
+        "group 7",
+        "timeout",
+        "slow",
+        "1",
+    ]
+    assert vars(warnings[1])["detail"] == "cannot read price"

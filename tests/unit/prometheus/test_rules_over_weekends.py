@@ -8,12 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import previous_forecast
 import pytest
 import yaml
 from programs import program
 
 from exporter.demo.accounts import business_hours, weekday_usage
-from exporter.forecast import HISTORY, run_out_by_mean, run_out_by_weekdays
+from exporter.forecast import forecast, history_of_total
+from exporter.model import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,12 +82,13 @@ class Plan:
         end, left = seconds(first + 30 * ONE_DAY), self._allowed(first) - used
         if left <= 0:
             return Figures(None, end)
-        if self._by_weekdays:
-            history = [self._of_day(today - day * ONE_DAY) for day in range(HISTORY, 0, -1)]
-            return Figures(run_out_by_weekdays(history, seconds(today), used_today, left), end)
         now = seconds(today) + moment.hour * 3600
-        burn = used / max(1.0, (now - seconds(first)) / ONE_DAY.total_seconds())
-        return Figures(run_out_by_mean(burn, now, left), end)
+        plan = Allowance("", "", used + left, used, left, "", start=seconds(first))
+        if self._by_weekdays:
+            history = [self._of_day(today - day * ONE_DAY) for day in range(28, 0, -1)]
+            days = previous_forecast.exhaustion_in_days(history, used_today, left)
+            return Figures(None if days is None else seconds(today) + days * 86_400, end)
+        return Figures(forecast(history_of_total(plan, now, ()), plan).exhaustion, end)
 
 
 def plans() -> Iterator[Plan]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,11 +21,16 @@ def poll_result(used: int, available: int = 1000, **more: object) -> PollResult:
     return PollResult((), (plan,))
 
 
+def updated(usage: UsageByAllowance, result: PollResult, now: float) -> UsageByAllowance:
+    """After a poll that has read everything."""
+    return update_usage(usage, result, result, now)
+
+
 def usage_after(*polls: tuple[float, int]) -> UsageHistory:
     """The usage after polls at these times with these totals."""
     usage: UsageByAllowance = {}
     for time, used in polls:
-        usage = update_usage(usage, poll_result(used, cumulative_only=True), time)
+        usage = updated(usage, poll_result(used, cumulative_only=True), time)
     return usage[KEY]
 
 
@@ -65,12 +72,20 @@ def test_a_wall_clock_set_back_a_little_changes_no_day() -> None:
 
 
 def test_an_allowance_that_disappears_is_dropped() -> None:
-    usage = update_usage({}, poll_result(5, cumulative_only=True), MONDAY)
-    assert update_usage(usage, PollResult(()), MONDAY + HOUR) == {}
+    usage = updated({}, poll_result(5, cumulative_only=True), MONDAY)
+    assert updated(usage, PollResult(()), MONDAY + HOUR) == {}
+
+
+def test_an_allowance_whose_total_is_unknown_keeps_its_days() -> None:
+    result = poll_result(5, cumulative_only=True)
+    seen = updated({}, result, MONDAY)
+    unknown = PollResult((), (replace(result.allowances[0], used=None),))
+    assert updated(seen, unknown, MONDAY + HOUR) == seen
+    assert update_usage(seen, PollResult(()), result, MONDAY + HOUR) == seen
 
 
 def test_an_allowance_with_usage_by_day_from_its_vendor_is_not_tracked() -> None:
-    assert update_usage({}, poll_result(5), MONDAY) == {}
+    assert updated({}, poll_result(5), MONDAY) == {}
 
 
 def weekdays_only(days: int) -> list[tuple[float, int]]:
@@ -82,30 +97,49 @@ def weekdays_only(days: int) -> list[tuple[float, int]]:
     return polls
 
 
+def forecast_after(days: int, available: int, **more: object) -> Allowance:
+    """Of an allowance that was observed from its first use on."""
+    polls = weekdays_only(days)
+    result = poll_result(polls[-1][1], available, **more)
+    return with_exhaustion(result, {KEY: usage_after(*polls)}).allowances[0]
+
+
 def test_with_four_complete_weeks_the_forecast_is_by_weekday() -> None:
-    polls = weekdays_only(28)
-    use = usage_after(*polls)
     # On a Monday, with the use of six working days left: until the next Monday is over.
-    forecast = with_exhaustion(poll_result(560, 120, exhaustion=1.0), {KEY: use})
-    assert forecast.allowances[0].exhaustion == MONDAY + 28 * DAY + 8 * DAY
+    found = forecast_after(28, 120, exhaustion=1.0, end=MONDAY + 35 * DAY)
+    assert found.exhaustion == pytest.approx(MONDAY + 36 * DAY)
+    assert found.burn_per_day == pytest.approx(100 / 7)
+    assert found.projected_used == pytest.approx(400 + 100)
+    # No week was ever misjudged: 0.2 of a mean day, which is 1 / 7 of a Monday.
+    assert found.exhaustion_earliest == pytest.approx(MONDAY + (36 - 1 / 7) * DAY)
+    assert found.exhaustion_latest == pytest.approx(MONDAY + (36 + 1 / 7) * DAY)
 
 
-def test_with_less_than_four_complete_weeks_the_forecast_is_unchanged() -> None:
-    use = usage_after(*weekdays_only(27))
-    known = poll_result(540, 120, exhaustion=1.0)
+def test_with_one_complete_week_the_forecast_is_nearly_by_weekday() -> None:
+    # On a Monday, with the use of two working days left. Each is expected to use a little less
+    # than 20, and each day of the weekend a little more than 0.
+    found = forecast_after(7, 40, exhaustion=1.0)
+    assert found.exhaustion is not None
+    assert MONDAY + 9 * DAY < found.exhaustion < MONDAY + 9.2 * DAY
+
+
+def test_with_less_than_a_complete_week_the_forecast_is_unchanged() -> None:
+    use = usage_after(*weekdays_only(6))
+    known = poll_result(100, 120, exhaustion=1.0)
     assert with_exhaustion(known, {KEY: use}) is known
 
 
-def test_after_four_weeks_without_usage_there_is_no_exhaustion() -> None:
+def test_after_weeks_without_usage_there_is_no_exhaustion() -> None:
     use = usage_after(*((MONDAY + day * DAY, 7) for day in range(30)))
     assert (
         with_exhaustion(poll_result(7, exhaustion=1.0), {KEY: use}).allowances[0].exhaustion is None
     )
 
 
-def test_the_exhaustion_of_a_used_up_allowance_is_unchanged() -> None:
-    known = poll_result(560, 0, exhaustion=1.0)
-    assert with_exhaustion(known, {KEY: usage_after(*weekdays_only(28))}) is known
+def test_a_used_up_allowance_is_exhausted_since_the_day_of_its_last_use() -> None:
+    # Observed from the Sunday on; Friday of the fourth week used the last 20 of 400.
+    found = forecast_after(28, 0, exhaustion=1.0, start=MONDAY - DAY)
+    assert found.exhaustion == MONDAY + 25 * DAY
 
 
 @pytest.mark.parametrize(
@@ -114,7 +148,7 @@ def test_the_exhaustion_of_a_used_up_allowance_is_unchanged() -> None:
 def test_an_expired_plan_has_no_new_forecast(end: float, out: float | None) -> None:
     use = usage_after(*weekdays_only(28))
     forecast = with_exhaustion(poll_result(560, 120, end=use.at + end), {KEY: use})
-    assert forecast.allowances[0].exhaustion == out
+    assert forecast.allowances[0].exhaustion == (out and pytest.approx(out))
 
 
 def test_the_target_state_tracks_usage_from_poll_to_poll() -> None:
@@ -125,7 +159,7 @@ def test_the_target_state_tracks_usage_from_poll_to_poll() -> None:
         )
         state = state.after(outcome, stale_at=0.0)
     assert state.result is not None
-    assert state.result.allowances[0].exhaustion == MONDAY + 36 * DAY
+    assert state.result.allowances[0].exhaustion == pytest.approx(MONDAY + 36 * DAY)
     assert state.last_poll is not None
     assert state.last_poll.result is state.result
 
@@ -145,10 +179,10 @@ def test_days_are_consecutive_and_add_up_to_the_usage_since_the_first(
         starts_over = gap > DAY or not usage
         now, used = now + gap, used + more
         expected, began = (0, now) if starts_over else (expected + more, began)
-        usage = update_usage(usage, poll_result(used, cumulative_only=True), now)
+        usage = updated(usage, poll_result(used, cumulative_only=True), now)
         use = usage[KEY]
         assert use.at == now
-        assert len(use.days) == min(30, now // DAY - began // DAY + 1)
+        assert len(use.days) == min(58, now // DAY - began // DAY + 1)
         assert all(day >= 0 for day in use.days)
         assert sum(use.days) <= expected
-        assert len(use.days) == 30 or sum(use.days) == expected
+        assert len(use.days) == 58 or sum(use.days) == expected

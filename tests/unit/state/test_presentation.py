@@ -7,9 +7,12 @@ import json
 import pytest
 from fake_targets import TIMEOUT, allowance, outcome, target
 
-from exporter.model import PollOutcome, PollResult
+from exporter.config.models import Alerts
+from exporter.model import FailureReason, PollOutcome, PollResult, ScopeFailure
 from exporter.state.presentation import (
+    format_account,
     format_allowance,
+    format_allowance_name,
     format_date,
     format_end,
     format_exhaustion,
@@ -19,6 +22,7 @@ from exporter.state.presentation import (
     format_state,
     is_used_up,
     runs_out_early,
+    severity,
     to_json,
 )
 from exporter.state.store import TargetSnapshot, TargetState
@@ -44,6 +48,48 @@ def test_the_text_of_a_state_names_reason_and_detail() -> None:
 def test_the_text_of_an_allowance_says_how_much_is_left() -> None:
     large = allowance({"available": 12_345, "allowed": 50_000})
     assert format_allowance(large) == "12,345 of 50,000 credits"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"allowed": None, "available": None}, "credits: 700 used"),
+        ({"allowed": 0, "available": 0}, "credits: 700 used, 0 left, 0 allowed"),
+        ({"used": None, "available": None}, "credits: 1,000 allowed"),
+        ({"allowed": None}, "credits: 700 used, 300 left"),
+        ({"allowed": None, "used": None, "available": None}, "credits: unknown"),
+    ],
+)
+def test_of_an_allowance_without_a_share_the_known_figures_are_shown(
+    fields: dict[str, object], text: str
+) -> None:
+    assert format_allowance(allowance(fields)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier", "text"),
+    [
+        ("", "71", "71"),
+        ("Yearly", "71", "Yearly (71)"),
+        ("monthly credits", "credits", "monthly credits"),
+        ("Plan A", "", "Plan A"),
+    ],
+)
+def test_an_allowance_is_shown_with_its_name_and_identifier(
+    name: str, identifier: str, text: str
+) -> None:
+    shown = allowance({"allowance": identifier, "allowance_name": name})
+    assert format_allowance_name(shown) == text
+    assert format_account(allowance({"account": identifier, "account_name": name})) == text
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [(300, "fine"), (299, "warning"), (50, "warning"), (49, "critical"), (None, "fine")],
+)
+def test_the_severity_is_by_the_alert_thresholds(available: float | None, expected: str) -> None:
+    alerts = Alerts(warning_ratio=0.3, critical_ratio=0.05)
+    assert severity(allowance({"available": available}), alerts) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,6 +235,8 @@ UNKNOWN = {
     "next_poll": None,
     "poll_duration_seconds": None,
     "last_error": None,
+    "scope_failures": [],
+    "notes": [],
     "allowances": [],
 }
 KNOWN = UNKNOWN | {
@@ -210,6 +258,11 @@ KNOWN = UNKNOWN | {
             "available_ratio": 0.3,
             "burn_per_day": 50,
             "exhaustion": 1_790_000_000,
+            "exhaustion_earliest": 1_789_000_000,
+            "exhaustion_latest": 1_791_000_000,
+            "projected_used": 1250,
+            "projected_used_ratio": 1.25,
+            "renews": True,
             "start": None,
             "end": 1_800_000_000,
         }
@@ -240,3 +293,21 @@ def test_a_target_is_converted_to_json(
     current: TargetSnapshot, expected: dict[str, object]
 ) -> None:
     assert json.loads(json.dumps(to_json(current))) == expected
+
+
+def test_parts_that_cannot_be_read_and_notes_are_in_the_json() -> None:
+    gone = ScopeFailure(
+        "workspace w1", FailureReason.CLIENT_ERROR, "HTTP status 404", "workspace", "w1"
+    )
+    result = PollResult((), scope_failures=(gone,), notes=("cannot read price of plan 7",))
+    found = to_json(snapshot(outcome(result)))
+    assert json.loads(json.dumps(found["scope_failures"])) == [
+        {
+            "scope": "workspace w1",
+            "reason": "client_error",
+            "detail": "HTTP status 404",
+            "last_success": None,
+        }
+    ]
+    assert found["notes"] == ["cannot read price of plan 7"]
+    assert found["up"] is True

@@ -16,7 +16,7 @@ RESULTS = st.builds(
     st.just(POLL_RESULT.samples),
     anomalies=st.lists(st.sampled_from(Anomaly)).map(tuple),
 )
-FAILURES = st.builds(PollFailure, st.sampled_from(FailureReason), st.just("words"))
+FAILURES = st.builds(PollFailure, st.sampled_from(FailureReason), st.just("detail"))
 OUTCOMES = st.builds(
     PollOutcome,
     RESULTS | FAILURES,

@@ -5,6 +5,7 @@ Most days use a power of two, so that a sum tells which days it holds.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -155,7 +156,7 @@ def test_every_scope_has_the_organizations_current_day() -> None:
     assert of_scope == {"affinda_workspace_credits_previous_day{oRg1,wS1}": 3}
 
 
-def test_a_part_that_exceeds_the_whole_on_complete_days_is_odd() -> None:
+def test_a_part_that_exceeds_the_whole_on_complete_days_is_an_anomaly() -> None:
     today, yesterday = date(2026, 5, 17), date(2026, 5, 16)
     whole = usage({today: 1, yesterday: 5}, today)
     for part, anomalies in (
@@ -167,16 +168,16 @@ def test_a_part_that_exceeds_the_whole_on_complete_days_is_odd() -> None:
         assert found.anomalies == anomalies
 
 
-def test_what_was_odd_about_each_reply_is_kept() -> None:
-    odd = Usage(date(2026, 5, 17), (0,), (Anomaly.UNKNOWN_FIELD,))
-    found = poll_result(affinda_settings(), {ORGANIZATION: odd, WORKSPACE: odd}, {})
+def test_the_anomalies_of_all_replies_are_counted() -> None:
+    anomalies = Usage(date(2026, 5, 17), (0,), (Anomaly.UNKNOWN_FIELD,))
+    found = poll_result(affinda_settings(), {ORGANIZATION: anomalies, WORKSPACE: anomalies}, {})
     assert found.anomalies == (Anomaly.UNKNOWN_FIELD, Anomaly.UNKNOWN_FIELD)
 
 
 def allowance(
-    bought: dict[str, object], days: dict[date, int], end: date, start: date | None = None
+    purchased: dict[str, object], days: dict[date, int], end: date, start: date | None = None
 ) -> Allowance | None:
-    settings = affinda_settings(allowance=bought)
+    settings = affinda_settings(allowance=purchased)
     found = poll_result(settings, {ORGANIZATION: usage(days, end, start)}, {})
     return found.allowances[0] if found.allowances else None
 
@@ -185,13 +186,22 @@ def unix(year: int, month: int, day: int) -> float:
     return datetime(year, month, day, tzinfo=UTC).timestamp()
 
 
+def rounded(left: Allowance) -> Allowance:
+    """With the estimates rounded, as they come from sums of fractions."""
+    names = ("burn_per_day", "exhaustion", "exhaustion_earliest", "exhaustion_latest")
+    found = {name: round(getattr(left, name), 3) for name in (*names, "projected_used")}
+    return replace(left, **found)
+
+
 MONTHLY: dict[str, object] = {"credits": 100, "period": "month"}
 EVERY_DAY = dict.fromkeys(dates(date(2025, 5, 1), date(2026, 12, 31)), 2)
 
 
 def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
     # 2 a day since the 1st of May: 34; the remaining 66 last 33 days after the 17th
-    assert allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17)) == Allowance(
+    left = allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17))
+    assert left is not None
+    assert rounded(left) == Allowance(
         account="oRg1",
         allowance="credits",
         allowance_name="monthly credits",
@@ -201,15 +211,19 @@ def test_of_a_monthly_allowance_this_months_use_is_gone() -> None:
         available=66,
         burn_per_day=2.0,
         exhaustion=unix(2026, 6, 20),
+        exhaustion_earliest=unix(2026, 6, 20) - 0.2 * 86_400,  # steady, but not over a day's hours
+        exhaustion_latest=unix(2026, 6, 20) + 0.2 * 86_400,
+        projected_used=62,
+        renews=True,
         start=unix(2026, 5, 1),
         end=unix(2026, 6, 1),
     )
 
 
 def test_its_figures_are_metrics_and_so_is_the_price() -> None:
-    bought = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
+    purchased = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
     days = {ORGANIZATION: usage(EVERY_DAY, date(2026, 5, 17))}
-    found = series(poll_result(affinda_settings(allowance=bought), days, {}))
+    found = series(poll_result(affinda_settings(allowance=purchased), days, {}))
     expected = {
         "affinda_credits_allowed{oRg1}": 100,
         "affinda_credits_used{oRg1}": 34,
@@ -224,39 +238,127 @@ def test_its_figures_are_metrics_and_so_is_the_price() -> None:
 def test_a_new_period_is_full_and_forecast_from_the_last_one() -> None:
     left = allowance(MONTHLY, EVERY_DAY, date(2026, 6, 1))
     assert left is not None
-    assert (left.used, left.available, left.burn_per_day) == (2, 98, 2.0)
-    assert left.exhaustion == unix(2026, 7, 21)  # today's 2 are used, 98 more last 49 days
+    assert (left.used, left.available, rounded(left).burn_per_day) == (2, 98, 2.0)
+    assert rounded(left).exhaustion == unix(2026, 7, 21)  # today's 2 are used, 98 more last 49 days
 
 
-def test_an_exhausted_allowance_ran_out_on_the_day_that_used_the_last_credit() -> None:
+def test_an_exhausted_allowance_has_the_day_that_used_the_last_credit() -> None:
     left = allowance({"credits": 20, "period": "month"}, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.available, left.ratio) == (34, 0, 0.0)
     assert left.exhaustion == unix(2026, 5, 10)
 
 
-def test_an_allowance_of_zero_has_nothing_left_from_its_start() -> None:
+def test_an_allowance_of_0_credits_has_no_ratio_and_is_not_exhausted() -> None:
     left = allowance({"credits": 0, "period": "month"}, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
-    assert (left.available, left.ratio, left.exhaustion) == (0, 0.0, unix(2026, 5, 1))
+    assert (left.allowed, left.used, left.available) == (0, 34, 0)
+    assert (left.ratio, left.exhaustion) == (None, None)
 
 
-def test_what_nobody_uses_has_no_date_of_running_out() -> None:
-    for credits_ in (0, 100):
-        left = allowance({"credits": credits_, "period": "month"}, {}, date(2026, 5, 17))
-        assert left is not None
-        assert (left.burn_per_day, left.exhaustion) == (0.0, None)
+def test_what_nobody_uses_is_never_exhausted() -> None:
+    left = allowance({"credits": 100, "period": "month"}, {}, date(2026, 5, 17))
+    assert left is not None
+    assert (left.burn_per_day, left.exhaustion, left.projected_used) == (0.0, None, 0)
+
+
+def test_an_allowance_that_is_no_longer_used_is_never_exhausted() -> None:
+    left = allowance(MONTHLY, {date(2026, 1, 5): 10}, date(2026, 5, 17))
+    assert left is not None
+    assert (left.burn_per_day, left.exhaustion, left.projected_used) == (0.0, None, 0)
+
+
+def unknown(day: date, unreadable: tuple[str, ...] = ()) -> Usage:
+    """2 credits on every day until 17 May, with one day unknown."""
+    whole = usage(EVERY_DAY, date(2026, 5, 17))
+    counts = list(whole.counts)
+    counts[(day - whole.start).days] = None
+    return replace(whole, counts=tuple(counts), unreadable=unreadable)
+
+
+@pytest.mark.parametrize(
+    ("day", "absent"),
+    [
+        (
+            date(2026, 5, 17),
+            "daily last_7_days last_30_days last_365_days month_to_date year_to_date",
+        ),
+        (date(2026, 5, 1), "last_30_days last_365_days month_to_date year_to_date"),
+        (date(2026, 1, 1), "last_365_days year_to_date"),
+        (date(2025, 6, 1), "last_365_days"),
+    ],
+)
+def test_an_unknown_day_costs_the_windows_that_hold_it(day: date, absent: str) -> None:
+    whole = series(poll_result(affinda_settings(), {ORGANIZATION: unknown(date(2025, 5, 17))}, {}))
+    found = series(poll_result(affinda_settings(), {ORGANIZATION: unknown(day)}, {}))
+    lost = {f"affinda_credits_{window}{{oRg1}}" for window in absent.split()}
+    assert found == {name: value for name, value in whole.items() if name not in lost}
+
+
+def test_an_unknown_day_of_the_period_costs_what_is_left_and_nothing_else() -> None:
+    days = {ORGANIZATION: unknown(date(2026, 5, 1))}
+    purchased = MONTHLY | {"price_per_credit": 0.25, "currency": "EUR"}
+    found = poll_result(affinda_settings(allowance=purchased), days, {})
+    (left,) = found.allowances
+    assert (left.allowed, left.used, left.available, left.exhaustion) == (100, None, None, None)
+    assert (left.start, left.end) == (unix(2026, 5, 1), unix(2026, 6, 1))
+    samples = {name: value for name, value in series(found).items() if "credit_" in name}
+    assert samples == {"affinda_credit_price{oRg1,EUR}": 0.25}
+    assert series(found)["affinda_credits_allowed{oRg1}"] == 100
+    assert "affinda_credits_used{oRg1}" not in series(found)
+
+
+@pytest.mark.parametrize(
+    ("day", "burn_per_day"),
+    [(date(2026, 4, 30), None), (date(2026, 4, 19), None), (date(2026, 4, 18), 2.0)],
+)
+def test_an_unknown_day_of_the_last_four_weeks_costs_the_forecast_alone(
+    day: date, burn_per_day: float | None
+) -> None:
+    days = {ORGANIZATION: unknown(day)}
+    (left,) = poll_result(affinda_settings(allowance=MONTHLY), days, {}).allowances
+    assert (left.used, left.available, left.ratio) == (34, 66, 0.66)
+    assert left.burn_per_day == (burn_per_day and pytest.approx(burn_per_day))
+    assert (left.exhaustion is None) == (burn_per_day is None)
+
+
+def test_fields_that_cannot_be_read_are_named_with_their_scope() -> None:
+    fields = tuple(f"count of 2026-05-0{day}" for day in range(1, 6))
+    found = poll_result(
+        affinda_settings(),
+        {ORGANIZATION: unknown(date(2026, 5, 1)), WORKSPACE: unknown(date(2026, 5, 1), fields)},
+        {},
+    )
+    (note,) = found.notes
+    assert note == (
+        "workspace wS1: cannot read count of 2026-05-01, count of 2026-05-02, "
+        "count of 2026-05-03 and 2 more"
+    )
+
+
+def test_why_a_configured_allowance_is_absent_is_a_note() -> None:
+    today = date(2026, 5, 17)
+    later = "the allowance starts on 2026-05-18: it is not exposed before"
+    earlier = (
+        "the allowance began on 2025-05-16, before the reply's first day (2025-05-17): "
+        "what is left is unknown"
+    )
+    for starts, note in (("2026-05-18", later), ("2025-05-16", earlier)):
+        purchased = {"credits": 100, "period": "prepaid", "starts": starts}
+        days = {ORGANIZATION: usage(EVERY_DAY, today)}
+        found = poll_result(affinda_settings(allowance=purchased), days, {})
+        assert (found.allowances, found.notes) == ((), (note,))
 
 
 def test_a_refund_gives_credits_back_and_never_more_than_a_full_ratio() -> None:
     left = allowance(MONTHLY, {date(2026, 5, 4): 30, date(2026, 5, 16): -50}, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.available, left.ratio) == (-20, 120, 1.0)
-    assert left.burn_per_day == 0.0
+    assert left.burn_per_day == 0.0  # the refund takes back all that was used
 
 
 @pytest.mark.parametrize(
-    ("bought", "used", "end"),
+    ("purchased", "used", "end"),
     [
         ({"period": "month", "starts": "2026-01-15"}, 6, unix(2026, 6, 15)),
         ({"period": "quarter"}, 94, unix(2026, 7, 1)),
@@ -273,45 +375,68 @@ def test_a_refund_gives_credits_back_and_never_more_than_a_full_ratio() -> None:
     ids=str,
 )
 def test_each_period_counts_from_its_own_first_day(
-    bought: dict[str, object], used: int, end: float | None
+    purchased: dict[str, object], used: int, end: float | None
 ) -> None:
-    left = allowance({"credits": 1000} | bought, EVERY_DAY, date(2026, 5, 17))
+    left = allowance({"credits": 1000} | purchased, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.end) == (used, end)
 
 
-def test_a_prepayment_that_is_over_keeps_its_figures_and_runs_out_no_more() -> None:
-    bought = {"credits": 100, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
-    left = allowance(bought, EVERY_DAY, date(2026, 5, 17))
+def test_a_prepayment_that_is_over_keeps_its_figures_and_is_never_exhausted() -> None:
+    purchased = {"credits": 100, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
+    left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert (left.used, left.available, left.exhaustion) == (20, 80, None)
     assert left.end == unix(2026, 5, 11)
 
 
-def test_a_prepayment_that_was_exhausted_before_its_end_says_when() -> None:
-    bought = {"credits": 10, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
-    left = allowance(bought, EVERY_DAY, date(2026, 5, 17))
+def test_a_prepayment_that_was_exhausted_before_its_end_has_the_day() -> None:
+    purchased = {"credits": 10, "period": "prepaid", "starts": "2026-05-01", "ends": "2026-05-10"}
+    left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
     assert left is not None
     assert left.exhaustion == unix(2026, 5, 5)
 
 
 def test_before_a_prepayment_starts_there_is_no_allowance() -> None:
-    bought = {"credits": 100, "period": "prepaid", "starts": "2026-05-18"}
-    assert allowance(bought, EVERY_DAY, date(2026, 5, 17)) is None
+    purchased = {"credits": 100, "period": "prepaid", "starts": "2026-05-18"}
+    assert allowance(purchased, EVERY_DAY, date(2026, 5, 17)) is None
 
 
 def test_an_allowance_whose_start_the_reply_does_not_cover_is_absent() -> None:
-    bought = {"credits": 100, "period": "prepaid", "starts": "2025-05-16"}
-    assert allowance(bought, EVERY_DAY, date(2026, 5, 17)) is None
-    left = allowance(bought, EVERY_DAY, date(2026, 5, 17), date(2025, 5, 16))
+    purchased = {"credits": 100, "period": "prepaid", "starts": "2025-05-16"}
+    assert allowance(purchased, EVERY_DAY, date(2026, 5, 17)) is None
+    left = allowance(purchased, EVERY_DAY, date(2026, 5, 17), date(2025, 5, 16))
     assert left is not None
     assert left.used == 2 * 367
 
 
-def test_without_four_weeks_of_figures_there_is_an_allowance_but_no_forecast() -> None:
+def test_the_first_weeks_of_figures_have_a_forecast_as_well() -> None:
     left = allowance(MONTHLY, EVERY_DAY, date(2026, 5, 17), date(2026, 5, 1))
     assert left is not None
-    assert (left.used, left.burn_per_day, left.exhaustion) == (34, None, None)
+    left = rounded(left)
+    assert (left.used, left.burn_per_day, left.exhaustion) == (34, 2.0, unix(2026, 6, 20))
+
+
+def test_every_allowance_but_a_prepaid_one_renews() -> None:
+    renews = {}
+    for period in ("month", "quarter", "year", "prepaid"):
+        purchased = MONTHLY | {"period": period, "starts": "2026-05-17"}
+        left = allowance(purchased, EVERY_DAY, date(2026, 5, 17))
+        renews[period] = left is not None and left.renews
+    assert renews == {"month": True, "quarter": True, "year": True, "prepaid": False}
+
+
+def test_days_before_the_last_year_do_not_change_the_forecast() -> None:
+    days = dict.fromkeys(dates(date(2025, 1, 1), date(2025, 5, 15)), 1000) | EVERY_DAY
+    purchased = {"credits": 10**6, "period": "prepaid", "starts": "2025-01-01"}
+    first, today = date(2025, 1, 1), date(2026, 5, 17)
+    left = allowance(
+        purchased, days | dict.fromkeys(dates(first, date(2025, 5, 15)), 1000), today, first
+    )
+    plain = allowance(purchased | {"starts": "2025-05-16"}, EVERY_DAY, today, date(2025, 5, 16))
+    assert left is not None
+    assert plain is not None
+    assert left.burn_per_day == plain.burn_per_day
 
 
 def test_the_catalogue_names_no_metric_twice() -> None:

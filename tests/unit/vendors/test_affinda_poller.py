@@ -13,7 +13,7 @@ from vendor_calls import KEY, affinda_settings, directly, poll, run, series
 
 from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace
 from exporter.demo.vendors import Reply, Vendors
-from exporter.model import Anomaly, FailureReason, PollError
+from exporter.model import Anomaly, FailureReason, PollError, ScopeFailure
 from exporter.vendors.affinda import create_poller
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ USAGE = "/v3/usage"
 
 
 class Clock:
-    """Monotonic seconds that pass when told."""
+    """A monotonic clock that tests set."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -52,7 +52,7 @@ def vendors(organization: Organization = ACME) -> Vendors:
     return Vendors(Accounts((organization,), now=lambda: TODAY))
 
 
-def asked(server: Vendors, path: str) -> list[dict[str, str]]:
+def requests_to(server: Vendors, path: str) -> list[dict[str, str]]:
     """The queries made to a path, without the organization's."""
     queries = [dict(request.query) for request in server.log if request.path == path]
     return [{name: query[name] for name in query if name != "organization"} for query in queries]
@@ -71,8 +71,8 @@ def daily(found: dict[str, float], axis: str) -> dict[str, float]:
 def test_one_request_serves_the_organization_and_one_its_name() -> None:
     server = vendors()
     found = series(poll(create_poller(affinda_settings()), server))
-    assert asked(server, USAGE) == [{}]
-    assert asked(server, "/v3/organizations") == [{}]
+    assert requests_to(server, USAGE) == [{}]
+    assert requests_to(server, "/v3/organizations") == [{}]
     assert len(server.log) == 2
     assert found["affinda_credits_daily{oRg1}"] == 9
     assert found["affinda_organization_info{oRg1,Acme}"] == 1
@@ -82,7 +82,7 @@ def test_each_scope_is_a_request_for_the_organizations_day() -> None:
     server = vendors()
     settings = affinda_settings(workspaces=("wS2", "wS1"), document_types=("dT1",))
     found = series(poll(create_poller(settings), server))
-    assert asked(server, USAGE) == [
+    assert requests_to(server, USAGE) == [
         {},
         {"workspace": "wS2", "end": "2026-05-17"},
         {"workspace": "wS1", "end": "2026-05-17"},
@@ -123,36 +123,73 @@ def test_new_scopes_appear_and_removed_ones_disappear() -> None:
     assert daily(found, "document_type") == {}
 
 
-def test_a_scope_that_is_gone_fails_one_poll_which_says_so_and_the_next_finds_out() -> None:
-    server = vendors()
-    fetch = create_poller(affinda_settings(workspaces="all"), Clock())
+def test_a_scope_that_is_gone_costs_only_itself_and_the_list_is_read_soon() -> None:
+    server, clock = vendors(), Clock()
+    settings = affinda_settings(workspaces="all", discovery={"interval": "24h"})
+    fetch = create_poller(settings, clock)
     poll(fetch, server)
     server.accounts = replace(
         server.accounts, organizations=(replace(ACME, workspaces=(CLAIMS,)),), now=lambda: TODAY
     )
-    with pytest.raises(PollError) as caught:
-        poll(fetch, server)
-    assert caught.value.failure == (
+    found = poll(fetch, server)
+    assert series(found)["affinda_credits_daily{oRg1}"] == 9
+    assert daily(series(found), "workspace") == {"wS1": 3}
+    gone = ScopeFailure(
+        "workspace wS2",
         FailureReason.CLIENT_ERROR,
-        "workspace wS2: HTTP status 404: Not found.",
-        None,
+        "HTTP status 404: Not found.",
+        "workspace",
+        "wS2",
     )
-    assert daily(series(poll(fetch, server)), "workspace") == {"wS1": 3}
+    assert found.scope_failures == (gone,)
+    clock.seconds = 3599.0
+    assert poll(fetch, server).scope_failures == (gone,)
+    assert server.calls[WORKSPACES, "oRg1"] == 1
+    clock.seconds = 3600.0
+    found = poll(fetch, server)
+    assert (daily(series(found), "workspace"), found.scope_failures) == ({"wS1": 3}, ())
 
 
-def test_a_scope_that_fails_for_another_reason_does_not_make_the_lists_be_read() -> None:
+@pytest.mark.parametrize(
+    ("reply", "reason", "detail"),
+    [
+        (Reply(503), FailureReason.SERVER_ERROR, "HTTP status 503"),
+        (Reply(body=b"{}"), FailureReason.MALFORMED, "the reply is about another scope than"),
+        (Reply(body=b""), FailureReason.MALFORMED, "the reply is empty, not JSON"),
+    ],
+)
+def test_a_scope_that_fails_for_any_reason_costs_only_itself(
+    reply: Reply, reason: FailureReason, detail: str
+) -> None:
     server = vendors()
-    fetch = create_poller(affinda_settings(workspaces="all"), Clock())
-    poll(fetch, server)
-    server.before = lambda request: Reply(503) if "workspace" in request.query else None
-    with pytest.raises(PollError, match="server_error: workspace wS1"):
-        poll(fetch, server)
+    fetch = create_poller(affinda_settings(workspaces="all", document_types="all"), Clock())
+    server.before = lambda request: reply if request.query.get("workspace") == "wS1" else None
+    found = poll(fetch, server)
+    assert daily(series(found), "workspace") == {"wS2": 4}
+    assert daily(series(found), "document_type") == {"dT1": 5}
+    (failure,) = found.scope_failures
+    assert (failure.scope, failure.reason) == ("workspace wS1", reason)
+    assert failure.detail.startswith(detail)
     server.before = lambda _: None
     poll(fetch, server)
     assert server.calls[WORKSPACES, "oRg1"] == 1
 
 
-def test_a_failed_look_keeps_the_last_list_and_is_repeated_sooner(
+def test_a_scope_may_take_half_of_the_polls_time() -> None:
+    server = vendors()
+    fetch = create_poller(affinda_settings(workspaces=("wS1",), poll={"timeout": "8s"}))
+    times: list[float | None] = []
+
+    async def send(request: Call) -> bytes:
+        if "/v3/usage" in request.url:
+            times.append(request.timeout)
+        return await directly(server)(request)
+
+    run(_fetched(fetch, send))
+    assert times == [None, 4.0]
+
+
+def test_a_list_that_fails_is_replaced_by_the_last_one_and_requested_sooner(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server, clock = vendors(), Clock()
@@ -162,7 +199,7 @@ def test_a_failed_look_keeps_the_last_list_and_is_repeated_sooner(
     server.before = lambda request: Reply(500) if request.path == WORKSPACES else None
     clock.seconds = 86_400.0
     assert daily(series(poll(fetch, server)), "workspace") == {"wS1": 3, "wS2": 4}
-    assert "a list cannot be read, the last one is kept" in caplog.text
+    assert "a list cannot be read, the last one is used" in caplog.text
     assert caplog.records[0].__dict__["target"] == "acme"
     for clock.seconds in (86_401.0, 89_999.0):
         poll(fetch, server)
@@ -172,15 +209,34 @@ def test_a_failed_look_keeps_the_last_list_and_is_repeated_sooner(
     assert server.calls[WORKSPACES, "oRg1"] == 3
 
 
-def test_without_a_first_list_there_is_nothing_to_poll() -> None:
+def test_a_first_list_that_cannot_be_read_costs_only_its_scopes() -> None:
     server = vendors()
     server.before = lambda request: Reply(500) if request.path == WORKSPACES else None
-    with pytest.raises(PollError) as caught:
-        poll(create_poller(affinda_settings(workspaces="all")), server)
-    assert caught.value.reason == FailureReason.SERVER_ERROR
+    settings = affinda_settings(workspaces="all", document_types="all")
+    found = poll(create_poller(settings), server)
+    assert series(found)["affinda_credits_daily{oRg1}"] == 9
+    assert daily(series(found), "document_type") == {"dT1": 5}
+    assert found.scope_failures == (
+        ScopeFailure(
+            "list of workspaces", FailureReason.SERVER_ERROR, "HTTP status 500", "workspace", ""
+        ),
+    )
 
 
-def test_figures_come_without_names_where_names_cannot_be_had() -> None:
+def test_entries_of_a_list_that_cannot_be_read_are_left_out_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = vendors()
+    listed = b'[{"identifier": "legacy:1", "name": "Old"}, {"identifier": "wS1", "name": null}]'
+    server.before = lambda request: Reply(body=listed) if request.path == WORKSPACES else None
+    found = series(poll(create_poller(affinda_settings(workspaces="all")), server))
+    assert daily(found, "workspace") == {"wS1": 3}
+    assert caplog.messages == [
+        "1 entries of the list of workspaces cannot be read and are left out"
+    ]
+
+
+def test_figures_do_not_depend_on_names() -> None:
     server = vendors()
     server.before = lambda request: None if request.path == USAGE else Reply(500)
     found = series(poll(create_poller(affinda_settings(workspaces=("wS1",))), server))
@@ -188,7 +244,7 @@ def test_figures_come_without_names_where_names_cannot_be_had() -> None:
     assert not any("_info" in name for name in found)
 
 
-def test_a_poll_waits_a_quarter_of_its_time_for_a_list_that_it_can_do_without() -> None:
+def test_a_list_may_take_a_quarter_of_the_polls_time_where_there_is_an_earlier_one() -> None:
     server, clock = vendors(), Clock()
     settings = affinda_settings(workspaces="all", poll={"timeout": "8s"})
     fetch = create_poller(settings, clock)
@@ -203,7 +259,7 @@ def test_a_poll_waits_a_quarter_of_its_time_for_a_list_that_it_can_do_without() 
         run(_fetched(fetch, send))
     assert waited == [
         ("/v3/organizations", 2.0),
-        (WORKSPACES, None),  # without it there is nothing to poll yet
+        (WORKSPACES, None),  # the first one
         ("/v3/organizations", 2.0),
         (WORKSPACES, 2.0),
     ]
@@ -230,7 +286,7 @@ def test_patterns_do_not_filter_what_the_configuration_lists() -> None:
     assert daily(series(poll(create_poller(settings), vendors())), "workspace") == {"wS1": 3}
 
 
-def test_more_scopes_than_the_cap_are_left_out_with_one_warning_for_each_look(
+def test_scopes_over_the_limit_are_left_out_with_one_warning_for_each_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = vendors()
@@ -244,7 +300,7 @@ def test_more_scopes_than_the_cap_are_left_out_with_one_warning_for_each_look(
     assert warnings[0].__dict__["target"] == "acme"
 
 
-def test_a_list_that_only_gives_names_has_no_cap(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_that_only_gives_names_has_no_limit(caplog: pytest.LogCaptureFixture) -> None:
     settings = affinda_settings(workspaces=("wS1",), discovery={"max_scopes": 1})
     poll(create_poller(settings), vendors())
     assert not caplog.records
@@ -253,24 +309,24 @@ def test_a_list_that_only_gives_names_has_no_cap(caplog: pytest.LogCaptureFixtur
 PREPAID = {"credits": 100, "period": "prepaid", "starts": "2024-01-01"}
 
 
-def test_an_older_start_is_asked_for_once_the_vendors_day_is_known() -> None:
+def test_an_older_start_is_requested_as_soon_as_the_vendors_day_is_known() -> None:
     server = vendors()
     fetch = create_poller(affinda_settings(allowance=PREPAID))
     for _ in range(2):
         found = series(poll(fetch, server))
         assert found["affinda_credits_used{oRg1}"] == 79
         assert found["affinda_credits_last_365_days{oRg1}"] == 9
-    assert asked(server, USAGE) == [{}, {"start": "2024-01-01"}, {"start": "2024-01-01"}]
+    assert requests_to(server, USAGE) == [{}, {"start": "2024-01-01"}, {"start": "2024-01-01"}]
 
 
 def test_an_allowance_within_the_usual_window_needs_no_start() -> None:
     for allowance in ({"credits": 1, "period": "year"}, PREPAID | {"starts": "2025-05-17"}):
         server = vendors()
         poll(create_poller(affinda_settings(allowance=allowance)), server)
-        assert asked(server, USAGE) == [{}]
+        assert requests_to(server, USAGE) == [{}]
 
 
-def test_a_start_that_the_vendor_ignores_leaves_no_allowance_and_is_odd() -> None:
+def test_a_start_that_the_vendor_ignores_is_an_anomaly_and_leaves_no_allowance() -> None:
     server = vendors()
 
     def ignore(request: Request) -> Reply | None:
@@ -283,6 +339,11 @@ def test_a_start_that_the_vendor_ignores_leaves_no_allowance_and_is_odd() -> Non
     for _ in range(2):
         poll_result = poll(fetch, server)
         assert poll_result.allowances == ()
+        (note,) = poll_result.notes
+        assert note == (
+            "the allowance began on 2024-01-01, before the reply's first day (2025-05-17): "
+            "what is left is unknown"
+        )
         assert poll_result.anomalies == (Anomaly.WINDOW_MISMATCH,)
         assert series(poll_result)["affinda_credits_daily{oRg1}"] == 9
 
@@ -299,7 +360,7 @@ def test_a_start_that_the_vendor_ignores_leaves_no_allowance_and_is_odd() -> Non
         ),
     ],
 )
-def test_a_refusal_is_told_in_the_vendors_words(
+def test_an_error_has_the_vendors_message(
     key: str, reason: FailureReason, detail: str, *, admin: bool
 ) -> None:
     server = vendors(replace(ACME, admin=admin))
@@ -309,7 +370,7 @@ def test_a_refusal_is_told_in_the_vendors_words(
     assert len(server.log) == 1
 
 
-def test_an_answer_about_another_organization_is_a_failure() -> None:
+def test_a_reply_about_another_organization_is_a_failure() -> None:
     server = vendors()
     other = replace(ACME, identifier="oRg2")
     server.accounts = Accounts((ACME, other), now=lambda: TODAY)
@@ -318,12 +379,14 @@ def test_an_answer_about_another_organization_is_a_failure() -> None:
         if request.query.get("organization") == "oRg1"
         else None
     )
-    with pytest.raises(PollError, match="malformed: the reply is about another scope"):
+    with pytest.raises(
+        PollError, match="malformed: the reply is about another scope than the one requested"
+    ):
         poll(create_poller(affinda_settings()), server)
 
 
 @pytest.mark.parametrize("scopes", [(), ("a b",), "some", ("",), 3, ("x" * 65,)], ids=str)
-def test_scopes_that_are_none_are_refused_with_one_message(scopes: object) -> None:
+def test_invalid_scopes_are_refused_with_one_message(scopes: object) -> None:
     with pytest.raises(ValueError, match="must be none, all, or a list of identifiers") as caught:
         affinda_settings(workspaces=scopes)
     assert str(caught.value).count("must be") == 1

@@ -1,4 +1,4 @@
-"""Replies that say what they said before: nothing is made of them twice, and nothing is missed."""
+"""Unchanged replies: they are not parsed again, and no change is missed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from vendor_calls import KEY, affinda_settings, poll, series
 
 from exporter.demo.accounts import Accounts, Organization, Workspace
-from exporter.demo.vendors import Vendors
+from exporter.demo.vendors import Reply, Vendors
 from exporter.model import PollError
 from exporter.vendors.affinda import create_poller
 
@@ -23,7 +23,7 @@ def accounts(organization: Organization = ACME, day: int = 17) -> Accounts:
     return Accounts((organization,), now=lambda: datetime(2026, 5, day, 13, tzinfo=UTC))
 
 
-def test_unchanged_replies_give_the_very_same_reading() -> None:
+def test_unchanged_replies_give_the_same_object() -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
     assert poll(fetch, server) is poll(fetch, server)
 
@@ -40,7 +40,7 @@ def test_unchanged_replies_give_the_very_same_reading() -> None:
         (accounts(day=18), "affinda_credits_previous_day{oRg1}", 9),
     ],
 )
-def test_a_change_of_one_reply_shows_beside_what_did_not_change(
+def test_a_change_of_one_reply_changes_only_its_series(
     changed: Accounts, name: str, value: int
 ) -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
@@ -52,7 +52,7 @@ def test_a_change_of_one_reply_shows_beside_what_did_not_change(
     assert series(poll(create_poller(SETTINGS), server)) == after
 
 
-def test_a_new_name_of_a_scope_shows_although_no_figure_changed() -> None:
+def test_a_new_name_of_a_scope_is_a_change() -> None:
     server, hours = Vendors(accounts()), iter((0.0, 0.0, 7200.0, 7200.0))
     fetch = create_poller(SETTINGS, lambda: next(hours))
     poll(fetch, server)
@@ -60,11 +60,22 @@ def test_a_new_name_of_a_scope_shows_although_no_figure_changed() -> None:
     assert "affinda_workspace_info{oRg1,wS1,Renamed}" in series(poll(fetch, server))
 
 
-def test_a_reply_that_spoils_is_a_failure_and_its_return_no_change() -> None:
+def test_a_scope_that_fails_is_a_change_and_its_return_too() -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
     before = poll(fetch, server)
-    server.accounts = accounts(replace(ACME, usage={DAY: 10**12}))
+    server.before = lambda request: Reply(500) if request.query.get("workspace") == "wS1" else None
+    failed = poll(fetch, server)
+    assert len(failed.scope_failures) == 1
+    assert poll(fetch, server) is failed
+    server.before = lambda _: None
+    assert poll(fetch, server) == before
+
+
+def test_a_failed_poll_changes_nothing() -> None:
+    server, fetch = Vendors(accounts()), create_poller(SETTINGS)
+    before = poll(fetch, server)
+    server.before = lambda _: Reply(500)
     with pytest.raises(PollError):
         poll(fetch, server)
-    server.accounts = accounts()
+    server.before = lambda _: None
     assert poll(fetch, server) is before

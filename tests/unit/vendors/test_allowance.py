@@ -1,4 +1,4 @@
-"""What was bought: the periods of an allowance, and settings that make no sense."""
+"""Purchased allowances: their periods, and contradictory settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from exporter.vendors.common.allowance import AllowanceSettings
 
 
-def bought(**keys: object) -> AllowanceSettings:
+def purchased(**keys: object) -> AllowanceSettings:
     return AllowanceSettings.model_validate({"credits": 1} | keys)
 
 
@@ -55,7 +55,7 @@ def bought(**keys: object) -> AllowanceSettings:
 def test_a_period_begins_on_its_anchors_day(
     keys: dict[str, object], today: str, first: str, after: str | None
 ) -> None:
-    assert bought(**keys).bounds(date.fromisoformat(today)) == (
+    assert purchased(**keys).bounds(date.fromisoformat(today)) == (
         date.fromisoformat(first),
         after and date.fromisoformat(after),
     )
@@ -69,7 +69,7 @@ def test_a_period_begins_on_its_anchors_day(
 def test_periods_follow_one_another_and_each_day_is_in_one(
     period: str, anchor: date, today: date
 ) -> None:
-    allowance = bought(period=period, starts=anchor.isoformat())
+    allowance = purchased(period=period, starts=anchor.isoformat())
     first, after = allowance.bounds(today)
     assert after is not None
     assert first <= today < after
@@ -102,11 +102,11 @@ def test_periods_follow_one_another_and_each_day_is_in_one(
         ({"period": "month", "credits": 1.5}, "should be a valid integer"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(keys: dict[str, object], message: str) -> None:
+def test_contradictory_settings_are_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        bought(**keys)
+        purchased(**keys)
 
 
 def test_a_prepayment_may_last_a_single_day() -> None:
-    allowance = bought(period="prepaid", starts="2026-01-01", ends="2026-01-01")
+    allowance = purchased(period="prepaid", starts="2026-01-01", ends="2026-01-01")
     assert allowance.bounds(date(2026, 1, 1)) == (date(2026, 1, 1), date(2026, 1, 2))

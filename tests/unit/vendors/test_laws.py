@@ -1,4 +1,4 @@
-"""Laws of both parsers: any bytes give a reading or one failure, valid ones exactly their figures.
+"""Laws of both parsers: any bytes give a result or one failure; a broken field costs only itself.
 
 Hypothesis makes documents of the vendors' own words, and valid replies with a piece replaced.
 """
@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from vendor_calls import KEY, affinda_settings, series, xtracta_settings
 
-from exporter.model import FailureReason, PollError
+from exporter.model import Allowance, Anomaly, FailureReason, PollError
 from exporter.secrets import Secret
 from exporter.vendors import affinda, xtracta
 from exporter.vendors.affinda.api import error_message as affinda_error_message
 from exporter.vendors.affinda.api import parse_names
+from exporter.vendors.affinda.metrics import windows
 from exporter.vendors.xtracta.api import error_message as xtracta_error_message
 from exporter.vendors.xtracta.api import parse_groups
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from exporter.model import PollResult
 
 SECRET = Secret(KEY)
+ALLOWANCE_NAMES = [field.name for field in fields(Allowance)]
 SAMPLE = (
     Path(__file__).parent.parent.parent.parent / "tests" / "data" / "xtracta-usage-sample.xml"
 ).read_bytes()
@@ -125,7 +129,7 @@ def plans(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
-def xtracta_body(bought: list[dict[str, Any]], write: Callable[[datetime], str]) -> bytes:
+def xtracta_body(purchased: list[dict[str, Any]], write: Callable[[datetime], str]) -> bytes:
     parts = [
         element(
             plan["element"],
@@ -145,7 +149,7 @@ def xtracta_body(bought: list[dict[str, Any]], write: Callable[[datetime], str])
                 )
             ),
         )
-        for plan in bought
+        for plan in purchased
     ]
     return element("billings_response", "".join(parts)).encode()
 
@@ -164,7 +168,7 @@ AFFINDA = (
 XTRACTA = (
     st.binary()
     | ROOTS
-    | damaged(plans().map(lambda bought: xtracta_body(bought, datetime.isoformat)) | ROOTS)
+    | damaged(plans().map(lambda purchased: xtracta_body(purchased, datetime.isoformat)) | ROOTS)
 )
 ALLOWANCES = st.sampled_from(
     [
@@ -183,9 +187,9 @@ def holds(poll_result: PollResult) -> None:
         assert len(sample.labels) == len(sample.metric.labels) - 1
         assert all(label.isprintable() and len(label) <= 128 for label in sample.labels)
     for left in poll_result.allowances:
-        assert 0 <= left.ratio <= 1
-        assert left.available >= 0
-        figures = (left.burn_per_day, left.exhaustion, left.end, left.used)
+        assert left.ratio is None or 0 <= left.ratio <= 1
+        assert left.available is None or left.available >= 0
+        figures = (left.burn_per_day, left.exhaustion, left.projected_used, left.end, left.used)
         assert all(math.isfinite(figure) for figure in figures if figure is not None)
 
 
@@ -205,7 +209,7 @@ PLAIN = b"<billings_response><status>401</status></billings_response>"
 @given(AFFINDA, ALLOWANCES)
 @example(affinda_body({}, date(2025, 1, 1), date(2026, 1, 1)), MONTHLY)
 @example(b"", MONTHLY)
-def test_any_bytes_from_affinda_are_a_reading_or_malformed(
+def test_any_bytes_from_affinda_are_a_result_or_malformed(
     body: bytes, allowance: dict[str, object]
 ) -> None:
     def read() -> None:
@@ -218,16 +222,16 @@ def test_any_bytes_from_affinda_are_a_reading_or_malformed(
 @given(XTRACTA, st.floats(0, 4e9))
 @example(SAMPLE, 1_425_039_004.0)
 @example(PLAIN, 0.0)
-def test_any_bytes_from_xtracta_are_a_reading_or_a_failure(body: bytes, now: float) -> None:
+def test_any_bytes_from_xtracta_are_a_result_or_a_failure(body: bytes, now: float) -> None:
     def read() -> None:
         holds(xtracta.poll_result({None: xtracta.parse_usage(body, SECRET, None)}, {}, now))
 
-    told = {FailureReason.AUTH, FailureReason.RATE_LIMITED, FailureReason.VENDOR_ERROR}
-    assert reason(read) in {None, FailureReason.MALFORMED} | told
+    reported = {FailureReason.AUTH, FailureReason.RATE_LIMITED, FailureReason.VENDOR_ERROR}
+    assert reason(read) in {None, FailureReason.MALFORMED} | reported
 
 
 @given(AFFINDA | XTRACTA)
-def test_any_bytes_are_a_list_or_a_failure_and_have_words_or_none(body: bytes) -> None:
+def test_any_bytes_are_a_list_or_a_failure_and_have_a_safe_error_message(body: bytes) -> None:
     for parse in (parse_names, parse_groups):
         assert reason(partial(parse, body, SECRET)) not in {
             FailureReason.INTERNAL,
@@ -254,20 +258,26 @@ def test_a_valid_reply_of_affinda_gives_exactly_its_figures(
 
 @given(plans(), st.booleans())
 def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
-    bought: list[dict[str, Any]],
+    purchased: list[dict[str, Any]],
     old_form: bool,  # noqa: FBT001  hypothesis passes by name
 ) -> None:
     form = "%Y-%m-%d %H:%M:%S (GMT)" if old_form else "%Y-%m-%dT%H:%M:%S+00:00"
     usage = xtracta.parse_usage(
-        xtracta_body(bought, lambda moment: moment.strftime(form)), SECRET, 481
+        xtracta_body(purchased, lambda moment: moment.strftime(form)), SECRET, 481
     )
     assert usage.anomalies == ()
     assert [
-        (plan.kind, plan.identifier, plan.figures["allowed"], plan.figures["used"], plan.currency)
+        (
+            plan.kind,
+            plan.identifier,
+            plan.resources["documents"].allowed,
+            plan.resources["documents"].used,
+            plan.currency,
+        )
         for plan in usage.plans
     ] == [
         (plan["element"], str(plan["id"]), plan["allowed"], plan["used"], plan["currency"])
-        for plan in bought
+        for plan in purchased
     ]
     assert [(plan.price, plan.start, plan.expiry) for plan in usage.plans] == [
         (
@@ -275,9 +285,128 @@ def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
             plan["start"].timestamp(),
             plan["expiry"].timestamp(),
         )
-        for plan in bought
+        for plan in purchased
     ]
     holds(xtracta.poll_result({None: usage}, {}, 0.0))
+
+
+BROKEN: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, [], {}, "", "x", "-", 0.5, 10**15, "2026-02-30", "\ud800", "\x00"]
+)
+
+
+@given(usages(), st.data(), BROKEN)
+def test_a_broken_item_of_affinda_changes_only_what_is_computed_from_it(
+    drawn: tuple[dict[date, int], date, date], data: st.DataObject, broken: object
+) -> None:
+    figures, start, end = drawn
+    whole = affinda.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
+    assume(figures)
+    day = data.draw(st.sampled_from(sorted(figures)))
+    reply = json.loads(affinda_body(figures, start, end))
+    item = next(each for each in reply["items"] if each["date"] == day.isoformat())
+    field = data.draw(st.sampled_from(["date", "count"]))
+    item[field] = broken
+    usage = affinda.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
+    changed = [
+        position
+        for position, (before, after) in enumerate(zip(whole.counts, usage.counts, strict=True))
+        if before != after
+    ]
+    assert all(usage.counts[position] is None for position in changed)
+    at = (day - start).days
+    assert at in changed
+    # Without its date an item may be about any day between its neighbours.
+    others = [(other - start).days for other in figures if other != day]
+    first = (
+        max((other for other in others if other < at), default=-1) if field == "date" else at - 1
+    )
+    last = (
+        min((other for other in others if other > at), default=10**6) if field == "date" else at + 1
+    )
+    assert all(first < position < last for position in changed)
+    assert Anomaly.UNREADABLE_FIELD in usage.anomalies
+    before, after = (
+        series(affinda.poll_result(affinda_settings(), {SCOPE: each}, {}))
+        for each in (whole, usage)
+    )
+    assert after.items() <= before.items()
+    lost = {name.split("{")[0].removeprefix("affinda_credits_") for name in before.keys() - after}
+    days = [start + timedelta(days=position) for position in changed]
+    for window, (begin, until) in windows(end).items():
+        holds_one = any(begin <= each <= until for each in days)
+        assert (window in lost) == (holds_one and f"affinda_credits_{window}{{oRg1}}" in before)
+
+
+@given(usages(), st.sampled_from(["total", "scope", "start"]), BROKEN)
+def test_a_broken_field_of_an_affinda_reply_changes_no_window_that_is_known_without_it(
+    drawn: tuple[dict[date, int], date, date], field: str, broken: object
+) -> None:
+    figures, start, end = drawn
+    body = affinda_body(figures, start, end)
+    whole = affinda.parse_usage(body, SCOPE, start, end)
+    reply = json.loads(body) | {field: broken}
+    usage = affinda.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
+    assert Anomaly.UNREADABLE_FIELD in usage.anomalies
+    if field == "start":
+        assert usage.counts == whole.counts[len(whole.counts) - len(usage.counts) :]
+    else:
+        assert (usage.start, usage.counts) == (whole.start, whole.counts)
+
+
+PLAN_FIELDS = {
+    "price": {"xtracta_plan_price"},
+    "price_currency": {"xtracta_plan_price"},
+    "plan_name": {"xtracta_plan_info"},
+    "allowed_documents": {"xtracta_documents_allowed"},
+    "used_documents": {"xtracta_documents_used"},
+    "available_documents": {"xtracta_documents_available"},
+    "start_date": {"xtracta_plan_start_timestamp_seconds"},
+    "expiry_date": {"xtracta_plan_expiry_timestamp_seconds"},
+}
+FORECAST = {
+    "burn_per_day",
+    "exhaustion",
+    "exhaustion_earliest",
+    "exhaustion_latest",
+    "projected_used",
+    "projected_used_ratio",
+}
+ALLOWANCE_FIELDS = {
+    "price": set[str](),
+    "price_currency": set[str](),
+    "plan_name": {"allowance_name"},
+    "allowed_documents": {"allowed", "ratio", "projected_used_ratio", "exhaustion"},
+    "used_documents": {"used", *FORECAST},
+    "available_documents": set[str](),
+    "start_date": {"start", *FORECAST},
+    "expiry_date": {"end", *FORECAST},
+}
+
+
+@given(plans(), st.sampled_from(sorted(PLAN_FIELDS)), st.sampled_from(["x", "<b>1</b>", "1;2"]))
+def test_a_broken_field_of_an_xtracta_plan_changes_only_what_is_computed_from_it(
+    purchased: list[dict[str, Any]], field: str, broken: str
+) -> None:
+    for plan in purchased:
+        plan["element"] = "plan"
+    body = xtracta_body(purchased, lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")).decode()
+    damaged_body = re.sub(f"<{field}>.*?</{field}>", f"<{field}>{broken}</{field}>", body, count=1)
+    now = max(plan["start"].timestamp() for plan in purchased) + 86_400
+    before, after = (
+        xtracta.poll_result({481: xtracta.parse_usage(each.encode(), SECRET, 481)}, {}, now)
+        for each in (body, damaged_body)
+    )
+    first = f"{{481,{purchased[0]['id']}"
+    old, new = series(before), series(after)
+    changed = {name for name in old.keys() | new if old.get(name) != new.get(name)}
+    assert all(name.split("{")[0] in PLAN_FIELDS[field] and first in name for name in changed)
+    assert before.allowances[1:] == after.allowances[1:]
+    for name in (*ALLOWANCE_NAMES, "ratio"):
+        if name not in ALLOWANCE_FIELDS[field]:
+            assert getattr(before.allowances[0], name) == getattr(after.allowances[0], name), name
+    if field != "plan_name" or broken == "<b>1</b>":
+        assert Anomaly.UNREADABLE_FIELD in after.anomalies
 
 
 def test_the_vendors_have_the_same_public_names() -> None:

@@ -136,7 +136,7 @@ def billing(text: str = "", name: str = "", root: str = "billings_response") -> 
 
 
 def tag(text: str) -> str:
-    """What can stand as an element's name, and tells the key all the same."""
+    """What can stand as an element's name, and still reveals the key."""
     return "t" + re.sub(r"[^A-Za-z0-9-]", "", text)
 
 
@@ -156,8 +156,8 @@ XTRACTA: Final[dict[str, Callable[[str], bytes]]] = {
 }
 
 
-def is_told(key: str, text: str) -> bool:
-    """Whether a text tells ten characters of the key that follow one another, in any disguise."""
+def reveals_key(key: str, text: str) -> bool:
+    """Whether a text has ten consecutive characters of the key, in any encoding."""
     heard = re.sub(r"[^a-z0-9]", "", text.lower())
     forms = {re.sub(r"[^a-z0-9]", "", disguise(key).lower()) for disguise in DISGUISES.values()}
     # Of a base64 text the ends depend on what stands before and behind the key.
@@ -165,19 +165,19 @@ def is_told(key: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
-def test_the_search_would_find_a_key_in_every_disguise(disguise: Callable[[str], str]) -> None:
-    assert is_told(canary(7), f"bad: {disguise(canary(7))}!")
-    assert not is_told(canary(7), "HTTP status 401: Invalid token.")
+def test_the_search_finds_a_key_in_every_encoding(disguise: Callable[[str], str]) -> None:
+    assert reveals_key(canary(7), f"bad: {disguise(canary(7))}!")
+    assert not reveals_key(canary(7), "HTTP status 401: Invalid token.")
 
 
-def everything_told(asking: PollTarget, attempt: PollAttempt) -> Iterator[str]:
+def all_output(poll_target: PollTarget, attempt: PollAttempt) -> Iterator[str]:
     """All that the exporter can say of a target after a poll."""
     store = StateStore()
-    store.set_targets([asking.target])
-    store.record(asking.target.name, PollOutcome(*attempt, at=0.0, next_at=0.0))
+    store.set_targets([poll_target.target])
+    store.record(poll_target.target.name, PollOutcome(*attempt, at=0.0, next_at=0.0))
     (snapshot,) = store.snapshots()
     yield repr(snapshot)
-    yield repr(asking)
+    yield repr(poll_target)
     yield json.dumps(to_json(snapshot))
     yield format_state(snapshot)
     yield b"".join(target_lines(snapshot)).decode()
@@ -232,19 +232,17 @@ PLACES: Final = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_a_key_that_is_quoted_back_is_told_nowhere(
-    place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_in_a_reply_is_in_no_output(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "exporter")
 
-    async def told(key: str, text: str) -> str:
+    async def output_of(key: str, text: str) -> str:
         async with peer(lambda request: [place.answer(request, text)]) as there:
-            asking = connected(place.target(there.url, key))
-            return "\n".join(everything_told(asking, await polled(asking)))
+            poll_target = connected(place.target(there.url, key))
+            return "\n".join(all_output(poll_target, await polled(poll_target)))
 
     for number, disguise in enumerate(DISGUISES.values()):
         key = canary(number)
-        assert not is_told(key, run(told(key, disguise(key))) + caplog.text)
+        assert not reveals_key(key, run(output_of(key, disguise(key))) + caplog.text)
 
 
 def test_names_without_a_key_are_shown() -> None:
@@ -252,9 +250,9 @@ def test_names_without_a_key_are_shown() -> None:
         async with peer(
             lambda request: [PLACES["affinda: name"].answer(request, "Claims")]
         ) as there:
-            asking = source(there.url)
-            told = "\n".join(everything_told(asking, await polled(asking)))
-        assert 'organization_name="Claims"' in told
+            poll_target = source(there.url)
+            texts = "\n".join(all_output(poll_target, await polled(poll_target)))
+        assert 'organization_name="Claims"' in texts
 
     run(main())
 
@@ -264,13 +262,13 @@ def test_a_traceback_of_a_failure_holds_no_key() -> None:
 
     async def main() -> None:
         async with peer(lambda _: [refusal(key)]) as there:
-            asking = source(there.url, api_key=key)
+            poll_target = source(there.url, api_key=key)
             try:
-                await asking.poller(asking.transport, 0.0)
+                await poll_target.poller(poll_target.transport, 0.0)
             except PollError as error:
                 shown = "".join(traceback.format_exception(error)) + repr(error)
                 assert "HTTP status 401: <secret>" in shown
-                assert not is_told(key, shown)
+                assert not reveals_key(key, shown)
 
     run(main())
 
@@ -281,7 +279,7 @@ CONFIG: Final = """
 
 
 @pytest.mark.e2e
-def test_the_program_tells_no_key_on_any_page_in_any_log_line_and_to_no_other_process(
+def test_no_page_log_line_or_command_line_of_the_program_reveals_a_key(
     tmp_path: Path,
 ) -> None:
     places = list(PLACES.values())
@@ -297,13 +295,13 @@ def test_the_program_tells_no_key_on_any_page_in_any_log_line_and_to_no_other_pr
         async with peer(script) as there:
             config = tmp_path / "config.yaml"
             config.write_text(configuration(there.url))
-            return await asyncio.to_thread(all_that_is_told, tmp_path, config)
+            return await asyncio.to_thread(all_program_output, tmp_path, config)
 
     everything = run(main())
     assert "t0" in everything
     assert "Head" in everything
     for number in range(len(places)):
-        assert not is_told(canary(number), everything)
+        assert not reveals_key(canary(number), everything)
 
 
 def configuration(url: str) -> str:
@@ -328,8 +326,8 @@ def sent_key(request: bytes) -> str:
     return form["api_key"][0] if form else text
 
 
-def all_that_is_told(folder: Path, config: Path) -> str:
-    """By the running program at its most talkative, and by every form of a probe."""
+def all_program_output(folder: Path, config: Path) -> str:
+    """Of the running program at debug level, and of every form of a probe."""
     with running(
         folder,
         f"--config.file={config}",
@@ -338,19 +336,19 @@ def all_that_is_told(folder: Path, config: Path) -> str:
     ) as program:
         until(lambda: program.ask("/-/ready").status == 200)
         paths = ("/", "/metrics", "/config", "/api/v1/targets", "/nothing")
-        told = [program.ask(path).text for path in paths]
-        told.append(program.ask("/-/reload", "POST").text)
-        told.append(Path(f"/proc/{program.process.pid}/cmdline").read_text())
+        texts = [program.ask(path).text for path in paths]
+        texts.append(program.ask("/-/reload", "POST").text)
+        texts.append(Path(f"/proc/{program.process.pid}/cmdline").read_text())
         assert program.ended_by(signal.SIGTERM) == 0
-        told += [program.log.read_text(), program.output.read_text()]
+        texts += [program.log.read_text(), program.output.read_text()]
     for form in ("table", "json", "prometheus"):
         probe = (*MODULE, "probe", f"--config.file={config}", f"--format={form}")
         with (folder / "probed").open("w+") as out:
             process = started(out, out, *probe, "--log.level=debug", environ={})
             assert process.wait(20) == 1
             out.seek(0)
-            told.append(out.read())
-    return "\n".join(told)
+            texts.append(out.read())
+    return "\n".join(texts)
 
 
 def rotating(keys: tuple[str, ...]) -> Vendors:
@@ -365,12 +363,12 @@ def test_a_key_file_is_read_at_each_poll(tmp_path: Path) -> None:
     async def main() -> None:
         vendors = rotating(("first-key-1", "second-key-2"))
         async with vendors.serve() as url:
-            asking = source(url, api_key=None, api_key_file=str(path))
-            assert isinstance((await polled(asking)).result, PollResult)
+            poll_target = source(url, api_key=None, api_key_file=str(path))
+            assert isinstance((await polled(poll_target)).result, PollResult)
             path.write_text("second-key-2\n")
-            assert isinstance((await polled(asking)).result, PollResult)
+            assert isinstance((await polled(poll_target)).result, PollResult)
             path.write_text("")
-            assert failure(await polled(asking)) == (
+            assert failure(await polled(poll_target)) == (
                 FailureReason.SECRET,
                 "the key file is empty",
                 None,
@@ -395,11 +393,11 @@ def test_a_refused_key_slows_down_and_the_changed_file_is_tried_at_once(tmp_path
 
     async def main() -> None:
         target = affinda_settings(api_key=None, api_key_file=str(path), poll={"interval": "15m"})
-        asking = connected(target)._replace(transport=send)
+        poll_target = connected(target)._replace(transport=send)
         async with PollScheduler(
             lambda _, outcome: outcomes.append(outcome), PollSlots(1, RateLimiter(1.0))
         ) as scheduler:
-            scheduler.start([asking])
+            scheduler.start([poll_target])
             await asyncio.sleep(6 * 3600)
             refused = len(outcomes)
             assert refused <= 6  # after 0, 0.01, 0.5, 1.5, 3.5 and 5.5 hours

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from vendor_calls import series
 
 from exporter.model import Allowance, Anomaly, PollError
 from exporter.vendors.xtracta import METRICS, Plan, Usage, poll_result
-from exporter.vendors.xtracta.api import Group
+from exporter.vendors.xtracta.api import Figures, Group
 
 DAY = 86_400.0
 START = 1_700_000_000.0
@@ -16,7 +18,7 @@ YEARLY = Plan(
     group="481",
     identifier="71",
     name="Yearly",
-    figures={"allowed": 1000, "used": 300, "available": 700},
+    resources={"documents": Figures(1000, 300, 700)},
     price=4900.5,
     currency="NZD",
     start=START,
@@ -26,13 +28,14 @@ PACK = YEARLY._replace(
     kind="pack",
     identifier="73",
     name="Booster",
-    figures={"allowed": 200, "used": 20, "available": 180},
+    resources={"documents": Figures(200, 20, 180)},
 )
 
 
-def allowances(*plans: Plan, days: float) -> dict[str, Allowance]:
+def allowances(*plans: Plan, days: float, renews: bool = False) -> dict[str, Allowance]:
     """By name, some days after the start."""
-    found = poll_result({None: Usage(plans, ())}, {}, START + days * DAY).allowances
+    now = START + days * DAY
+    found = poll_result({None: Usage(plans, ())}, {}, now, renews=renews).allowances
     return {allowance.allowance: allowance for allowance in found}
 
 
@@ -68,17 +71,30 @@ def test_what_the_vendor_leaves_out_is_absent() -> None:
 
 
 @pytest.mark.parametrize(("price", "currency"), [(5.0, ""), (None, "NZD")])
-def test_a_price_without_a_currency_is_none(price: float | None, currency: str) -> None:
+def test_a_price_without_a_currency_is_absent(price: float | None, currency: str) -> None:
     plan = YEARLY._replace(price=price, currency=currency)
     assert not any(
         "price" in name for name in series(poll_result({None: Usage((plan,), ())}, {}, 0))
     )
 
 
-def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
+def test_a_plan_runs_out_at_its_mean_use_since_its_start() -> None:
     # 300 in 30 days: 10 a day; 700 are left: 70 days
     (left,) = allowances(YEARLY, days=30).values()
-    assert left == Allowance(
+    assert left.burn_per_day == pytest.approx(10)
+    assert left.exhaustion == pytest.approx(START + 100 * DAY)
+    assert left.projected_used == pytest.approx(3650)
+    assert left.exhaustion_earliest == pytest.approx(START + 84 * DAY, abs=5 * DAY)
+    assert left.exhaustion_latest == pytest.approx(START + 116 * DAY, abs=5 * DAY)
+    without_forecast = replace(
+        left,
+        burn_per_day=None,
+        exhaustion=None,
+        exhaustion_earliest=None,
+        exhaustion_latest=None,
+        projected_used=None,
+    )
+    assert without_forecast == Allowance(
         account="481",
         allowance="71",
         unit="documents",
@@ -86,8 +102,6 @@ def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
         allowed=1000,
         used=300,
         available=700,
-        burn_per_day=10.0,
-        exhaustion=START + 100 * DAY,
         start=START,
         end=START + 365 * DAY,
         cumulative_only=True,
@@ -95,51 +109,118 @@ def test_a_plan_runs_out_at_the_mean_pace_since_its_start() -> None:
 
 
 def test_a_plan_one_hour_old_counts_its_first_day_as_a_whole_one() -> None:
-    plan = YEARLY._replace(figures={"allowed": 1000, "used": 5, "available": 995})
+    plan = YEARLY._replace(resources={"documents": Figures(1000, 5, 995)})
     left = allowances(plan, days=1 / 24)["71"]
-    assert left.burn_per_day == 5.0
+    assert left.burn_per_day == pytest.approx(5.0)
     assert left.exhaustion == pytest.approx(START + 199 * DAY + 3600)
 
 
-def test_a_plan_that_begins_later_has_no_pace_yet() -> None:
+def test_a_plan_that_begins_later_has_no_mean_use() -> None:
     left = allowances(YEARLY, days=-1)["71"]
     assert (left.burn_per_day, left.exhaustion) == (None, None)
 
 
 def test_a_plan_without_use_never_runs_out() -> None:
-    plan = YEARLY._replace(figures={"allowed": 1000, "used": 0, "available": 1000})
+    plan = YEARLY._replace(resources={"documents": Figures(1000, 0, 1000)})
     left = allowances(plan, days=30)["71"]
-    assert (left.burn_per_day, left.exhaustion) == (0.0, None)
+    assert (left.burn_per_day, left.exhaustion, left.projected_used) == (0.0, None, 0.0)
 
 
-def test_an_exhausted_plan_has_run_out_by_now() -> None:
-    plan = YEARLY._replace(figures={"allowed": 300, "used": 300, "available": 0})
+def test_a_used_up_plan_is_exhausted_since_today_where_no_earlier_day_was_observed() -> None:
+    plan = YEARLY._replace(resources={"documents": Figures(300, 300, 0)})
     left = allowances(plan, days=30)["71"]
-    assert (left.ratio, left.exhaustion) == (0.0, START + 30 * DAY)
+    midnight = 1_702_512_000.0  # 2023-12-14
+    assert (left.ratio, left.exhaustion) == (0.0, midnight)
 
 
-def test_a_plan_that_allows_nothing_has_nothing_left() -> None:
-    plan = YEARLY._replace(figures={"allowed": 0, "used": 0, "available": 0})
+@pytest.mark.parametrize("used", [0, 37])
+def test_a_plan_of_0_documents_has_no_ratio_and_is_not_exhausted(used: int) -> None:
+    plan = YEARLY._replace(resources={"documents": Figures(0, used, 0)})
     left = allowances(plan, days=30)["71"]
-    assert (left.ratio, left.exhaustion) == (0.0, None)
+    assert (left.allowed, left.used, left.available) == (0, used, 0)
+    assert (left.ratio, left.exhaustion) == (None, None)
 
 
-def test_an_expired_plan_keeps_its_pace_and_runs_out_no_more() -> None:
+def documents(figures: Figures) -> tuple[dict[str, float], Allowance]:
+    """The documents' samples by figure, and the allowance, of a plan after 30 days."""
+    plan = YEARLY._replace(resources={"documents": figures})
+    found = poll_result({None: Usage((plan,))}, {}, START + 30 * DAY)
+    prefix = "xtracta_documents_"
+    samples = {
+        name.removeprefix(prefix).removesuffix("{481,71}"): value
+        for name, value in series(found).items()
+        if name.startswith(prefix)
+    }
+    (left,) = found.allowances
+    return samples, left
+
+
+def test_an_unlimited_plan_has_its_use_and_no_ratio() -> None:
+    samples, left = documents(Figures(None, 300, None))
+    assert samples == {"used": 300}
+    assert (left.allowed, left.used, left.available) == (None, 300, None)
+    assert (left.ratio, left.exhaustion) == (None, None)
+    assert left.burn_per_day == pytest.approx(10)
+
+
+def test_an_unknown_allowed_costs_the_ratio_alone() -> None:
+    samples, left = documents(Figures(None, 300, 700))
+    assert samples == {"used": 300, "available": 700}
+    assert (left.ratio, left.available) == (None, 700)
+    assert left.exhaustion == pytest.approx(START + 100 * DAY)
+
+
+def test_an_unknown_use_costs_the_mean_use_and_what_follows_from_it() -> None:
+    samples, left = documents(Figures(1000, None, 700))
+    assert samples == {"allowed": 1000, "available": 700}
+    assert (left.ratio, left.used, left.burn_per_day, left.exhaustion) == (0.7, None, None, None)
+
+
+def test_an_unknown_available_is_what_is_allowed_less_what_is_used() -> None:
+    samples, left = documents(Figures(1000, 300, None))
+    assert samples == {"allowed": 1000, "used": 300}
+    assert left.ratio == 0.7
+    assert left.exhaustion == pytest.approx(START + 100 * DAY)
+    assert documents(Figures(1000, 1200, None))[1].available == 0
+
+
+def test_other_resources_have_metrics_and_allowances_of_their_own() -> None:
+    figures = {"documents": Figures(1000, 300, 700), "pages": Figures(500, 100, 400)}
+    plan, pack = YEARLY._replace(resources=figures), PACK._replace(identifier="71")
+    pack = pack._replace(resources={"pages": Figures(50, 10, 40)})
+    found = poll_result({None: Usage((plan, pack))}, {}, START + 30 * DAY)
+    assert {name: value for name, value in series(found).items() if "resource" in name} == {
+        "xtracta_resource_allowed{481,71,pages}": 500,
+        "xtracta_resource_used{481,71,pages}": 100,
+        "xtracta_resource_available{481,71,pages}": 400,
+        "xtracta_resource_allowed{481,pack-71,pages}": 50,
+        "xtracta_resource_used{481,pack-71,pages}": 10,
+        "xtracta_resource_available{481,pack-71,pages}": 40,
+    }
+    assert [(left.allowance, left.allowance_name, left.unit) for left in found.allowances] == [
+        ("71", "Yearly", "documents"),
+        ("71-pages", "Yearly pages", "pages"),
+        ("pack-71-pages", "Booster pages", "pages"),
+    ]
+
+
+def test_an_expired_plan_keeps_its_mean_use_and_is_never_exhausted() -> None:
     left = allowances(YEARLY, days=400)["71"]
     assert left.burn_per_day == pytest.approx(300 / 365)
-    assert left.exhaustion is None
+    assert (left.available, left.exhaustion, left.projected_used) == (700, None, 300)
 
 
-def test_a_pack_whose_id_is_a_plans_gives_way() -> None:
+def test_plans_renew_where_configured_and_packs_never() -> None:
+    found = allowances(YEARLY, PACK, days=1, renews=True)
+    assert {name: left.renews for name, left in found.items()} == {"71": True, "73": False}
+    assert not allowances(YEARLY, days=1)["71"].renews
+
+
+def test_the_allowance_of_a_pack_with_the_id_of_a_plan_has_a_prefix() -> None:
     pack = PACK._replace(identifier="71")
     assert sorted(allowances(YEARLY, pack, days=1)) == ["71", "pack-71"]
     assert sorted(allowances(pack, days=1)) == ["71"]
     assert sorted(allowances(YEARLY, pack._replace(group="482"), days=1)) == ["71"]
-
-
-def test_the_same_plan_twice_is_a_failure() -> None:
-    with pytest.raises(PollError, match="malformed: the reply names the same thing twice"):
-        poll_result({None: Usage((YEARLY, YEARLY), ())}, {}, START)
 
 
 def test_a_reply_without_any_plan_is_a_failure() -> None:
@@ -147,21 +228,28 @@ def test_a_reply_without_any_plan_is_a_failure() -> None:
         poll_result({456: Usage((), ()), 457: Usage((), ())}, {}, START)
 
 
-def test_a_group_without_a_plan_is_none_beside_one_with_a_plan() -> None:
+def test_a_group_without_a_plan_has_no_series() -> None:
     found = poll_result({456: Usage((), ()), 481: Usage((YEARLY,), ())}, {"456": Group("x", "")}, 0)
     assert not any("group_info" in name for name in series(found))
     assert len(found.allowances) == 1
 
 
-def test_what_was_odd_about_each_reply_is_kept() -> None:
-    odd = (Anomaly.UNKNOWN_FIELD,)
+def test_the_anomalies_of_all_replies_are_counted() -> None:
+    anomalies = (Anomaly.UNKNOWN_FIELD,)
     usages: dict[int | None, Usage] = {
-        456: Usage((YEARLY._replace(group="456"),), odd),
-        457: Usage((YEARLY._replace(group="457"),), odd),
+        456: Usage((YEARLY._replace(group="456"),), anomalies),
+        457: Usage((YEARLY._replace(group="457"),), anomalies),
     }
-    assert poll_result(usages, {}, START).anomalies == odd * 2
+    assert poll_result(usages, {}, START).anomalies == anomalies * 2
 
 
 def test_the_catalogue_names_no_metric_twice() -> None:
     names = [metric.name for metric in METRICS]
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names) == 15
+
+
+def test_a_field_that_cannot_be_read_is_named_with_its_group() -> None:
+    usage = Usage((YEARLY,), (), ("price of plan 71", "start_date of plan 71"))
+    assert poll_result({481: usage}, {}, START).notes == (
+        "group 481: cannot read price of plan 71, start_date of plan 71",
+    )

@@ -20,7 +20,14 @@ from programs import program
 
 from exporter.config.models import Alerts, Target
 from exporter.metrics.cache import MetricsCache
-from exporter.model import Allowance, FailureReason, PollFailure, PollOutcome, PollResult
+from exporter.model import (
+    Allowance,
+    FailureReason,
+    PollFailure,
+    PollOutcome,
+    PollResult,
+    ScopeFailure,
+)
 from exporter.server.server import Server
 from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
@@ -124,6 +131,27 @@ def test_an_allowance_that_runs_out_early_is_marked() -> None:
     row = only_row(up("acme-nz", SCARCE))
     assert "runs out 2026-11-20 (in 2 d), before it ends; ends 2027-01-07 (in 50 d)" in row
     assert "4201 · Quarterly 1 (7201) 20 % left: 1,000 of 5,000 documents" in row
+
+
+def polled(result: PollResult) -> TargetSnapshot:
+    outcome = PollOutcome(result, 0.5, 1, NOW - 90, NOW + 810)
+    return TargetSnapshot(target("acme"), TargetState().after(outcome, 0.0), is_stale=False)
+
+
+def test_an_allowance_without_a_known_share_has_no_bar() -> None:
+    unlimited = replace(SCARCE, allowed=None, available=None, exhaustion=None)
+    (row,) = shown([up("acme", unlimited)]).xpath("//li[@class='target']")
+    assert not row.xpath(".//svg")
+    assert "4201 · Quarterly 1 (7201) documents: 4,000 used 139 a day" in text_of(row)
+
+
+def test_parts_that_cannot_be_read_and_notes_are_shown() -> None:
+    failures = tuple(
+        ScopeFailure(f"group {number}", FailureReason.TIMEOUT, "slow", "group_id", str(number))
+        for number in range(7)
+    )
+    row = only_row(polled(PollResult((), (), (), failures, ("cannot read price of plan 7",))))
+    assert "group 4: timeout: slow and 2 more cannot read price of plan 7" in row
 
 
 def test_a_failing_target_shows_since_when_the_cause_and_a_link_to_the_runbook() -> None:
