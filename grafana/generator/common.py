@@ -19,7 +19,7 @@ def exporters_up() -> Json:
     return stat(
         "Exporters up",
         "Exporters that Prometheus scrapes successfully.",
-        query(f"count({series('docusage_exporter_build_info')})", instant=True),
+        query(f"count({series('docusage_exporter_build_info')}) or vector(0)", instant=True),
         steps=[(None, "red"), (1, "green")],
         colour="background",
         unit="none",

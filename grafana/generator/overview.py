@@ -57,7 +57,8 @@ _EARLY: Final = (
 _LEGEND: Final = "{{account_name}}, {{allowance_name}}"
 _KEYS: Final = ", ".join(ALLOWANCE)
 _NO_ALLOWANCE: Final = (
-    "No allowance is known. Set `allowance` for Affinda targets; Xtracta reports plans by itself."
+    "No allowance is known: no exporter is up, or no target has one"
+    " (set `allowance` for Affinda targets)."
 )
 _HOW_TO_READ: Final = """\
 - **Allowance**: what was purchased for a period: a plan, a pack, a prepayment, or the
@@ -264,7 +265,7 @@ def _lapses() -> Json:
         sort="Ends",
         unit="locale",
         decimals=0,
-        noValue="Nothing will lapse, as far as is known.",
+        noValue="Nothing is known to lapse.",
     )
 
 
@@ -301,7 +302,8 @@ def _cost() -> Json:
         sort="Currency",
         unit="locale",
         decimals=2,
-        noValue="No price is known. Set `price_per_credit` and `currency` for Affinda targets.",
+        noValue="No price is known: no exporter is up, or no target has one"
+        " (set `price_per_credit` and `currency` for Affinda targets).",
     )
 
 
@@ -340,7 +342,7 @@ def _month() -> Json:
         descending=True,
         unit="locale",
         decimals=0,
-        noValue="No Affinda organization is configured.",
+        noValue="No Affinda organization is polled.",
     )
 
 
@@ -359,7 +361,7 @@ def _per_day() -> Json:
         ranked=True,
         unit="locale",
         decimals=0,
-        noValue=_NO_ALLOWANCE,
+        noValue="No use is known: it needs an allowance and a day of history.",
     )
 
 
