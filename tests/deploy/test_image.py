@@ -189,7 +189,7 @@ def test_the_image_holds_no_installer_and_no_cache(container: Container) -> None
     assert not {"pip", "setuptools", "hatchling"} & packages
     assert not (container.files / "opt" / "build").exists()
     assert not (container.files / "root" / ".cache").exists()
-    assert list(home.rglob("exporter/__pycache__/cli.*.pyc"))
+    assert list(home.rglob("exporter/__pycache__/model.*.pyc"))
 
 
 @pytest.mark.e2e

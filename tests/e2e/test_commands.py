@@ -101,11 +101,16 @@ def test_the_demo_prints_urls_writes_its_configuration_and_exits_with_0(
 
 
 @pytest.mark.e2e
-def test_the_demo_shows_every_metric_but_anomalies(tmp_path: Path) -> None:
+def test_the_demo_shows_every_metric_but_those_of_anomalies_and_other_resources(
+    tmp_path: Path,
+) -> None:
     with running(tmp_path, "demo", "--web.listen-address=127.0.0.1:0") as demo:
         until(lambda: demo.ask("/-/ready").status == 200)
         shown = {name.partition(" ")[0] for name in demo.values()}
-        assert {metric.name for metric in METRICS} - shown == {ANOMALIES.name}
+        assert {metric.name for metric in METRICS} - shown == {
+            *(ANOMALIES.name, "docusage_target_scopes_failing"),
+            *(f"xtracta_resource_{figure}" for figure in ("allowed", "used", "available")),
+        }
         assert re.search(
             rf"^  configuration +{demo.url}/config$", demo.output.read_text(), re.MULTILINE
         )

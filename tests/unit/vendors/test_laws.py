@@ -376,7 +376,8 @@ ALLOWANCE_FIELDS = {
     "price": set[str](),
     "price_currency": set[str](),
     "plan_name": {"allowance_name"},
-    "allowed_documents": {"allowed", "ratio", "projected_used_ratio", "exhaustion"},
+    # Once all is used, when that happened is found by what was allowed.
+    "allowed_documents": {"allowed", "ratio", *FORECAST} - {"burn_per_day", "projected_used"},
     "used_documents": {"used", *FORECAST},
     "available_documents": set[str](),
     "start_date": {"start", *FORECAST},
