@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from grafana.generator.panels import BAD_FROM_ONE, query, stat, table, text
-from grafana.generator.queries import max_by, or_zero, series
+from grafana.generator.queries import (
+    ALLOWANCE,
+    allowance,
+    max_by,
+    or_zero,
+    series,
+    with_names,
+)
 
 if TYPE_CHECKING:
     from grafana.generator.panels import Json
@@ -44,18 +51,20 @@ def targets_down() -> Json:
 def alerts_table() -> Json:
     """What fires, if the rules are loaded."""
     link = {"title": "Runbook", "url": RUNBOOK, "targetBlank": True}
-    by = ("alertname", "severity", "target", "account", "allowance")
+    by = "alertname, severity, target, account_name, allowance_name"
     firing = series("ALERTS", 'alertname=~"Docusage.+"', 'alertstate="firing"')
+    named = with_names(firing)
+    unnamed = f"{firing} unless on ({', '.join(ALLOWANCE)}) {allowance('info')}"
     return table(
         "Firing alerts",
         "Alerts of this exporter's rules; a name links to the runbook.",
-        query(f"max by ({', '.join(by)}) ({firing})", table=True),
+        query(f"max by ({by}) ({named} or {unnamed})", table=True),
         columns={
             "severity": {"name": "Severity", "custom__width": 80},
             "alertname": {"name": "Alert", "links": [link], "custom__minWidth": 210},
             "target": {"name": "Target"},
-            "account": {"name": "Account"},
-            "allowance": {"name": "Allowance"},
+            "account_name": {"name": "Account"},
+            "allowance_name": {"name": "Allowance"},
         },
         sort="Severity",
         unit="string",

@@ -163,10 +163,11 @@ def _targets() -> Json:
 
 
 def _polls() -> Json:
-    failed = f"min_over_time({series('docusage_target_up', over='[$__range] @ end()')}) == 0"
+    share = f"avg_over_time({series('docusage_target_up', over='[$__range] @ end()')})"
+    failed = f"bottomk({TOP}, avg by (target) ({share}) < 1)"
     return state_timeline(
         "Poll results",
-        "A lane for each target whose polls failed in the chosen time: red while its last poll had"
+        "The ten targets whose polls failed most in the chosen time: red while the last poll had"
         " failed.",
         query(f"{_UP} and on (target) {failed}", "{{target}}"),
         steps=_UP_STEPS,

@@ -10,24 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PROCESS: Final = ("process_resident_memory_bytes", "process_cpu_seconds_total")
-_TARGET: Final = frozenset({"target", "vendor"})
-_OF_ALLOWANCE: Final = _TARGET | {"account", "allowance"}
-_PLANNED: Final = {
-    "docusage_target_scopes_failing": _TARGET,
-    **dict.fromkeys(
-        (
-            "docusage_allowance_projected_used_ratio",
-            "docusage_allowance_exhaustion_earliest_timestamp_seconds",
-            "docusage_allowance_exhaustion_latest_timestamp_seconds",
-            "docusage_allowance_renews",
-        ),
-        _OF_ALLOWANCE,
-    ),
-}
-"""Metrics that rules and dashboards use where they exist."""
-
 LABELS: Final = {
-    **_PLANNED,
     **{metric.name: frozenset(metric.labels) for metric in METRICS},
     **dict.fromkeys(_PROCESS, frozenset[str]()),
     "ALERTS": frozenset(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _DAY: Final = 86400
 _PLAN: Final = 'plan_id=~"$plan"'
 _KEYS: Final = ", ".join(PLAN)
-_LEGEND: Final = "{{plan_name}} ({{group_id}})"
+_LEGEND: Final = "{{plan_name}}, {{group_name}}"
 _NONE: Final = "No Xtracta plan is polled."
 _HOW_TO_READ: Final = """\
 - **Per used** divides the price by the documents used so far: a plan that is hardly used makes
@@ -77,11 +77,25 @@ def _figure(name: str, over: str = "") -> str:
 
 
 def _named(expression: str, over: str = "") -> str:
-    """With the plan's name as a label, or its identifier where the name is unknown."""
-    chosen = f"{over}" if over.startswith(" @") else ""
-    info = max_by("xtracta_plan_info", *PLAN, "plan_name", matching=_PLAN, over=chosen)
+    """With the names of the plan and its group, or identifiers where names are unknown."""
+    info = max_by("xtracta_plan_info", *PLAN, "plan_name", matching=_PLAN, over=over)
     named = or_identifier(info, "plan_name", "plan_id")
-    return f"({expression}) * on ({_KEYS}) group_left (plan_name) {named}"
+    groups = _groups("xtracta_plan_info", over)
+    return (
+        f"({expression}) * on ({_KEYS}) group_left (plan_name) {named}"
+        f" * on ({', '.join(_GROUP)}) group_left (group_name) {groups}"
+    )
+
+
+_GROUP: Final = ("target", "group_id")
+
+
+def _groups(metric: str, over: str = "") -> str:
+    """1 for each group that the metric has, with its name."""
+    info = max_by("xtracta_group_info", *_GROUP, "group_name", over=over)
+    all_groups = max_by(metric, *_GROUP, over=over)
+    found = f"({info} or on ({', '.join(_GROUP)}) {all_groups} * 0 + 1)"
+    return or_identifier(found, "group_name", "group_id")
 
 
 def _renewals() -> Json:
@@ -111,7 +125,7 @@ _GAUGE: Final[Json] = {
 
 
 def _plans() -> Json:
-    by = (*PLAN, "plan_name")
+    by = (*PLAN, "plan_name", "group_name")
     allowed, used = (_figure(f"documents_{name}") for name in ("allowed", "used"))
     keys = ("target", "account", "allowance")
     runs_out = max_by("docusage_allowance_exhaustion_timestamp_seconds", *keys)
@@ -146,9 +160,8 @@ def _plans() -> Json:
         " document costs.",
         *(query(row(expression), table=True) for expression in expressions),
         columns={
-            "plan_name": {"name": "Plan", "custom__minWidth": 120},
-            "target": {"name": "Target"},
-            "group_id": {"name": "Group", "unit": "string", "custom__width": 80},
+            "plan_name": {"name": "Plan", "custom__minWidth": 110},
+            "group_name": {"name": "Group", "custom__minWidth": 140},
             "Value #A": {"name": "Used", "thresholds": thresholds(FULL), **_GAUGE},
             "Value #B": {"name": "Runs out", **_DATE},
             "Value #C": {"name": "Ends", **_DATE},
@@ -169,15 +182,19 @@ def _packs() -> Json:
     left, allowed = (
         max_by(f"xtracta_pack_documents_{name}", *by) for name in ("available", "allowed")
     )
-    expressions = [f"{left} / ({allowed} > 0)", left, allowed]
+    groups = _groups("xtracta_pack_documents_allowed")
+    expressions = [
+        f"max by ({', '.join((*by, 'group_name'))}) (({figure})"
+        f" * on ({', '.join(_GROUP)}) group_left (group_name) {groups})"
+        for figure in (f"{left} / ({allowed} > 0)", left, allowed)
+    ]
     return table(
         "Packs",
         "Documents left in booster packs, the least first.",
         *(query(expression, table=True) for expression in expressions),
         columns={
+            "group_name": {"name": "Group", "custom__minWidth": 140},
             "pack_id": {"name": "Pack", "unit": "string"},
-            "target": {"name": "Target"},
-            "group_id": {"name": "Group", "unit": "string", "custom__width": 80},
             "Value #A": {"name": "Left", "thresholds": thresholds(LEFT), **_GAUGE},
             "Value #B": {"name": "Documents", "custom__width": 100},
             "Value #C": {"name": "of", "custom__width": 80},

@@ -30,6 +30,8 @@ _METRICS: Final = (
     ("docusage_allowance_allowed",),
     ("docusage_allowance_used",),
     ("docusage_allowance_exhaustion_timestamp_seconds",),
+    ("docusage_allowance_exhaustion_earliest_timestamp_seconds",),
+    ("docusage_allowance_exhaustion_latest_timestamp_seconds",),
     ("docusage_allowance_end_timestamp_seconds",),
     ("docusage_allowance_projected_used_ratio",),
     ("docusage_allowance_renews",),
@@ -54,6 +56,8 @@ _FIGURES: Final = {
     "allowed": Figure(_known("allowed")),
     "ratio": Figure(_known("available_ratio"), "percent"),
     "out": Figure(_known("exhaustion_timestamp_seconds"), "date"),
+    "earliest": Figure(_known("exhaustion_earliest_timestamp_seconds"), "date"),
+    "latest": Figure(_known("exhaustion_latest_timestamp_seconds"), "date"),
     "end": Figure(_known("end_timestamp_seconds"), "date"),
     "early": Figure(
         f"({_known('end_timestamp_seconds')} - {_known('exhaustion_timestamp_seconds')}) > 0",
@@ -76,6 +80,7 @@ _LEFT: Final = Sentence(
     "<left> of <allowed> <info.unit> are left (<ratio>).", otherwise=Sentence("<ratio> is left.")
 )
 _OUT: Final = Sentence("At the current rate it runs out on <out>.")
+_RANGE: Final = Sentence("Likely between <earliest> and <latest>.")
 _EARLY: Final = Sentence("That is <early> before the period ends, on <end>.")
 _SHORT: Final = Sentence("About <short> <info.unit> will be missing by then.")
 _UNUSED: Final = Sentence("At the current rate about <unused> <info.unit> lapse unused.")
@@ -174,7 +179,7 @@ unless ignoring (severity)
         duration="10m",
         severity=None,
         summary="An allowance is low and does not last.",
-        text=_text(_LEFT, _OUT, _EARLY, _SHORT, _BUY),
+        text=_text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY),
         board=_OVERVIEW,
         panel="Allowances",
     ),
@@ -232,7 +237,7 @@ unless
         duration="12h",
         severity="warning",
         summary="An allowance will run out before its period ends.",
-        text=_text(_LEFT, _OUT, _EARLY, _SHORT, _BUY),
+        text=_text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY),
         board=_OVERVIEW,
         panel="Allowances",
     ),
@@ -250,7 +255,7 @@ unless
         duration="1h",
         severity="critical",
         summary="An allowance will run out within five days.",
-        text=_text(_LEFT, _OUT, _EARLY, _SHORT, _BUY),
+        text=_text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY),
         board=_OVERVIEW,
         panel="Allowances",
     ),

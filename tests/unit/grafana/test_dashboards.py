@@ -28,7 +28,13 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 BUILT_IN_PANELS = {"stat", "bargauge", "timeseries", "table", "state-timeline"}
 LONGEST_TITLE = {4: 13, 5: 17, 6: 20}  # by columns, at 1000 pixels with its info icon
 KINDS = {metric.name: metric.kind for metric in METRICS}
-MADE_LABELS = {"week", "account_name", "allowance_name", "plan_name"}  # with label_replace
+MADE_LABELS = {
+    "week",
+    "account_name",
+    "allowance_name",
+    "plan_name",
+    "group_name",
+}  # with label_replace
 
 
 def named(value: Any) -> str:  # noqa: ANN401  whatever pytest parametrizes with

@@ -88,8 +88,6 @@ def answer(http: httpx.Client, question: str, *, is_range: bool) -> list[object]
 
 
 EMPTY = {
-    ("docusage-overview", "Projected use"),  # until the exporter has a projection
-    ("docusage-overview", "Lapses unused"),
     ("docusage-overview", "Firing alerts"),
     ("docusage-overview", "Failing targets"),  # the one that fails never succeeded
     ("docusage-exporter", "Firing alerts"),
