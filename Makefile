@@ -25,10 +25,10 @@ test-one: lint types servers ## all checks on one version of Python (PYTHON=pyth
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-others: $(VENV)/dev ## the tests without servers on each other Python and with the lowest dependencies
+test-others: $(VENV)/dev build/tools/helm ## the tests without servers on each other Python and with the lowest dependencies
 	@$(BIN)/python tests/support/interpreters.py $(VERSIONS)
 
-test-lowest: $(VENV)/dev ## the same with the lowest dependencies alone
+test-lowest: $(VENV)/dev build/tools/helm ## the same with the lowest dependencies alone
 	@$(BIN)/python tests/support/interpreters.py lowest
 
 unit: $(VENV)/dev ## the quick tests alone, without real servers

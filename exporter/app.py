@@ -79,10 +79,9 @@ def load_config(
     config = load(path, vendors, environ, keys=keys, is_pipe_allowed=is_pipe_allowed)
     targets = shard.select(config.targets)
     names = {target.name for target in targets}
-    for target, problem in config.warnings:
-        if target in names:
-            extra = {"target": target, "detail": problem.describe(path)}
-            _log.warning("problem in the configuration", extra=extra)
+    for target, problem in (warning for warning in config.warnings if warning.target in names):
+        extra = {"target": target, "detail": problem.describe(path)}
+        _log.warning("problem in the configuration", extra=extra)
     return replace(config, targets=targets)
 
 

@@ -210,9 +210,10 @@ def test_with_64_descriptors_scrapes_are_served_and_polls_go_on_or_report_why_no
                         assert seconds < 2
                         await asyncio.sleep(0.2)
                 await asyncio.to_thread(until, lambda: TOO_FEW_DESCRIPTORS in log())
-                polls = program.values()["docusage_polls_total good xtracta"]
+                polls = program.values()["docusage_target_polls_total good xtracta"]
                 await asyncio.to_thread(
-                    until, lambda: program.values()["docusage_polls_total good xtracta"] > polls
+                    until,
+                    lambda: program.values()["docusage_target_polls_total good xtracta"] > polls,
                 )
                 assert program.values()["docusage_target_up good xtracta"] == 1
                 assert await asyncio.to_thread(program.ended_by, signal.SIGTERM) == 0
