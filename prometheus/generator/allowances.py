@@ -142,7 +142,7 @@ or
         record="allowance:docusage_allowance_covered",
         comment="""
             Allowances of accounts that have another one of the same unit in force, such as a plan
-            beside a used up pack.
+            next to a used up pack.
         """,
         expr=f"""\
 max without (unit) (

@@ -32,7 +32,7 @@ def panels(board: Json) -> Iterator[Json]:
 
 
 def every_panel() -> list[tuple[Json, Json]]:
-    """Every panel with queries, beside its dashboard."""
+    """Every panel with queries, with its dashboard."""
     return [(board, panel) for board in boards() for panel in panels(board) if "targets" in panel]
 
 

@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int) -> bool:
-    """Whether a program accepts connections; told without an exception, which tracing survives."""
+    """Whether a program accepts connections, without raising an exception."""
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
 

@@ -1,7 +1,7 @@
 """The public dashboard linter's rules, and the promises of our own dashboards.
 
 Left out of the linter's rules is the one that asks for an `instance` variable and matcher: what the
-dashboards show belongs to a target, whichever replica told it, and replicas are made one.
+dashboards show belongs to a target, whichever replica reported it, and replicas are merged.
 """
 
 from __future__ import annotations
