@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from exporter.model import UsageHistory
+
 DAY: Final = 86_400.0
 WEEK: Final = 7
 HISTORY: Final = 4 * WEEK
@@ -49,28 +51,6 @@ _EARLY: Final = 4 * WEEK  # days, below which weekdays are drawn towards the mea
 _DRAWN: Final = 0.3  # days of the mean that are added to each weekday
 _EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the root of the days
 WALK: Final = 366  # days with a use of their own; beyond, the mean is precise enough
-
-
-@dataclass(frozen=True, slots=True)
-class UsageHistory:
-    """Daily use of an allowance, in this and earlier periods.
-
-    Args:
-        at: when the figures were read, Unix seconds.
-        today: midnight that began the current day, Unix seconds.
-        used_today: use of the current day so far.
-        days: use of the complete days before it, oldest first; a refund may make one negative.
-            Days before the first use are unknown, not days without use.
-        earlier_per_day: mean use per day before `days`, where only a total is known.
-        earlier_days: for how many days; 0 where it is unknown.
-    """
-
-    at: float
-    today: float
-    used_today: float
-    days: Sequence[int]
-    earlier_per_day: float = 0.0
-    earlier_days: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,6 +371,7 @@ FORECAST = {
     "exhaustion_latest",
     "projected_used",
     "projected_used_ratio",
+    "history",
 }
 ALLOWANCE_FIELDS = {
     "price": set[str](),
