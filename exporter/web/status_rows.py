@@ -14,8 +14,10 @@ from exporter.state.presentation import (
     format_date,
     format_end,
     format_exhaustion,
+    format_exhaustion_range,
     format_number,
     format_percent,
+    format_projection,
     format_rounded_duration,
     format_scope_failure,
     runs_out_early,
@@ -163,13 +165,18 @@ def _bar(name: str, ratio: float, level: str) -> str:
 
 def _outlook(allowance: Allowance, now: float) -> Iterator[str]:
     if allowance.burn_per_day is not None:
-        yield f"{format_number(allowance.burn_per_day)} a day"
+        yield escape(f"{format_number(allowance.burn_per_day)} a day")
     if text := format_exhaustion(allowance, now):
-        exhaustion = _time(allowance.exhaustion, text)
-        early = ', <strong class="mark">before it ends</strong>'
-        yield f"{exhaustion}{early if runs_out_early(allowance) else ''}"
+        days = format_exhaustion_range(allowance, now)
+        likely = f", likely {days}" if days else ""
+        early = (
+            ', <strong class="mark">before it ends</strong>' if runs_out_early(allowance) else ""
+        )
+        yield f"{_time(allowance.exhaustion, text)}{likely}{early}"
     if text := format_end(allowance, now):
-        yield _time(allowance.end, text)
+        share = format_projection(allowance, now)
+        by_then = escape(f", about {share} used by then") if share else ""
+        yield f"{_time(allowance.end, text)}{by_then}"
 
 
 def _time(moment: float | None, text: str) -> str:
