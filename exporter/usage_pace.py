@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, cycle, groupby, pairwise
+from itertools import cycle, groupby, pairwise
 from math import log
 from typing import TYPE_CHECKING, Final, NamedTuple
 
