@@ -173,7 +173,7 @@ def test_a_date_of_another_form_or_zone_is_unknown_and_costs_nothing_else(text: 
     ["15", "0", "1499.95", "0.00000001", "123456789012.12345678"],
 )
 def test_a_price_is_exact(text: str) -> None:
-    assert str(parsed(price=text).plans[0].price) == text
+    assert f"{parsed(price=text).plans[0].price:f}" == text
 
 
 def test_an_empty_price_is_unknown() -> None:
