@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.forecast import projection
@@ -28,12 +29,20 @@ _WITHOUT_ALLOWANCE: Final = 92  # days
 
 
 class _Days(NamedTuple):
-    """Daily use: that of consecutive days, the last one so far until `at`."""
+    """Use of consecutive days, the last one (`today`) so far until `at`."""
 
-    first: float
     today: float
     at: float
     used: list[float]
+
+    @property
+    def first(self) -> float:
+        return self.today - DAY * (len(self.used) - 1)
+
+    def since(self, moment: float) -> _Days:
+        """The days that end after it, the last one in any case."""
+        count = max(1, ceil((self.today + DAY - moment) / DAY))
+        return self._replace(used=self.used[-count:])
 
 
 def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> UsageChart:
@@ -57,8 +66,8 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         begin=begin,
         end=end,
         title=f"{allowance.unit} per day",
-        first=days.first,
-        days=days.used,
+        first=days.since(begin).first,
+        days=days.since(begin).used,
         expected=_expected(history, days, end) if history else (),
         now=Moment(now, f"today, {format_day(now)}") if begin <= now <= end else None,
         start=allowance.start if allowance.start and begin < allowance.start <= end else None,
@@ -96,10 +105,10 @@ def _days(state: TargetState, allowance: Allowance, now: float) -> _Days:
     history = daily_use(state, allowance)
     if history is None:
         today = read_at - read_at % DAY
-        return _Days(today, today, read_at, [0.0])
+        return _Days(today, read_at, [0.0])
     used = [*history.days, history.used_today]
     at = min(max(read_at, history.today), history.today + DAY)
-    return _Days(history.today - DAY * (len(used) - 1), history.today, at, used)
+    return _Days(history.today, at, used)
 
 
 def _range(allowance: Allowance, days: _Days, now: float) -> tuple[float, float]:
@@ -141,9 +150,8 @@ def _totals(
     if allowance.used is None:
         return None
     start = days.first if allowance.start is None else allowance.start
-    begun = start - start % DAY
-    used = [count for day, count in enumerate(days.used) if days.first + day * DAY >= begun]
-    first = max(days.today - DAY * (len(used) - 1), start) if used else days.at
+    used = days.since(start - start % DAY).used
+    first = max(days.today - DAY * (len(used) - 1), start)
     total = max(0.0, allowance.used - sum(used))
     before = [(start, 0.0), (first, total)] if total else []
     points = [(first, total)]
@@ -158,7 +166,6 @@ def _totals(
         projection=projected,
         limit=(limit, f"{format_number(limit)} purchased") if limit else None,
         exhaustion=_exhaustion(allowance, projected, now),
-        exhaustion_range=_exhaustion_range(allowance, projected),
     )
 
 
@@ -173,15 +180,6 @@ def _exhaustion(allowance: Allowance, projected: list[ProjectedUse], now: float)
     if not projected or at > projected[-1].at:
         return None
     return Moment(at, f"runs out {format_day(at)}")
-
-
-def _exhaustion_range(
-    allowance: Allowance, projected: list[ProjectedUse]
-) -> tuple[float, float] | None:
-    earliest, latest = allowance.exhaustion_earliest, allowance.exhaustion_latest
-    if earliest is None or latest is None or not projected or is_used_up(allowance):
-        return None
-    return (earliest, latest) if earliest <= projected[-1].at else None
 
 
 def _description(allowance: Allowance, now: float, *, is_stale: bool) -> str:

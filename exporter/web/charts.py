@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86_400
 _WEEK: Final = 7
+_WEEKS: Final = 20  # up to which Mondays are labelled
 _SATURDAY: Final = 5
 _THURSDAY: Final = 3  # the weekday of 1 January 1970, Monday being 0
 
@@ -31,6 +32,7 @@ _BARS_HEIGHT: Final = 90
 _GAP: Final = 12
 _AXIS: Final = 18  # height of a row of labels below
 _BAR: Final = 0.8  # of a day
+_LEAST: Final = 0.05  # height of a bar, pixels
 _HEADROOM: Final = 1.08
 _TICKS: Final = 4  # lines across a panel, at most
 _HALF: Final = 50  # percent
@@ -52,7 +54,7 @@ class Totals(NamedTuple):
         unobserved: the same before the first of these, where only the total is known.
         projection: the total expected.
         limit: what was purchased, with its label; None where that is unknown.
-        exhaustion: when that is used up, and the earliest and latest moment.
+        exhaustion: when that is used up.
     """
 
     title: str
@@ -61,7 +63,6 @@ class Totals(NamedTuple):
     projection: Sequence[ProjectedUse] = ()
     limit: tuple[float, str] | None = None
     exhaustion: Moment | None = None
-    exhaustion_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class UsageChart:
         begin, end: the time that it covers, Unix seconds.
         title: what the bars are.
         first: midnight that began the first day of `days`.
-        days: use of consecutive days, the current one so far.
+        days: use of consecutive days, at least one, the last one so far.
         expected: use expected of the days after these, the rest of the current one first.
         now: the current moment.
         start: when the period began, if it is shown.
@@ -110,7 +111,7 @@ def usage_chart(chart: UsageChart) -> str:
     return (
         f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" height="{height}">'
         f"<desc>{escape(chart.description)}</desc>"
-        f"{''.join(panels)}{_bars(chart, top + _TITLE)}{_marks(chart, bottom)}"
+        f"{_marks(chart, bottom)}{''.join(panels)}{_bars(chart, top + _TITLE)}"
         f"{''.join(_time_labels(chart, bottom))}</svg>"
     )
 
@@ -164,13 +165,6 @@ def _limit(chart: UsageChart, totals: Totals, scale: _Scale, top: int) -> str:
         f'<line class="limit" x1="0" x2="100%" y1="{height}" y2="{height}"/>',
         f'<text class="limit" x="4" y="{float(height) - 5:.1f}">{escape(label)}</text>',
     ]
-    if totals.exhaustion_range:
-        early, late = (
-            min(max(chart.percent(moment), 0.0), 100.0) for moment in totals.exhaustion_range
-        )
-        parts.append(
-            f'<line class="likely" x1="{early:.2f}%" x2="{late:.2f}%" y1="{height}" y2="{height}"/>'
-        )
     if totals.exhaustion:
         across = chart.percent(totals.exhaustion.at)
         parts.append(
@@ -182,27 +176,20 @@ def _limit(chart: UsageChart, totals: Totals, scale: _Scale, top: int) -> str:
 
 
 def _bars(chart: UsageChart, top: int) -> str:
-    used_today = chart.days[-1] if chart.days else 0.0
     today, *coming = chart.expected or (0.0,)
-    largest = max(0.0, used_today + today, *chart.days, *coming)
-    scale = _Scale(chart, largest * _HEADROOM, _BARS_HEIGHT)
-    weekdays: list[str] = []
-    weekends: list[str] = []
-    expected: list[str] = []
-    for day, used in enumerate(chart.days):
-        midnight = chart.first + day * _DAY
-        if midnight >= chart.begin - _DAY and used > 0:
-            (weekends if is_weekend(midnight) else weekdays).append(scale.bar(midnight, used))
-    last = chart.first + (len(chart.days) - 1) * _DAY
-    if today:
-        expected.append(scale.bar(last, used_today + today, used_today))
-    for day, used in enumerate(coming, 1):
-        expected.append(scale.bar(last + day * _DAY, used))
-    shapes = [
-        f'<path class="{name}" d="{"".join(bars)}"/>'
-        for name, bars in (("expected", expected), ("weekday", weekdays), ("weekend", weekends))
-        if bars
-    ]
+    used_today = max(0.0, chart.days[-1])
+    scale = _Scale(chart, max(used_today + today, *chart.days, *coming) * _HEADROOM, _BARS_HEIGHT)
+    bars: dict[str, list[str]] = {"expected": [], "weekday": [], "weekend": []}
+    midnight = chart.first
+    for used in chart.days:
+        name = "weekend" if is_weekend(midnight) else "weekday"
+        bars[name].append(scale.bar(midnight, used))
+        midnight += _DAY
+    bars["expected"].append(scale.bar(midnight - _DAY, used_today + today, used_today))
+    for used in coming:
+        bars["expected"].append(scale.bar(midnight, used))
+        midnight += _DAY
+    shapes = [f'<path class="{name}" d="{"".join(each)}"/>' for name, each in bars.items()]
     return _panel_title(chart.title, top) + _across(scale, top) + _shapes(shapes, top, _BARS_HEIGHT)
 
 
@@ -237,7 +224,10 @@ class _Scale(NamedTuple):
 
 
 def _bar(left: float, width: float, height: float, foot: float) -> str:
-    return f"M{left:.1f} {foot:.1f}v-{max(height, 0.0):.1f}h{width:.1f}V{foot:.1f}z"
+    """A rectangle as a part of a path; nothing where it would be too low to be seen."""
+    if height < _LEAST:
+        return ""
+    return f"M{left:.1f} {foot:.1f}v-{height:.1f}h{width:.1f}v{height:.1f}z"
 
 
 def _shapes(shapes: Sequence[str], top: int, height: int) -> str:
@@ -317,13 +307,13 @@ def _time_labels(chart: UsageChart, bottom: int) -> Iterator[str]:
 
 
 def time_ticks(begin: float, end: float) -> list[tuple[float, str]]:
-    """The days that are labelled: every other day, Mondays, or first days of months."""
+    """The days that are labelled: every other one, some Mondays, or first days of months."""
     days = (end - begin) / _DAY
     if days <= 2 * _WEEK:
         return list(_day_ticks(begin, end, 2))
-    if days <= 7 * _WEEK:
+    if days <= _WEEKS * _WEEK:
         monday = begin + (-int(begin // _DAY) - _THURSDAY) % _WEEK * _DAY
-        return list(_day_ticks(monday, end, _WEEK))
+        return list(_day_ticks(monday, end, ceil(days / _WEEK / 8) * _WEEK))
     return list(_month_ticks(begin, end, ceil(days / 400)))
 
 

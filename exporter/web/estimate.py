@@ -51,10 +51,11 @@ def _estimate_lines(estimate: Estimate, history: UsageHistory) -> Iterator[str]:
             f"the last {window} give the days of the week."
         )
     if history.earlier_days:
-        yield (
-            f"Before these, {format_number(history.earlier_per_day)} a day over "
-            f"{history.earlier_days:,.0f} days, a mean."
+        mean = (
+            f"{format_number(history.earlier_per_day)} a day over {history.earlier_days:,.0f} days"
         )
+        which = "Before these" if history.days else "Only a total is known"
+        yield f"{which}: {mean} on average."
     elif not history.days:
         yield "Only the current day is known: the next ones may use as much."
     if estimate.edges:
@@ -73,8 +74,7 @@ def _estimate_lines(estimate: Estimate, history: UsageHistory) -> Iterator[str]:
         yield f"Days too large to recur: {_counted(estimate.capped, today)}."
     if estimate.holidays:
         yield f"Holidays: {_counted(estimate.holidays, today)}."
-    error = format_number(estimate.pace.error)
-    yield f"Such estimates of a week's use were off by {error} on average."
+    yield f"Mean error that is expected of a week's use: {format_number(estimate.pace.error)}."
 
 
 def _counted(days: Sequence[CountedDay], today: date) -> str:

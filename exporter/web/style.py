@@ -33,7 +33,7 @@ DARK: Final = {
     "critical": "#ff8a80",
     "use": "#7db7ff",
     "weekend": "#4a7bb8",
-    "coming": "#26405f",
+    "coming": "#2f5078",
     "grid": "#2c3643",
 }
 
@@ -99,8 +99,7 @@ figure{{margin:.6rem 1rem .6rem 3rem}}
 .unobserved{{stroke:var(--use);stroke-dasharray:1 4;stroke-linecap:round}}
 .projected{{stroke-dasharray:6 4}}
 .chart line.limit{{stroke:var(--text);stroke-width:1.5}}
-.chart line.likely{{stroke-width:5}}
-.likely,.chart line.out{{stroke:var(--critical)}}
+.chart line.out{{stroke:var(--critical)}}
 .chart text.limit{{fill:var(--text)}}
 .chart circle.out,.chart text.out{{fill:var(--critical)}}
 .chart text.out{{font-weight:600}}
@@ -115,7 +114,7 @@ dl{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1
 gap:.6rem 1.5rem;margin:.6rem 0}}
 dd time{{white-space:normal}}
 dt{{color:var(--quiet);font-size:.85rem}}
-h3{{margin-top:.6rem}}
+section h3{{margin-top:.6rem}}
 .steps{{font-size:.9rem;margin:.4rem 0}}
 .wide{{overflow-x:auto}}
 table{{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}}

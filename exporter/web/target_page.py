@@ -17,6 +17,7 @@ from exporter.state.presentation import (
     format_number,
     format_percent,
     format_rounded_duration,
+    is_used_up,
 )
 from exporter.state.scope_usage import scopes_of
 from exporter.web.allowance_chart import allowance_chart, scope_chart
@@ -28,7 +29,7 @@ from exporter.web.scope_table import scopes_section
 from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.model import Allowance, ScopeUsage
     from exporter.state.store import TargetSnapshot
@@ -145,7 +146,7 @@ def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> st
     sentence = "" if is_said else f"<p>{escape(chart.description)}</p>"
     return (
         f'<section class="picture"><h2>{isolate(_title(allowance))}</h2>'
-        f"{sentence}{_figure(chart)}{note}{_facts(allowance, now)}"
+        f"{sentence}{_figure(chart)}{note}{_facts(allowance, now, is_stale=snapshot.is_stale)}"
         f"{'' if snapshot.is_stale else estimate_section(allowance)}</section>"
     )
 
@@ -200,8 +201,9 @@ def _legend(chart: UsageChart) -> Iterator[tuple[str, str]]:
     totals = chart.totals
     bar = '<path class="{}" d="M3 0h14v10H3z"/>'
     line = '<path class="{}" d="M0 5h20"/>'
-    yield bar.format("weekday"), "used on a weekday"
-    yield bar.format("weekend"), "at the weekend"
+    if any(used > 0 for used in chart.days):
+        yield bar.format("weekday"), "used on a weekday"
+        yield bar.format("weekend"), "at the weekend"
     if chart.expected:
         yield bar.format("expected"), "expected"
     if totals:
@@ -211,44 +213,48 @@ def _legend(chart: UsageChart) -> Iterator[tuple[str, str]]:
         if totals.projection:
             yield line.format("projected"), "expected total"
             yield bar.format("range"), "its range in 8 of 10 cases"
-        if totals.exhaustion_range:
-            yield line.format("likely"), "when it is likely to run out"
     if chart.start is not None:
         yield line.format("start"), f"the period began on {format_day(chart.start)}"
 
 
-def _facts(allowance: Allowance, now: float) -> str:
-    return (
-        "<dl>"
-        + "".join(
-            f"<div><dt>{term}</dt><dd>{text}</dd></div>"
-            for term, text in _fact_list(allowance, now)
-        )
-        + "</dl>"
-    )
+def _facts(allowance: Allowance, now: float, *, is_stale: bool) -> str:
+    facts = [*_figures(allowance), *(() if is_stale else _forecast(allowance, now))]
+    return _description_list([*facts, *_period(allowance, now)])
 
 
-def _fact_list(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
-    unknown, unit = "unknown", escape(allowance.unit)
+def _description_list(facts: Iterable[tuple[str, str]]) -> str:
+    items = "".join(f"<div><dt>{term}</dt><dd>{text}</dd></div>" for term, text in facts)
+    return f"<dl>{items}</dl>"
 
-    def count(value: float | None) -> str:
-        return unknown if value is None else f"{escape(format_number(value))} {unit}"
 
-    yield "Purchased", count(allowance.allowed)
-    yield "Used", count(allowance.used)
+def _count(value: float | None, allowance: Allowance) -> str:
+    if value is None:
+        return "unknown"
+    return f"{escape(format_number(value))} {escape(allowance.unit)}"
+
+
+def _figures(allowance: Allowance) -> Iterator[tuple[str, str]]:
+    yield "Purchased", _count(allowance.allowed, allowance)
+    yield "Used", _count(allowance.used, allowance)
     share = "" if allowance.ratio is None else f" ({escape(format_percent(allowance.ratio))})"
-    yield "Left", count(allowance.available) + share
+    yield "Left", _count(allowance.available, allowance) + share
+
+
+def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
     if allowance.burn_per_day is not None:
-        yield "Expected use", f"{escape(format_number(allowance.burn_per_day))} {unit} per day"
+        yield "Expected per day", _count(allowance.burn_per_day, allowance)
     if allowance.exhaustion is not None:
         days = format_exhaustion_range(allowance, now)
         between = f"; 8 of 10 times {days}" if days else ""
         text = time_element(allowance.exhaustion, format_date(allowance.exhaustion, now))
-        yield "Runs out" if allowance.exhaustion > now else "Ran out", f"{text}{between}"
+        yield "Ran out" if is_used_up(allowance) else "Runs out", f"{text}{between}"
     if allowance.projected_used is not None:
         ratio = allowance.projected_used_ratio
         of_all = f" ({escape(format_percent(ratio))} of what was purchased)" if ratio else ""
-        yield "Expected at the period's end", f"{count(allowance.projected_used)}{of_all}"
+        yield "Expected at the period's end", _count(allowance.projected_used, allowance) + of_all
+
+
+def _period(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
     if allowance.start is not None:
         yield "Period began", time_element(allowance.start, format_date(allowance.start, now))
     if allowance.end is not None:
@@ -274,8 +280,7 @@ def _polls(snapshot: TargetSnapshot, now: float) -> str:
         ("Requests since the start", f"{state.requests:,}"),
         ("Anomalies since the start", _anomalies(snapshot)),
     ]
-    items = "".join(f"<div><dt>{term}</dt><dd>{text}</dd></div>" for term, text in facts)
-    return f"<section><h2>Polls</h2><dl>{items}</dl></section>"
+    return f"<section><h2>Polls</h2>{_description_list(facts)}</section>"
 
 
 def _anomalies(snapshot: TargetSnapshot) -> str:
