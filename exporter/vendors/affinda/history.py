@@ -37,6 +37,7 @@ _REGIONS: Final = {
     "api.us1": "United States",
 }
 _UNIT: Final = "credits"
+_PRICE_KEYS: Final = "allowance.price_per_credit and allowance.currency"
 
 
 class Past(NamedTuple):
@@ -150,6 +151,7 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pa
         tuple(_count(past.usage, day) for day in days_between(query.first, last)),
         past.today,
         _unit_price(settings.allowance),
+        _PRICE_KEYS,
     )
     if settings.allowance and not is_part:
         yield from _periods(settings.allowance, account, past.usage, query.first, last)

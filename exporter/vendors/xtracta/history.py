@@ -120,7 +120,9 @@ def _usage(
 ) -> Iterator[Period]:
     """A period for each resource of a plan or pack; the price is that of the first."""
     price = Money(plan.price, plan.currency) if plan.price is not None and plan.currency else None
-    for resource in sorted(plan.resources, key=lambda name: name != DOCUMENTS):
+    resources = sorted(plan.resources, key=lambda name: name != DOCUMENTS)
+    for resource in resources:
+        is_first = resource == resources[0]
         figures = plan.resources[resource]
         yield Period(
             account,
@@ -132,10 +134,10 @@ def _usage(
             None if end is None else datetime.fromtimestamp(end, UTC),
             figures.allowed,
             figures.used,
-            price,
+            price if is_first else None,
+            has_own_price=is_first,
             renews=renews and plan.kind == "plan",
         )
-        price = None
 
 
 class PlanPeriod(NamedTuple):
