@@ -1,14 +1,14 @@
-"""Polls an Xtracta target: a request for each group, and now and then one for their names."""
+"""Polls an Xtracta target: a request for each group; rarely, for their names and their past."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.model import FailureReason, PollError, ScopeFailure
-from exporter.vendors.common.concurrency import gather_results
+from exporter.vendors.common.concurrency import gather_or_fail, gather_results
 from exporter.vendors.common.discovery import (
     CachedList,
     RefreshPolicy,
@@ -23,28 +23,46 @@ from exporter.vendors.xtracta.api import (
     parse_usage,
     usage_request,
 )
-from exporter.vendors.xtracta.mapper import NO_PLAN, describe, poll_result
+from exporter.vendors.xtracta.mapper import NO_PAST, NO_PLAN, Past, describe, poll_result
+from exporter.vendors.xtracta.periods import (
+    PAST_SECONDS,
+    PreviousPeriod,
+    history_request,
+    parse_history,
+    previous_period,
+    without_overlaps,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.model import PollResult
     from exporter.secrets import Secret
     from exporter.vendors.base import Poller, Transport
-    from exporter.vendors.xtracta.api import Usage
+    from exporter.vendors.xtracta.api import Plan, Usage
     from exporter.vendors.xtracta.settings import Settings
 
 Tree = dict[str, Group]  # every group by its id
+PastOfGroup = dict[str, PreviousPeriod]  # by the id of its plans
 
 
-def create_poller(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Poller:
+_PAST_INTERVAL: Final = 86_400.0  # seconds from one request for past periods to the next
+
+
+def create_poller(
+    settings: Settings,
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    reads_past: bool = True,
+) -> Poller:
     """The poller of this target.
 
     Args:
         settings: the target.
         clock: monotonic seconds, by which lists are refreshed.
+        reads_past: whether to request the past periods of plans, once a day.
     """
-    return _TargetPoller(settings, clock).poll
+    return _TargetPoller(settings, clock, reads_past=reads_past).poll
 
 
 class _Api(NamedTuple):
@@ -62,14 +80,35 @@ class _Api(NamedTuple):
         body = await self.send(groups_request(self.settings, self.key, max_seconds))
         return parse_groups(body, self.key)
 
+    async def past(
+        self, group: str, plans: Iterable[Plan], now: float, max_seconds: float | None
+    ) -> PastOfGroup:
+        """The period before the present one of each of these plans, as far as there is one."""
+        request = history_request(self.settings, self.key, group, now - PAST_SECONDS, now)
+        body = await self.send(replace(request, timeout=max_seconds))
+        periods = without_overlaps(parse_history(body, self.key, group))
+        found = ((plan.identifier, previous_period(plan, periods)) for plan in plans)
+        return {identifier: period for identifier, period in found if period}
+
+
+class _CachedPast(NamedTuple):
+    """The past of a group's plans, as long as they are in the period that `starts` says."""
+
+    starts: Mapping[str, float]
+    periods: CachedList[PastOfGroup]
+
 
 class _TargetPoller:
-    """What is kept from one poll of a target to the next: the tree of its groups."""
+    """What is kept from one poll of a target to the next: the tree of its groups, and the past."""
 
-    __slots__ = ("_finds_groups", "_settings", "_tree")
+    __slots__ = ("_finds_groups", "_past", "_past_policy", "_settings", "_tree")
 
-    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float], *, reads_past: bool) -> None:
         self._settings = settings
+        self._past: dict[str, _CachedPast] = {}
+        self._past_policy = (
+            RefreshPolicy(_PAST_INTERVAL, settings.poll.timeout, clock) if reads_past else None
+        )
         self._finds_groups = settings.groups == "all"
         policy = RefreshPolicy(settings.discovery.interval, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
@@ -97,7 +136,53 @@ class _TargetPoller:
             first = failures[0]
             raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
         names = await self._tree.get(partial(self._request_tree, api))
-        return poll_result(usages, names, now, tuple(failures), renews=self._settings.renews)
+        past = await self._read_past(api, usages.values(), now)
+        return poll_result(usages, names, now, tuple(failures), past)
+
+    async def _read_past(self, api: _Api, usages: Iterable[Usage], now: float) -> Past:
+        """The periods before the present ones: requested daily, and when a plan's period changes.
+
+        A failure costs only this knowledge.
+        """
+        if self._past_policy is None:
+            return NO_PAST
+        groups: dict[str, dict[str, Plan]] = {}
+        for usage in usages:
+            for plan in usage.plans:
+                if plan.kind == "plan" and plan.start is not None:
+                    groups.setdefault(plan.group, {})[plan.identifier] = plan
+        caches = {
+            group: self._cached_past(self._past_policy, group, plans)
+            for group, plans in groups.items()
+        }
+        found = await gather_or_fail(
+            cache.get(partial(api.past, group, groups[group].values(), now))
+            for group, cache in caches.items()
+        )
+        return Past(
+            {
+                (group, identifier): period
+                for group, periods in zip(groups, found, strict=True)
+                for identifier, period in periods.items()
+            },
+            tuple(
+                f"past periods of {describe(int(group) if group else None)} cannot be read: "
+                f"{cache.error.reason}: {cache.error.detail}"
+                for group, cache in caches.items()
+                if cache.error
+            ),
+            self._settings.renews,
+        )
+
+    def _cached_past(
+        self, policy: RefreshPolicy, group: str, plans: Mapping[str, Plan]
+    ) -> CachedList[PastOfGroup]:
+        starts = {identifier: plan.start or 0.0 for identifier, plan in plans.items()}
+        known = self._past.get(group)
+        if known is None or known.starts != starts:
+            known = _CachedPast(starts, CachedList(policy, self._settings.name, {}))
+            self._past[group] = known
+        return known.periods
 
     async def _groups(self, api: _Api) -> tuple[int | None, ...]:
         """The groups to request; None means the key's own."""
