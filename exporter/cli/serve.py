@@ -32,8 +32,8 @@ Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FIL
 """
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the command; its exit status."""
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
+    """Run the command; its exit status, where None is success."""
     parser = Parser("", "Prometheus exporter for document-AI usage.", environ, _EPILOG)
     parser.config_flag()
     parser.web_flags(DEFAULT_ADDRESS)
@@ -53,8 +53,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     watcher = FileWatcher(path) if is_reloaded else None  # before the file is read
     config = load_config(path, environ, shard, is_pipe_allowed=True)
     options = replace(serve_options(path, prefix, flags, environ), shard=shard, watched=watcher)
-    asyncio.run(serve(options, config))
-    return 0
+    return asyncio.run(serve(options, config))
 
 
 def serve_options(

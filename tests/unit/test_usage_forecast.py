@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.forecast import Forecast, forecast, history_of_total
-from exporter.model import Allowance
-from exporter.usage_pace import UsageHistory
+from exporter.model import Allowance, UsageHistory
 
 DAY = 86_400.0
 ONE_DAY = timedelta(days=1)

@@ -14,15 +14,16 @@ from exporter.vendors.xtracta.api import (
     parse_timestamp,
     parse_usage,
 )
-from exporter.vendors.xtracta.history import history
+from exporter.vendors.xtracta.history import HISTORY
 from exporter.vendors.xtracta.mapper import poll_result
 from exporter.vendors.xtracta.metrics import METRICS
 from exporter.vendors.xtracta.poller import create_poller
 from exporter.vendors.xtracta.settings import Settings
 
-VENDOR: Final = Vendor(Settings, METRICS, create_poller, history)
+VENDOR: Final = Vendor(Settings, METRICS, create_poller, HISTORY, "Xtracta")
 
 __all__ = [
+    "HISTORY",
     "METRICS",
     "VENDOR",
     "Plan",
@@ -31,7 +32,6 @@ __all__ = [
     "api_request",
     "check_envelope",
     "create_poller",
-    "history",
     "parse_timestamp",
     "parse_usage",
     "poll_result",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.vendors.xtracta.periods import PreviousPeriod
 
 
-class Past(NamedTuple):
+class EarlierPeriods(NamedTuple):
     """What is known of the periods before the present ones.
 
     Args:
@@ -44,7 +44,7 @@ class Past(NamedTuple):
     renews: bool = False
 
 
-NO_PAST: Final = Past()
+NOTHING_EARLIER: Final = EarlierPeriods()
 
 
 def poll_result(
@@ -52,7 +52,7 @@ def poll_result(
     names: Mapping[str, Group],
     now: float,
     failures: tuple[ScopeFailure, ...] = (),
-    past: Past = NO_PAST,
+    past: EarlierPeriods = NOTHING_EARLIER,
 ) -> PollResult:
     """What the replies about the groups of a target amount to.
 
@@ -95,7 +95,7 @@ def plan_result(
     plans: Iterable[Plan],
     names: Mapping[str, Group],
     now: float,
-    past: Past = NO_PAST,
+    past: EarlierPeriods = NOTHING_EARLIER,
 ) -> PollResult:
     """What one plan or pack amounts to.
 
@@ -151,7 +151,7 @@ def _samples(plan: Plan, identifier: str) -> Iterator[Sample]:
             yield from _figures(RESOURCE, (plan.group, identifier, resource), figures)
     if plan.price is not None and plan.currency:
         price = PRICE if plan.kind == "plan" else PACK_PRICE
-        yield Sample(price, (*labels, plan.currency), plan.price)
+        yield Sample(price, (*labels, plan.currency), float(plan.price))
     if plan.kind == "pack":
         return
     if plan.start is not None:

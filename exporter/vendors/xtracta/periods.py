@@ -27,7 +27,7 @@ _MAX_GAP: Final = DAY  # between two periods that follow each other
 _SIMILAR: Final = 0.8  # length of one period divided by that of the other, at least
 
 
-class Period(NamedTuple):
+class PlanPeriod(NamedTuple):
     """A plan or pack as it was when a period of it ended, and the period, Unix seconds."""
 
     plan: Plan
@@ -56,7 +56,7 @@ def history_request(
     return api_request(settings, key, "billings/history", form)
 
 
-def parse_history(body: bytes, key: Secret, group: str) -> list[Period]:
+def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
     """The periods in a reply about `group`; those without a start, an end or an id are left out.
 
     Raises:
@@ -67,7 +67,7 @@ def parse_history(body: bytes, key: Secret, group: str) -> list[Period]:
     return [period for period in periods if period]
 
 
-def _period(activity: Element, key: Secret, group: str) -> Period | None:
+def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
     plan_type = xml_parser.read_text(xml_parser.find_one(activity, "plan_type"))
     reader = PlanReader(
         activity, "pack" if plan_type and plan_type.lower() == "pack" else "plan", key
@@ -92,10 +92,10 @@ def _period(activity: Element, key: Secret, group: str) -> Period | None:
         start=begin,
         expiry=end,
     )
-    return Period(plan, begin, end)
+    return PlanPeriod(plan, begin, end)
 
 
-def without_overlaps(periods: Iterable[Period]) -> list[Period]:
+def without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:
     """The periods in order of time; one ends where the next of the same plan or pack begins."""
     follows: dict[tuple[str, str], float] = {}
     found = []
@@ -119,7 +119,7 @@ class PreviousPeriod(NamedTuple):
     renewed: bool
 
 
-def previous_period(plan: Plan, periods: Sequence[Period]) -> PreviousPeriod | None:
+def previous_period(plan: Plan, periods: Sequence[PlanPeriod]) -> PreviousPeriod | None:
     """The period that ended where the present one of `plan` began; None if none is known.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import FailureReason, PollError, ScopeFailure
+from exporter.model import FailureReason, PollError, ScopeFailure, malformed_response
 from exporter.vendors.common.concurrency import gather_or_fail, gather_results
 from exporter.vendors.common.discovery import (
     CachedList,
@@ -23,7 +23,7 @@ from exporter.vendors.xtracta.api import (
     parse_usage,
     usage_request,
 )
-from exporter.vendors.xtracta.mapper import NO_PAST, NO_PLAN, Past, describe, poll_result
+from exporter.vendors.xtracta.mapper import NO_PLAN, EarlierPeriods, describe, poll_result
 from exporter.vendors.xtracta.periods import (
     PAST_SECONDS,
     PreviousPeriod,
@@ -45,24 +45,48 @@ if TYPE_CHECKING:
 Tree = dict[str, Group]  # every group by its id
 PastOfGroup = dict[str, PreviousPeriod]  # by the id of its plans
 
-
 _PAST_INTERVAL: Final = 86_400.0  # seconds from one request for past periods to the next
 
 
-def create_poller(
-    settings: Settings,
-    clock: Callable[[], float] = time.monotonic,
-    *,
-    reads_past: bool = True,
-) -> Poller:
+def create_poller(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Poller:
     """The poller of this target.
 
     Args:
         settings: the target.
         clock: monotonic seconds, by which lists are refreshed.
-        reads_past: whether to request the past periods of plans, once a day.
     """
-    return _TargetPoller(settings, clock, reads_past=reads_past).poll
+    return _TargetPoller(settings, clock).poll
+
+
+class Reading(NamedTuple):
+    """What the replies about the groups of a target say.
+
+    Args:
+        usages: by the group requested; None means the key's own.
+        names: of every group, by id.
+        failures: groups that could not be read.
+    """
+
+    usages: dict[int | None, Usage]
+    names: Tree
+    failures: list[ScopeFailure]
+
+    @property
+    def plans(self) -> list[Plan]:
+        """Every plan and pack."""
+        return [plan for usage in self.usages.values() for plan in usage.plans]
+
+
+async def read_groups(settings: Settings, send: Transport) -> Reading:
+    """The plans that there are now; the groups are those of a poll.
+
+    Raises:
+        PollError: no group can be read, or none has a plan.
+    """
+    reading = await _TargetPoller(settings, time.monotonic).read(send)
+    if not reading.plans:
+        raise malformed_response(NO_PLAN)
+    return reading
 
 
 class _Api(NamedTuple):
@@ -99,16 +123,14 @@ class _CachedPast(NamedTuple):
 
 
 class _TargetPoller:
-    """What is kept from one poll of a target to the next: the tree of its groups, and the past."""
+    """What one poll of a target leaves to the next: the tree of its groups, and the past."""
 
     __slots__ = ("_finds_groups", "_past", "_past_policy", "_settings", "_tree")
 
-    def __init__(self, settings: Settings, clock: Callable[[], float], *, reads_past: bool) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._past: dict[str, _CachedPast] = {}
-        self._past_policy = (
-            RefreshPolicy(_PAST_INTERVAL, settings.poll.timeout, clock) if reads_past else None
-        )
+        self._past_policy = RefreshPolicy(_PAST_INTERVAL, settings.poll.timeout, clock)
         self._finds_groups = settings.groups == "all"
         policy = RefreshPolicy(settings.discovery.interval, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
@@ -118,6 +140,15 @@ class _TargetPoller:
     async def poll(self, send: Transport, now: float, /) -> PollResult:
         """Poll once; the mean use of a plan is up to `now`."""
         api = _Api(self._settings, self._settings.key.read(), send)
+        reading = await self._read(api)
+        earlier = await self._read_past(api, reading.plans, now)
+        return poll_result(reading.usages, reading.names, now, tuple(reading.failures), earlier)
+
+    async def read(self, send: Transport) -> Reading:
+        """Request every group, and their names where that is due."""
+        return await self._read(_Api(self._settings, self._settings.key.read(), send))
+
+    async def _read(self, api: _Api) -> Reading:
         groups = await self._groups(api)
         # A target with one group can do with nothing less: its request has all of the poll's time.
         seconds = scope_timeout(self._settings.poll.timeout) if len(groups) > 1 else None
@@ -135,31 +166,23 @@ class _TargetPoller:
         if failures and not usages:
             first = failures[0]
             raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
-        names = await self._tree.get(partial(self._request_tree, api))
-        past = await self._read_past(api, usages.values(), now)
-        return poll_result(usages, names, now, tuple(failures), past)
+        return Reading(usages, await self._tree.get(partial(self._request_tree, api)), failures)
 
-    async def _read_past(self, api: _Api, usages: Iterable[Usage], now: float) -> Past:
+    async def _read_past(self, api: _Api, plans: Iterable[Plan], now: float) -> EarlierPeriods:
         """The periods before the present ones: requested daily, and when a plan's period changes.
 
         A failure costs only this knowledge.
         """
-        if self._past_policy is None:
-            return NO_PAST
         groups: dict[str, dict[str, Plan]] = {}
-        for usage in usages:
-            for plan in usage.plans:
-                if plan.kind == "plan" and plan.start is not None:
-                    groups.setdefault(plan.group, {})[plan.identifier] = plan
-        caches = {
-            group: self._cached_past(self._past_policy, group, plans)
-            for group, plans in groups.items()
-        }
+        for plan in plans:
+            if plan.kind == "plan" and plan.start is not None:
+                groups.setdefault(plan.group, {})[plan.identifier] = plan
+        caches = {group: self._cached_past(group, plans) for group, plans in groups.items()}
         found = await gather_or_fail(
             cache.get(partial(api.past, group, groups[group].values(), now))
             for group, cache in caches.items()
         )
-        return Past(
+        return EarlierPeriods(
             {
                 (group, identifier): period
                 for group, periods in zip(groups, found, strict=True)
@@ -174,13 +197,11 @@ class _TargetPoller:
             self._settings.renews,
         )
 
-    def _cached_past(
-        self, policy: RefreshPolicy, group: str, plans: Mapping[str, Plan]
-    ) -> CachedList[PastOfGroup]:
+    def _cached_past(self, group: str, plans: Mapping[str, Plan]) -> CachedList[PastOfGroup]:
         starts = {identifier: plan.start or 0.0 for identifier, plan in plans.items()}
         known = self._past.get(group)
         if known is None or known.starts != starts:
-            known = _CachedPast(starts, CachedList(policy, self._settings.name, {}))
+            known = _CachedPast(starts, CachedList(self._past_policy, self._settings.name, {}))
             self._past[group] = known
         return known.periods
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from vendor_calls import series
@@ -10,7 +11,7 @@ from vendor_calls import series
 from exporter.model import Allowance, Anomaly, PollError
 from exporter.vendors.xtracta import METRICS, Plan, Usage, poll_result
 from exporter.vendors.xtracta.api import Figures, Group
-from exporter.vendors.xtracta.mapper import NO_PAST, Past
+from exporter.vendors.xtracta.mapper import NOTHING_EARLIER, EarlierPeriods
 from exporter.vendors.xtracta.periods import PreviousPeriod
 
 DAY = 86_400.0
@@ -21,7 +22,7 @@ YEARLY = Plan(
     identifier="71",
     name="Yearly",
     resources={"documents": Figures(1000, 300, 700)},
-    price=4900.5,
+    price=Decimal("4900.5"),
     currency="NZD",
     start=START,
     expiry=START + 365 * DAY,
@@ -34,7 +35,9 @@ PACK = YEARLY._replace(
 )
 
 
-def allowances(*plans: Plan, days: float, past: Past = NO_PAST) -> dict[str, Allowance]:
+def allowances(
+    *plans: Plan, days: float, past: EarlierPeriods = NOTHING_EARLIER
+) -> dict[str, Allowance]:
     """By name, some days after the start."""
     now = START + days * DAY
     found = poll_result({None: Usage(plans, ())}, {}, now, (), past).allowances
@@ -72,8 +75,8 @@ def test_what_the_vendor_leaves_out_is_absent() -> None:
     assert (left.burn_per_day, left.exhaustion, left.end) == (None, None, None)
 
 
-@pytest.mark.parametrize(("price", "currency"), [(5.0, ""), (None, "NZD")])
-def test_a_price_without_a_currency_is_absent(price: float | None, currency: str) -> None:
+@pytest.mark.parametrize(("price", "currency"), [(Decimal(5), ""), (None, "NZD")])
+def test_a_price_without_a_currency_is_absent(price: Decimal | None, currency: str) -> None:
     plan = YEARLY._replace(price=price, currency=currency)
     assert not any(
         "price" in name for name in series(poll_result({None: Usage((plan,), ())}, {}, 0))
@@ -213,7 +216,7 @@ def test_an_expired_plan_keeps_its_mean_use_and_is_never_exhausted() -> None:
 
 
 def test_plans_renew_where_configured_and_packs_never() -> None:
-    found = allowances(YEARLY, PACK, days=1, past=Past(renews=True))
+    found = allowances(YEARLY, PACK, days=1, past=EarlierPeriods(renews=True))
     assert {name: left.renews for name, left in found.items()} == {"71": True, "73": False}
     assert not allowances(YEARLY, days=1)["71"].renews
 
@@ -222,7 +225,7 @@ def test_a_plan_whose_past_shows_it_renews_and_goes_on_at_its_pace() -> None:
     before = PreviousPeriod(START - 365 * DAY, {"documents": 3650}, renewed=True)
     plan = YEARLY._replace(resources={"documents": Figures(4000, 0, 4000)})
     pack = PACK._replace(identifier="71")
-    found = allowances(plan, pack, days=0, past=Past({("481", "71"): before}))
+    found = allowances(plan, pack, days=0, past=EarlierPeriods({("481", "71"): before}))
     left = found["71"]
     assert (left.renews, left.previous_start, left.previous_used) == (
         True,
@@ -237,7 +240,7 @@ def test_a_plan_whose_past_shows_it_renews_and_goes_on_at_its_pace() -> None:
 
 def test_a_plan_whose_past_was_another_length_is_not_known_to_renew() -> None:
     before = PreviousPeriod(START - 14 * DAY, {}, renewed=False)
-    left = allowances(YEARLY, days=1, past=Past({("481", "71"): before}))["71"]
+    left = allowances(YEARLY, days=1, past=EarlierPeriods({("481", "71"): before}))["71"]
     assert (left.renews, left.previous_used) == (False, None)
 
 

@@ -15,7 +15,7 @@ from exporter.demo.vendors import Reply, Vendors
 from exporter.vendors import xtracta
 from exporter.vendors.xtracta import create_poller
 from exporter.vendors.xtracta.api import Figures
-from exporter.vendors.xtracta.periods import Period, PreviousPeriod, previous_period
+from exporter.vendors.xtracta.periods import PlanPeriod, PreviousPeriod, previous_period
 
 if TYPE_CHECKING:
     from exporter.client.client import Request as Call
@@ -28,12 +28,12 @@ PRESENT = xtracta.Plan("plan", "481", "71", "", {}, None, "", START, START + 30 
 
 def past(
     days: float, gap: float = 0.0, kind: Literal["plan", "pack"] = "plan", identifier: str = "71"
-) -> Period:
+) -> PlanPeriod:
     """A period of so many days that ended so many days before the present one began."""
     end = START - gap * DAY
     figures = {"documents": Figures(100, 90, 10), "pages": Figures(100, None, None)}
     plan = PRESENT._replace(kind=kind, identifier=identifier, resources=figures)
-    return Period(plan, end - days * DAY, end)
+    return PlanPeriod(plan, end - days * DAY, end)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_plan_renews_if_its_period_follows_one_of_about_the_same_length(
         past(30, identifier="72"),
     ],
 )
-def test_other_periods_say_nothing_of_a_plan(other: Period) -> None:
+def test_other_periods_say_nothing_of_a_plan(other: PlanPeriod) -> None:
     assert previous_period(PRESENT, [other]) is None
 
 
