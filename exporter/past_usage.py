@@ -106,11 +106,12 @@ class Period:
         unit: what is counted, plural, such as `documents`.
         start, end: UTC, the end exclusive; None where unknown or open.
         allowed: None where unknown or unlimited.
-        used: until the period's end, or until the end of what was read; None where unknown.
+        used: until the period's end, or until `final_until` or later; None where unknown.
         price: of the period, if known.
         has_own_price: False where the price of another `Period` of the same plan covers this one.
         renews: whether the same follows at its end.
         is_used_by_day: whether the account's `DailyUsage` draws it down.
+        final_until: until when `used` is final; None means the time at which it was read.
     """
 
     account: Account
@@ -126,6 +127,7 @@ class Period:
     has_own_price: bool = True
     renews: bool = False
     is_used_by_day: bool = False
+    final_until: datetime | None = None
 
     @property
     def unused(self) -> int | None:

@@ -54,7 +54,16 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         create_poll_target(target, client) for target in config.targets if target.name in names
     ]
     slots = PollSlots(config.poll.max_concurrent, RateLimiter(config.poll.requests_per_second))
-    snapshots = asyncio.run(probe(targets, slots))
+    return asyncio.run(_probe(targets, slots, flags, environ))
+
+
+async def _probe(
+    targets: Sequence[PollTarget],
+    slots: PollSlots,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> int:
+    snapshots = await probe(targets, slots)
     _print(snapshots, flags, environ)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 

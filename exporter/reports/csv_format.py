@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from exporter.csv_text import csv_text
+from exporter.reports.rows import is_over
 from exporter.reports.text import exact, iso, price_per_used, share
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exporter.past_usage import Period
-    from exporter.reports.plan import DayRange
     from exporter.reports.rows import AccountReport, Row, TargetReport
 
 COLUMNS: Final = (
@@ -23,7 +23,7 @@ COLUMNS: Final = (
 )
 
 
-def format_csv(targets: Iterable[TargetReport], days: DayRange, now: datetime) -> str:
+def format_csv(targets: Iterable[TargetReport], now: datetime) -> str:
     """The rows and the periods of all targets under one header.
 
     `used` of the lines of an account adds up to its total: a period that usage by day draws down
@@ -31,19 +31,18 @@ def format_csv(targets: Iterable[TargetReport], days: DayRange, now: datetime) -
 
     Args:
         targets: what was read.
-        days: the report's.
         now: the time, for periods that are not over.
     """
-    return csv_text([COLUMNS, *(line for target in targets for line in _lines(target, days, now))])
+    return csv_text([COLUMNS, *(line for target in targets for line in _lines(target, now))])
 
 
-def _lines(target: TargetReport, days: DayRange, now: datetime) -> Iterator[list[str]]:
+def _lines(target: TargetReport, now: datetime) -> Iterator[list[str]]:
     for account in target.accounts:
         owner = [target.target, target.vendor, *account.account[:3]]
         yield from (owner + _usage(row, account) for row in account.rows)
     for period in target.periods:
         owner = [target.target, target.vendor, *period.account[:3]]
-        yield owner + _period(period, days, now)
+        yield owner + _period(period, now)
 
 
 def _usage(row: Row, account: AccountReport) -> list[str]:
@@ -62,12 +61,12 @@ def _usage(row: Row, account: AccountReport) -> list[str]:
     ]
 
 
-def _period(period: Period, days: DayRange, now: datetime) -> list[str]:
+def _period(period: Period, now: datetime) -> list[str]:
     used, price = _count(period.used), period.price
     return [
         *(period.kind, period.identifier, period.name),
         *(iso(period.start), iso(period.end)),
-        "yes" if is_over(period, days, now) else "no",
+        "yes" if is_over(period, now) else "no",
         period.unit,
         "" if period.is_used_by_day else used,
         *[""] * 3,
@@ -84,9 +83,3 @@ def _amount(amount: Decimal | None) -> str:
 
 def _count(count: int | None) -> str:
     return "" if count is None else str(count)
-
-
-def is_over(period: Period, days: DayRange, now: datetime) -> bool:
-    """Whether what a period used is final: it is over, and was read to its end."""
-    last = min(now, days.end) if period.is_used_by_day else now
-    return period.end is not None and period.end <= last

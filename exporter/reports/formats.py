@@ -53,7 +53,7 @@ def format_report(
     if plan.format == "json":
         return Document(format_json(plan, targets, failures, now), failures, notes)
     if plan.format == "csv":
-        return Document(format_csv(targets, plan.days, now), failures, notes)
+        return Document(format_csv(targets, now), failures, notes)
     return _focus(plan, reading, notes)
 
 

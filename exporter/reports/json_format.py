@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from exporter.reports.csv_format import is_over
-from exporter.reports.rows import is_whole
+from exporter.reports.rows import is_over, is_whole
 from exporter.reports.text import exact, iso, price_per_used, share
 from exporter.reports.totals import totals
 
@@ -92,7 +91,7 @@ def _period(period: Period, days: DayRange, now: datetime) -> dict[str, object]:
         "start": iso(period.start) or None,
         "end": iso(period.end) or None,
         "within_range": is_whole(period, days),
-        "complete": is_over(period, days, now),
+        "complete": is_over(period, now),
         "unit": period.unit,
         "allowed": period.allowed,
         "used": period.used,

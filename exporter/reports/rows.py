@@ -16,7 +16,7 @@ from exporter.reports.plan import DayRange
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from exporter.past_usage import Account, Money, Part, PastUsage
 
@@ -160,7 +160,7 @@ def _account_report(whole: DailyUsage, parts: Sequence[DailyUsage], by: str) -> 
     rows = [
         row(of_row[0].part or rest, of_row)
         for of_row in _grouped(cells, by)
-        if of_row[0].part or not listed or any(cell.used for cell in of_row)
+        if of_row[0].part or not listed or sum(cell.used for cell in of_row)
     ]
     if listed:
         rows.sort(key=lambda each: (each.kind == OTHER, -each.used, each.name, each.identifier))
@@ -211,3 +211,8 @@ def is_whole(period: Period, days: DayRange) -> bool:
 def begins_in(period: Period, days: DayRange) -> bool:
     """Whether a period begins on one of the days: that of the purchase."""
     return period.start is not None and days.first <= period.start.date() < days.after
+
+
+def is_over(period: Period, now: datetime) -> bool:
+    """Whether what a period used is final."""
+    return period.end is not None and period.end <= (period.final_until or now)

@@ -139,7 +139,7 @@ def _period_lines(target: TargetReport, days: DayRange, *, has_one: bool) -> Ite
         if not has_one and period.account != account:
             yield _account(period.account), ()
         account = period.account
-        unit = f" {period.unit}" if has_units else ""
+        unit = f", {period.unit}" if has_units else ""
         mark = "" if is_whole(period, days) else " *"
         dates = f"{moment(period.start)} to {moment(period.end)}"
         each = price_per_used(period)

@@ -372,6 +372,7 @@ FORECAST = {
     "exhaustion_latest",
     "projected_used",
     "projected_used_ratio",
+    "history",
 }
 ALLOWANCE_FIELDS = {
     "price": set[str](),

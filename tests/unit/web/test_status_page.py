@@ -33,8 +33,8 @@ from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.web.routes import Application
 from exporter.web.status_page import PageInfo, status_page
-from exporter.web.status_rows import runbook_anchor
-from exporter.web.status_style import DARK, LIGHT, STYLE, security_headers
+from exporter.web.style import DARK, LIGHT, STYLE, security_headers
+from exporter.web.target_parts import runbook_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
