@@ -139,7 +139,8 @@ th,td{{padding:.25rem .4rem}}
 .scopes th:first-child{{min-width:8rem}}
 figure{{margin-right:.5rem}}}}
 @media print{{:root{{{_variables(LIGHT)}color-scheme:light}}
-body{{max-width:none;padding:0;font-size:10pt}}
+html{{font-size:9pt}}
+body{{max-width:none;padding:0}}
 nav,form{{display:none}}
 figure,dl,tr,.lead{{break-inside:avoid}}
 h2,h3{{break-after:avoid}}
