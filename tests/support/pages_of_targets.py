@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from exporter.demo.accounts import weekday_usage
@@ -72,9 +73,9 @@ def polled(
     """After a poll that succeeded, if `result` is given, and one that failed, if `failure` is."""
     state = TargetState()
     if result:
-        state = state.after(PollOutcome(result, 0.5, 3, at, at + 900), 0.0)
+        state = state.after(PollOutcome(result, 0.5, 3, at, at + 900), 0.0 if is_stale else inf)
     if failure:
-        state = state.after(PollOutcome(failure, 20.0, 1, NOW - 20, NOW + 40), 0.0)
+        state = state.after(PollOutcome(failure, 20.0, 1, NOW - 20, NOW + 40), inf)
     return TargetSnapshot(target, state, is_stale)
 
 
@@ -100,5 +101,5 @@ def xtracta_target(polls: int = 1, name: str = "acme-nz") -> TargetSnapshot:
         end = start + 365 * DAY
         plan = xtracta.Plan("plan", "4101", "7101", "Yearly", figures, None, "", start, end)
         result = xtracta.poll_result({None: xtracta.Usage((plan,))}, {}, at)
-        state = state.after(PollOutcome(result, 0.3, 2, at, at + 900), 0.0)
+        state = state.after(PollOutcome(result, 0.3, 2, at, at + 900), inf)
     return TargetSnapshot(target, state, is_stale=False)

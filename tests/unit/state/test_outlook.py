@@ -35,8 +35,8 @@ LEFT = "300 of 1,000 credits are left (30 %)."
         (
             {"exhaustion": NOW + 11.8 * DAY, "projected_used": 1000},
             (
-                f"{LEFT} At the current rate they run out on Mon 30 Nov 2026, less than a day before "
-                "the period ends."
+                f"{LEFT} At the current rate they run out on Mon 30 Nov 2026, less than a day "
+                "before the period ends."
             ),
         ),
         (
@@ -85,8 +85,8 @@ LEFT = "300 of 1,000 credits are left (30 %)."
         (
             {"available": 1, "exhaustion": None, "burn_per_day": 0.0},
             (
-                "1 of 1,000 credits is left (<1 %). Nothing was used lately, so they are not expected "
-                "to run out."
+                "1 of 1,000 credits is left (<1 %). Nothing was used lately, so they are not "
+                "expected to run out."
             ),
         ),
         ({"allowed": None, "available": None}, "credits: 700 used."),
