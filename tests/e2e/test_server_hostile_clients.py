@@ -211,11 +211,15 @@ def test_with_64_descriptors_scrapes_are_served_and_polls_go_on_or_report_why_no
                         await asyncio.sleep(0.2)
                 await asyncio.to_thread(until, lambda: TOO_FEW_DESCRIPTORS in log())
                 polls = program.values()["docusage_target_polls_total good xtracta"]
-                await asyncio.to_thread(
-                    until,
-                    lambda: program.values()["docusage_target_polls_total good xtracta"] > polls,
-                )
-                assert program.values()["docusage_target_up good xtracta"] == 1
+
+                def has_succeeded_again() -> bool:
+                    values = program.values()
+                    return (
+                        values["docusage_target_polls_total good xtracta"] > polls
+                        and values["docusage_target_up good xtracta"] == 1
+                    )
+
+                await asyncio.to_thread(until, has_succeeded_again)
                 assert await asyncio.to_thread(program.ended_by, signal.SIGTERM) == 0
 
     asyncio.run(main())
