@@ -16,7 +16,7 @@ from exporter.server.sockets import AddressError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-COMMANDS: Final = ("serve", "check", "probe", "backfill", "demo", "schema", "healthcheck")
+COMMANDS: Final = ("serve", "check", "probe", "backfill", "report", "demo", "schema", "healthcheck")
 """Each is a module of its own: `run(arguments, environ)` gives the exit status; None is 0."""
 
 

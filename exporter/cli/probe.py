@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from exporter.app import USER_AGENT, create_poll_target, load_config
@@ -16,6 +15,7 @@ from exporter.cli.output import write
 from exporter.cli.table import failure_lines, format_table
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
+from exporter.files import replace_file
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.model import PollOutcome
@@ -133,8 +133,4 @@ def write_textfile(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the old file stays.
     """
-    with TemporaryDirectory(dir=path.parent, prefix=".probe-") as folder:
-        new = Path(folder) / path.name
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)
-        new.replace(path)
+    replace_file(path, text, 0o644)

@@ -23,6 +23,7 @@ _EPILOG: Final = """commands:
   check        validate the configuration
   probe        poll once and print what is left of each allowance
   backfill     write the vendors' history for promtool to import
+  report       print past usage by workspace, day or month
   demo         the exporter with simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
   healthcheck  check that a running exporter is healthy
