@@ -21,7 +21,8 @@ test: ## all checks, as continuous integration runs them
 test-one: lint types servers ## all checks on one version of Python (PYTHON=python3.12)
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -m "not e2e" -n auto -q
-	$(BIN)/coverage run -m pytest -m e2e
+	$(BIN)/coverage run -m pytest -m e2e -n auto --dist loadscope -q tests/deploy tests/unit
+	$(BIN)/coverage run -m pytest -m e2e tests/e2e
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
