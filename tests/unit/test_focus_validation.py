@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from focus_validation import TARGETS, count_passes, failures, write_files
@@ -57,3 +58,24 @@ def test_the_files_to_validate_have_every_kind_of_charge_of_every_target(tmp_pat
             (target, category) for target in TARGETS for category in ("Usage", "Purchase")
         }
         assert {row["InvoiceId"] for row in rows} == {f"INV-{target}" for target in TARGETS}
+
+
+def test_effective_costs_of_the_demo_are_those_of_its_usage(tmp_path: Path) -> None:
+    by_workspace, by_document_type = write_files(tmp_path)
+    for target in ("acme-eu", "acme-us", "acme-logistics"):
+        found = [costs_of(file, target) for file in (by_workspace, by_document_type)]
+        assert found[0] == found[1]
+        effective, consumed, price = found[0]
+        assert effective == consumed * price
+
+
+def costs_of(file: Path, target: str) -> tuple[Decimal, Decimal, Decimal]:
+    """The effective cost of a target's usage, its credits, and the price of one."""
+    rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
+    usage = [row for row in rows if (row["x_Target"], row["ChargeCategory"]) == (target, "Usage")]
+    (price,) = {row["ListUnitPrice"] for row in usage}
+    return (
+        sum((Decimal(row["EffectiveCost"]) for row in usage), Decimal()),
+        sum((Decimal(row["ConsumedQuantity"]) for row in usage), Decimal()),
+        Decimal(price),
+    )
