@@ -13,13 +13,14 @@ from exporter.files import fingerprint, open_nonblocking
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 REDACTED: Final = "<secret>"
 _MAX_BYTES: Final = 4096
 _MIN_LEAK_LENGTH: Final = 8  # this many consecutive characters of a key are never shown
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
+_ALPHANUMERIC: Final = re.compile(r"[a-z0-9]")
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 _MISTAKES: Final = (
     (r"[\"'].*|.*[\"']", "has quotes around the key; remove them"),
@@ -43,13 +44,18 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it contains a part of the key in any common encoding."""
-        is_leak = any(
-            form[at : at + length] in fragments
-            for form in (text.lower(), _alphanumeric(text))
-            for length, fragments in _fragments(self._value).items()
-            for at in range(len(form) - length + 1)
-        )
-        return REDACTED if is_leak else text
+        return REDACTED if any(True for _ in self.spans(text)) else text
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of each part of the key in `text`, in any common encoding; may overlap."""
+        lower = text.lower()
+        if len(lower) != len(text):  # of some characters the lower case is two
+            lower = "".join(character.lower()[0] for character in text)
+        yield from _matches(lower, self._value)
+        places: list[int] = []
+        for begin, end in _matches(_NOT_ALPHANUMERIC.sub("", lower), self._value):
+            places = places or [match.start() for match in _ALPHANUMERIC.finditer(lower)]
+            yield places[begin], places[end - 1] + 1
 
     def __repr__(self) -> str:
         return REDACTED
@@ -64,6 +70,14 @@ class Secret:
 def _alphanumeric(text: str) -> str:
     """Letters and digits alone, which finds a key with separators put in."""
     return _NOT_ALPHANUMERIC.sub("", text.lower())
+
+
+def _matches(form: str, key: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of each fragment of the key in `form`."""
+    for length, fragments in _fragments(key).items():
+        for at in range(len(form) - length + 1):
+            if form[at : at + length] in fragments:
+                yield at, at + length
 
 
 @lru_cache(maxsize=4)  # those of every key would be 8 KB a target; a list needs those of one
