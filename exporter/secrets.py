@@ -13,7 +13,7 @@ from exporter.files import fingerprint, open_nonblocking
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 REDACTED: Final = "<secret>"
@@ -44,18 +44,7 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it contains a part of the key in any common encoding."""
-        return REDACTED if any(True for _ in self.spans(text)) else text
-
-    def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Begin and end of each part of the key in `text`, in any common encoding; may overlap."""
-        lower = text.lower()
-        if len(lower) != len(text):  # of some characters the lower case is two
-            lower = "".join(character.lower()[0] for character in text)
-        yield from _matches(lower, self._value)
-        places: list[int] = []
-        for begin, end in _matches(_NOT_ALPHANUMERIC.sub("", lower), self._value):
-            places = places or [match.start() for match in _ALPHANUMERIC.finditer(lower)]
-            yield places[begin], places[end - 1] + 1
+        return REDACTED if any(_spans(text, _fragments(self._value))) else text
 
     def __repr__(self) -> str:
         return REDACTED
@@ -72,11 +61,39 @@ def _alphanumeric(text: str) -> str:
     return _NOT_ALPHANUMERIC.sub("", text.lower())
 
 
-def _matches(form: str, key: str) -> Iterator[tuple[int, int]]:
-    """Begin and end of each fragment of the key in `form`."""
-    for length, fragments in _fragments(key).items():
+class SecretFinder:
+    """Finds parts of any of several secrets, in one pass over a text.
+
+    Args:
+        secrets: the secrets.
+    """
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        self._fragments: dict[int, set[str]] = {}
+        for secret in secrets:
+            for length, fragments in _fragments(secret.reveal()).items():
+                self._fragments.setdefault(length, set()).update(fragments)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of each part in `text`, in any common encoding; they may overlap."""
+        return _spans(text, self._fragments)
+
+
+def _spans(text: str, fragments: Mapping[int, set[str]]) -> Iterator[tuple[int, int]]:
+    lower = text.lower()
+    if len(lower) != len(text):  # of some characters the lower case is two
+        lower = "".join(character.lower()[0] for character in text)
+    yield from _matches(lower, fragments)
+    places: list[int] = []
+    for begin, end in _matches(_NOT_ALPHANUMERIC.sub("", lower), fragments):
+        places = places or [match.start() for match in _ALPHANUMERIC.finditer(lower)]
+        yield places[begin], places[end - 1] + 1
+
+
+def _matches(form: str, fragments: Mapping[int, set[str]]) -> Iterator[tuple[int, int]]:
+    for length, of_length in fragments.items():
         for at in range(len(form) - length + 1):
-            if form[at : at + length] in fragments:
+            if form[at : at + length] in of_length:
                 yield at, at + length
 
 

@@ -44,41 +44,64 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     description = "write metrics to this file for the textfile collector, and print only failures"
     parser.flag("textfile", "", description, metavar="FILE")
     parser.target_arguments()
+    parser.flag("capture", "", "write what the vendors send into this new folder", metavar="DIR")
+    description = "replace identifiers and names in the capture by stand-ins"
+    parser.boolean_flag("anonymize", description)
+    parser.flag("replay", "", "poll this capture instead of the vendors", metavar="DIR")
     flags = parser.parse(arguments)
-    config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
-    names = flags.get("targets") or [target.name for target in config.targets]
-    if unknown := set(names) - {target.name for target in config.targets}:
+    if flags["anonymize"] and not flags["capture"]:
+        parser.error("--anonymize needs --capture=DIR")
+    source: Source = (
+        CaptureSource(Path(flags["replay"]))
+        if flags["replay"]
+        else VendorSource(Path(flags["config.file"]), environ)
+    )
+    names = flags.get("targets") or [target.name for target in source.targets]
+    if unknown := set(names) - {target.name for target in source.targets}:
         parser.error(f"unknown target: {', '.join(sorted(unknown))}")
-    client = HttpClient(USER_AGENT)
-    targets = [
-        create_poll_target(target, client) for target in config.targets if target.name in names
-    ]
-    slots = PollSlots(config.poll.max_concurrent, RateLimiter(config.poll.requests_per_second))
-    snapshots = asyncio.run(probe(targets, slots))
-    _print(snapshots, flags, environ)
+    targets = [target for target in source.targets if target.name in names]
+    if flags["capture"]:
+        recording = Recording(Path(flags["capture"]), targets, source, is_anonymized=flags["anonymize"])
+        poll_targets = recording.poll_targets()
+    else:
+        poll_targets = [_poll_target(target, source) for target in targets]
+    snapshots = asyncio.run(probe(poll_targets, source.poll))
+    now = source.printed()
+    _print(snapshots, flags, environ, now)
+    for warning in source.warnings():
+        print(warning, file=sys.stderr)
+    if flags["capture"]:
+        recording.save(snapshots, now)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 
 
-async def probe(targets: Sequence[PollTarget], slots: PollSlots) -> list[TargetSnapshot]:
-    """Poll every target once, concurrently within the limits."""
+def _poll_target(target: Target, source: Source) -> PollTarget:
+    transport = as_transport(source.round_tripper(target), source.clock(target))
+    return PollTarget(target, VENDORS[target.vendor].create_poller(target), transport)
+
+
+async def probe(
+    targets: Sequence[PollTarget], poll: Callable[[PollTarget], Awaitable[PollOutcome]]
+) -> list[TargetSnapshot]:
+    """Poll every target once, concurrently."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
     store = StateStore()
     store.set_targets(each.target for each in targets)
 
-    async def poll(target: PollTarget) -> None:
-        async with slots.acquire(target.host):
-            attempt = await poll_once(target, slots.rate_limiter, time.time)
-        now = time.time()
-        store.record(target.target.name, PollOutcome(*attempt, at=now, next_at=now))
+    async def record(target: PollTarget) -> None:
+        store.record(target.target.name, await poll(target))
 
     async with asyncio.TaskGroup() as group:
         for target in targets:
-            group.create_task(poll(target))
+            group.create_task(record(target))
     return list(store.snapshots())
 
 
 def _print(
-    snapshots: Sequence[TargetSnapshot], flags: Mapping[str, Any], environ: Mapping[str, str]
+    snapshots: Sequence[TargetSnapshot],
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    now: float,
 ) -> None:
     if flags["textfile"]:
         path = Path(flags["textfile"])
@@ -88,7 +111,7 @@ def _print(
         for line in failure_lines(snapshots):
             print(line, file=sys.stderr)
     elif flags["format"] == "table":
-        write(format_table(snapshots, time.time(), is_coloured=_is_coloured(environ)))
+        write(format_table(snapshots, now, is_coloured=_is_coloured(environ)))
     else:
         write(format_metrics(snapshots, flags["format"]), is_utf8=True)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
     from exporter.model import HistoricalResult, MetricFamily, PollResult
 
-__all__ = ["History", "Poller", "Transport", "Vendor"]
+__all__ = ["Fields", "History", "Poller", "Transport", "Vendor"]
 
 
 class Poller(Protocol):
@@ -56,6 +56,31 @@ class History(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Fields:
+    """Which fields identify somebody, for anonymous captures.
+
+    A field is a key of the target's settings, a parameter of a query or form, a member of a JSON
+    object, or an element or attribute of XML; upper and lower case are the same. In a field that
+    is in no list, text is replaced and numbers and dates stay.
+
+    Args:
+        identifiers: hold identifiers.
+        names: hold names for people.
+        messages: hold sentences, which may quote identifiers and names.
+        plain: hold neither; `*` stands for any characters.
+        keywords: values of identifiers that are none, such as `all`.
+        domains: the vendor's own, which stay in URLs.
+    """
+
+    identifiers: frozenset[str]
+    names: frozenset[str]
+    messages: frozenset[str]
+    plain: tuple[str, ...]
+    keywords: frozenset[str] = frozenset()
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor whose API reports usage.
 
@@ -66,9 +91,11 @@ class Vendor:
             a prefix.
         create_poller: makes the poller of a target out of that target's settings.
         history: reads a target's past; None where the vendor has no API for it.
+        fields: what identifies somebody; without it, captures cannot be anonymized.
     """
 
     settings: type[Target]
     metrics: tuple[MetricFamily, ...]
     create_poller: Callable[[Any], Poller]
     history: History | None = None
+    fields: Fields | None = None
