@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.usage_pace import DAY, WALK, WEEK, UsageHistory, pace_of
+from exporter.model import UsageHistory
+from exporter.usage_pace import DAY, WALK, WEEK, pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,8 +102,8 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
 
 
 def with_forecast(allowance: Allowance, usage: UsageHistory) -> Allowance:
-    """The allowance with the forecast from its usage."""
-    return replace(allowance, **asdict(forecast(usage, allowance)))
+    """The allowance with its usage and the forecast from that."""
+    return replace(allowance, history=usage, **asdict(forecast(usage, allowance)))
 
 
 def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:

@@ -5,13 +5,12 @@ Every other module uses it; it imports nothing of ours.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from array import array
+from collections.abc import Iterator, Sequence  # noqa: TC003  pydantic reads the annotations
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Literal, NamedTuple, TypeAlias
 
 
 class FailureReason(StrEnum):
@@ -112,6 +111,36 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class UsageHistory:
+    """Daily use of an allowance, in this and earlier periods.
+
+    Args:
+        at: when the figures were read, Unix seconds.
+        today: midnight that began the current day, Unix seconds.
+        used_today: use of the current day so far.
+        days: use of the complete days before it, oldest first; a refund may make one negative.
+            Days before the first use are unknown, not days without use.
+        earlier_per_day: mean use per day before `days`, where only a total is known.
+        earlier_days: for how many days; 0 where it is unknown.
+    """
+
+    at: float
+    today: float
+    used_today: float
+    days: Sequence[int]
+    earlier_per_day: float = 0.0
+    earlier_days: float = 0.0
+
+
+def compact_days(days: Sequence[int]) -> Sequence[int]:
+    """The same, in four bytes a day where they fit: a year of each target is held."""
+    try:
+        return array("i", days)
+    except OverflowError:
+        return array("q", days)
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
     """What is left of something that was purchased: one shape for every vendor.
 
@@ -130,6 +159,8 @@ class Allowance:
         unit: what is counted, plural: `credits` or `documents`.
         cumulative_only: whether the vendor reports a total but no use by day, so that the exporter
             derives the daily use itself.
+        history: the daily use that the forecast was made from, if known. Not compared: what follows
+            from it is.
     """
 
     account: str
@@ -150,6 +181,7 @@ class Allowance:
     start: float | None = None
     end: float | None = None
     cumulative_only: bool = False
+    history: UsageHistory | None = field(default=None, compare=False, repr=False)
 
     @property
     def ratio(self) -> float | None:
@@ -188,6 +220,23 @@ class ScopeFailure(NamedTuple):
     succeeded_at: float | None = None
 
 
+class ScopeUsage(NamedTuple):
+    """Daily use of a target or a part of it, whether there is an allowance or not.
+
+    Args:
+        label, value: the scope, as in `ScopeFailure`, such as `workspace` and `wSp1`.
+        name: for people; empty where unknown.
+        unit: as in `Allowance`.
+        history: its daily use; None where that of the current day is unknown.
+    """
+
+    label: str
+    value: str
+    name: str
+    unit: str
+    history: UsageHistory | None
+
+
 @dataclass(frozen=True, slots=True)
 class PollResult:
     """What a successful poll found out.
@@ -198,6 +247,7 @@ class PollResult:
         anomalies: how the replies differ from the vendor's reference.
         scope_failures: parts of the target that could not be read.
         notes: for people: which fields cannot be read, and why a configured allowance is absent.
+        scopes: daily use of the whole target, then of its parts, where the vendor reports it.
 
     Raises:
         PollError: malformed, when two samples or two allowances would be the same series, or a
@@ -209,6 +259,7 @@ class PollResult:
     anomalies: tuple[Anomaly, ...] = ()
     scope_failures: tuple[ScopeFailure, ...] = ()
     notes: tuple[str, ...] = ()
+    scopes: tuple[ScopeUsage, ...] = ()
 
     def __post_init__(self) -> None:
         series = {(sample.metric.name, sample.labels) for sample in self.samples}

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from exporter.model import UsageHistory
+
 DAY: Final = 86_400.0
 WEEK: Final = 7
 HISTORY: Final = 4 * WEEK
@@ -52,28 +54,6 @@ WALK: Final = 366  # days with a use of their own; beyond, the mean is precise e
 
 
 @dataclass(frozen=True, slots=True)
-class UsageHistory:
-    """Daily use of an allowance, in this and earlier periods.
-
-    Args:
-        at: when the figures were read, Unix seconds.
-        today: midnight that began the current day, Unix seconds.
-        used_today: use of the current day so far.
-        days: use of the complete days before it, oldest first; a refund may make one negative.
-            Days before the first use are unknown, not days without use.
-        earlier_per_day: mean use per day before `days`, where only a total is known.
-        earlier_days: for how many days; 0 where it is unknown.
-    """
-
-    at: float
-    today: float
-    used_today: float
-    days: Sequence[int]
-    earlier_per_day: float = 0.0
-    earlier_days: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Pace:
     """Expected use of each day to come.
 
@@ -97,8 +77,88 @@ class Pace:
         return sum(map(self.of_day, range(1, HISTORY + 1))) / HISTORY
 
 
+class CountedDay(NamedTuple):
+    """A day that counts with another use than its own; -1 is the day before the current one."""
+
+    day: int
+    use: float
+    counted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How a pace was found, for people.
+
+    Args:
+        pace: the pace.
+        days: how many complete days it was made from, those before the first use not counted.
+        window: how many of them gave the use of the weekdays.
+        capped: days with a bulk run.
+        holidays: days with hardly any use.
+        jump: the day since which use is at another level, and by what the days before it were
+            multiplied; None where there is none.
+        edges: factors of the first and last three days of a month; empty where there are none.
+        counts_working_days: whether these are working days, not calendar days.
+    """
+
+    pace: Pace
+    days: int
+    window: int
+    capped: tuple[CountedDay, ...]
+    holidays: tuple[CountedDay, ...]
+    jump: tuple[int, float] | None
+    edges: tuple[float, ...]
+    counts_working_days: bool
+
+
+class _Steps(NamedTuple):
+    """What became of the days: net of refunds, cut, and of the last weeks, even and cleaned."""
+
+    net: list[int]
+    cut: list[int]
+    edges: _Edges | None
+    factors: Mapping[int, float]
+    even: list[float]
+    scaled: list[float]
+    cleaned: list[float]
+
+
 def pace_of(usage: UsageHistory) -> Pace | None:
     """The pace of an allowance; None where no use is known."""
+    steps = _steps(usage)
+    return steps and _pace(steps, usage)
+
+
+def explain(usage: UsageHistory) -> Estimate | None:
+    """How `pace_of` finds the pace of an allowance."""
+    steps = _steps(usage)
+    if steps is None:
+        return None
+    net, cut, edges, factors, even, scaled, cleaned = steps
+    days, window = len(net), len(even)
+    scale = next((day for day in range(window) if scaled[day] != even[day]), None)
+    level = next((day for day in range(window - 1, -1, -1) if scaled[day] != even[day]), 0)
+    return Estimate(
+        pace=_pace(steps, usage),
+        days=days,
+        window=window,
+        capped=tuple(
+            CountedDay(day - days, before, after)
+            for day, (before, after) in enumerate(zip(net, cut, strict=True))
+            if before != after
+        ),
+        holidays=tuple(
+            CountedDay(day, cut[day], cleaned[day] * factors.get(day, 1.0))
+            for day in range(-window, 0)
+            if cleaned[day] != scaled[day]
+        ),
+        jump=None if scale is None else (level + 1 - window, scaled[scale] / even[scale]),
+        edges=tuple(edges.factors) if edges else (),
+        counts_working_days=edges is not None and not all(edges.counts),
+    )
+
+
+def _steps(usage: UsageHistory) -> _Steps | None:
     days = list(usage.days[-HISTORY_DAYS:])
     if not usage.earlier_days:
         if not days and usage.used_today <= 0:
@@ -106,14 +166,20 @@ def pace_of(usage: UsageHistory) -> Pace | None:
         days = _since_first_use(days)
         if usage.used_today > 0 and not any(days[-_WINDOW:]):
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
-    days = _without_bulk_run(_without_refunds(days))
+    net = _without_refunds(days)
+    cut = _without_bulk_run(net)
     today = int(usage.today // DAY) + _EPOCH
-    factors = _edge_factors(days, today)
-    recent = days[-_WINDOW:]
+    edges = _edges_of_months(cut, today)
+    factors = _edge_factors(edges, today) if edges else {}
+    recent = cut[-_WINDOW:]
     if len(recent) >= _EARLY:
         recent = recent[len(recent) % WEEK :]
-    window = [use / factors.get(day, 1.0) for day, use in enumerate(recent, -len(recent))]
-    window = _cleaned(window)
+    even = [use / factors.get(day, 1.0) for day, use in enumerate(recent, -len(recent))]
+    return _Steps(net, cut, edges, factors, even, *_cleaned(even))
+
+
+def _pace(steps: _Steps, usage: UsageHistory) -> Pace:
+    window, factors = steps.cleaned, steps.factors
     week = _weekday_means(window, usage)
     if not sum(week):
         return Pace(week, {}, 0.0)
@@ -149,26 +215,38 @@ def _without_bulk_run(days: list[int]) -> list[int]:
     return [min(use, largest[-2]) for use in days]
 
 
-def _edge_factors(days: Sequence[int], today: int) -> Mapping[int, float]:
-    """Factors of the first and last three days of a month, by days from `today`, an ordinal.
+class _Edges(NamedTuple):
+    """Factors of the first and last three days of a month, and which weekdays count as days."""
+
+    factors: list[float]
+    counts: Sequence[bool]
+
+
+def _edges_of_months(days: Sequence[int], today: int) -> _Edges | None:
+    """How months begin and end, if that differs; `today` is an ordinal.
 
     Either all days or only working days count, whichever past months show more clearly.
     """
     if len(days) < _WINDOW + _CLEANABLE:
-        return {}
+        return None
     recent = days[-_WINDOW:]
     working = [sum(recent[slot::WEEK]) > _LITTLE * sum(recent) / WEEK for slot in range(WEEK)]
     counted = [[True] * WEEK]
     if _EDGE <= sum(working) < WEEK:
         counted.append(working)
-    found = zip(_factors(days, today, counted), counted, strict=True)
-    factors, counts = max(found, key=lambda each: sum(log(factor) ** 2 for factor in each[0]))
-    if not any(map(log, factors)):
-        return {}
+    found = map(_Edges, _factors(days, today, counted), counted)
+    edges = max(found, key=lambda each: sum(log(factor) ** 2 for factor in each.factors))
+    return edges if any(map(log, edges.factors)) else None
+
+
+def _edge_factors(edges: _Edges, today: int) -> Mapping[int, float]:
+    """The factors by days from `today`, an ordinal."""
     return {
         day - today: factor
         for first, after in pairwise(_month_starts(today - _WINDOW, today + WALK))
-        for day, factor in zip(_edges(first, after, today, counts), factors, strict=True)
+        for day, factor in zip(
+            _edges(first, after, today, edges.counts), edges.factors, strict=True
+        )
     }
 
 
@@ -242,15 +320,15 @@ def _median(values: Sequence[float]) -> float:
     return (values[len(values) // 2] + values[(len(values) - 1) // 2]) / 2
 
 
-def _cleaned(window: list[float]) -> list[float]:
-    """At the present level and without holidays."""
+def _cleaned(window: list[float]) -> tuple[list[float], list[float]]:
+    """At the present level; and also without holidays."""
     if len(window) < _CLEANABLE:
-        return window
+        return window, window
     working = _working_days(window)
     scaled = _at_present_level(window, working)
     if scaled is not window:
         working = _working_days(scaled)
-    return _without_holidays(scaled, working)
+    return scaled, _without_holidays(scaled, working)
 
 
 def _at_present_level(window: list[float], working: Sequence[_WorkingDay]) -> list[float]:

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.durations import parse_duration
+from exporter.history.flags import EARLIEST_DAY, FlagError, parse_day, select_targets
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.exposition import format_labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from exporter.config.models import Target
 
 DEFAULT_STEP: Final = "5m"
-EARLIEST_DAY: Final = date(2010, 1, 1)  # no vendor has figures from before
 _DAY_SECONDS: Final = 86_400
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LABEL: Final = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.+)", re.DOTALL)
 _RESERVED_LABELS: Final = frozenset(name for metric in METRICS for name in metric.labels)
-
-
-class PlanError(Exception):
-    """A flag is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +60,12 @@ def plan_backfill(
         no_history: vendors without an API for past usage.
 
     Raises:
-        PlanError: the first invalid flag.
+        FlagError: the first invalid flag.
     """
     first, last = parse_days(flags["start"], flags["end"], now.date())
     output = Path(flags["output"])
     if output.is_dir():  # otherwise noticed only after hours of requests
-        raise PlanError(f"--output {output} is a directory")
+        raise FlagError(f"--output {output} is a directory")
     return BackfillPlan(
         targets=select_targets(targets, flags.get("targets", ()), no_history),
         first=first,
@@ -81,60 +76,34 @@ def plan_backfill(
     )
 
 
-def select_targets(
-    targets: Sequence[Target], names: Collection[str], no_history: Collection[str] = ()
-) -> tuple[Target, ...]:
-    """The targets of these names; without names all whose vendor has an API for past usage.
-
-    Raises:
-        PlanError: a name is not that of a target, or its vendor has no such API.
-    """
-    if unknown := set(names) - {target.name for target in targets}:
-        raise PlanError(f"unknown target: {', '.join(sorted(unknown))}")
-    selected = tuple(target for target in targets if not names or target.name in names)
-    without = [target.name for target in selected if target.vendor in no_history]
-    if without and (names or len(without) == len(selected)):
-        raise PlanError(f"the vendor has no API for past usage: {', '.join(sorted(without))}")
-    return tuple(target for target in selected if target.name not in without)
-
-
 def parse_days(start: str, end: str, today: date) -> tuple[date, date]:
     """The first and the last day, both included; by default the last is yesterday.
 
     Raises:
-        PlanError: a day is invalid, or not complete yet.
+        FlagError: a day is invalid, or not complete yet.
     """
     yesterday = today - timedelta(days=1)
-    first = _parse_day(start, "--start")
-    last = _parse_day(end, "--end") if end else yesterday
+    first = parse_day(start, "--start")
+    last = parse_day(end, "--end") if end else yesterday
     if last > yesterday:
-        raise PlanError(f"--end must be at most {yesterday}: only complete days are written")
+        raise FlagError(f"--end must be at most {yesterday}: only complete days are written")
     if not EARLIEST_DAY <= first <= last:
-        raise PlanError(f"--start must be from {EARLIEST_DAY} to {last}")
+        raise FlagError(f"--start must be from {EARLIEST_DAY} to {last}")
     return first, last
-
-
-def _parse_day(text: str, flag: str) -> date:
-    try:
-        if _DATE.fullmatch(text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise PlanError(f"invalid {flag}; expected a date such as 2026-01-31")
 
 
 def parse_step(text: str) -> int:
     """The seconds of a step such as `5m`.
 
     Raises:
-        PlanError: it does not divide a day.
+        FlagError: it does not divide a day.
     """
     try:
         seconds = parse_duration(text)
     except ValueError:
         seconds = 0
     if not seconds or int(seconds) != seconds or _DAY_SECONDS % seconds:
-        raise PlanError("--step must divide a day evenly, such as 5m, 15m, 1h or 1d")
+        raise FlagError("--step must divide a day evenly, such as 5m, 15m, 1h or 1d")
     return int(seconds)
 
 
@@ -142,14 +111,14 @@ def parse_labels(pairs: Iterable[str]) -> str:
     """The labels of `--label NAME=VALUE`, formatted: those that Prometheus adds when it scrapes.
 
     Raises:
-        PlanError: a name is invalid, used by the exporter, or given twice.
+        FlagError: a name is invalid, used by the exporter, or given twice.
     """
     labels: dict[str, str] = {}
     for pair in pairs:
         match = _LABEL.fullmatch(pair)
         if not match or match[1].startswith("__"):
-            raise PlanError(f"invalid --label {pair}; expected NAME=VALUE")
+            raise FlagError(f"invalid --label {pair}; expected NAME=VALUE")
         if match[1] in _RESERVED_LABELS or match[1] in labels:
-            raise PlanError(f"invalid --label {pair}; {match[1]} is already in use")
+            raise FlagError(f"invalid --label {pair}; {match[1]} is already in use")
         labels[match[1]] = match[2]
     return format_labels(labels.items())

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.backfill.retry import with_retry
 from exporter.backfill.spool import Spool
+from exporter.history.reader import HistoryReader, history_of
 from exporter.model import PollError, PollFailure
-from exporter.vendors import VENDORS
+from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from exporter.backfill.plan import BackfillPlan
-    from exporter.backfill.progress import Progress
-    from exporter.backfill.spool import OutputSize, TargetSpool
+    from exporter.backfill.spool import OutputSize
     from exporter.client.client import HttpClient
-    from exporter.config.models import Target
+    from exporter.history.progress import Progress
     from exporter.polling.limits import RateLimiter
-    from exporter.vendors.base import Transport
 
 
 _SUCCESS: Final = """\
@@ -61,39 +56,24 @@ async def backfill(
         progress: is updated.
     """
     spool = Spool(plan)
+    reader = HistoryReader(client, rate_limiter, progress)
+    query = HistoryQuery(plan.first, plan.last)
     failures: dict[str, PollFailure] = {}
     for done, target in enumerate(plan.targets):
         progress.show(done, target.name)
         if spool.has(target):
             continue
-        send = with_retry(client.transport(target.http), rate_limiter, target.poll.timeout)
-        show = partial(progress.show, done, target.name)
+        to_results = history_of(target).to_results
         try:
             with spool.open(target) as target_spool:
-                await _read_history(target, plan, target_spool, send, show)
+                async for past in reader.read(target, query, done):
+                    target_spool.add(to_results(target, past, query))
         except PollError as error:
             failures[target.name] = error.failure
     progress.show(len(plan.targets), "writing")
     size = None if failures else spool.write_out()
     progress.clear()
     return Result(size, failures)
-
-
-async def _read_history(
-    target: Target,
-    plan: BackfillPlan,
-    spool: TargetSpool,
-    send: Transport,
-    show: Callable[[int], None],
-) -> None:
-    """Spool a target's history, one scope or group after the other."""
-    history = VENDORS[target.vendor].history
-    assert history is not None  # noqa: S101  the plan has no target without
-    scopes = 0
-    async for results in history(target, send, plan.first, plan.last):
-        spool.add(results)
-        scopes += 1
-        show(scopes)
 
 
 def report(result: Result, plan: BackfillPlan, now: datetime) -> str:

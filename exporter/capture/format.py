@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Ty
 
 from pydantic import Field, ValidationError
 
+from exporter.capture.errors import CaptureError
 from exporter.client.client import Response
 from exporter.config.models import Model
 from exporter.files import read_regular_file
@@ -27,10 +28,6 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_NAME: Final = 40
 _MAX_BYTES: Final = 16 * 1024 * 1024  # of a file; a reply has 2 MB at most
 _M = TypeVar("_M", bound=Model)
-
-
-class CaptureError(Exception):
-    """A capture that cannot be written or replayed; the message is for the user."""
 
 
 class Call(NamedTuple):
@@ -128,7 +125,7 @@ class _Manifest(Model):
 class _Request(Model):
     method: str
     url: str
-    body: str = ""
+    body: str | None = None
 
 
 class _Response(Model):
@@ -176,7 +173,7 @@ def save(capture: Capture, path: Path) -> int:
     targets = []
     count = 1
     for number, target in enumerate(capture.targets, 1):
-        folder = _folder_name(number, target.name)
+        folder = folder_name(number, target.name)
         (path / folder).mkdir(mode=0o700)
         for name, content in _exchange_files(target.exchanges):
             _write(path / folder / name, content)
@@ -198,14 +195,15 @@ def save(capture: Capture, path: Path) -> int:
     return count
 
 
-def _folder_name(number: int, target: str) -> str:
+def folder_name(number: int, target: str) -> str:
+    """The name of the folder of a target, which may have any name itself."""
     name = _NOT_IN_FILE_NAMES.sub("_", target)[:_MAX_NAME]
     return f"{number:02d}-{name}"
 
 
 def _exchange_files(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[str, bytes]]:
     for number, (call, outcome) in enumerate(exchanges, 1):
-        request = _Request(**call._asdict())
+        request = _Request(method=call.method, url=call.url, body=call.body or None)
         if isinstance(outcome, Response):
             body = reply_file(number, outcome.body)
             headers = tuple(f"{name}: {value}" for name, value in outcome.headers)
@@ -287,7 +285,7 @@ def load(path: Path) -> Capture:
 
 def _load_exchange(folder: Path, number: int) -> Exchange:
     entry = _read(folder / f"{number:03d}.json", _Exchange)
-    call = Call(entry.request.method, entry.request.url, entry.request.body)
+    call = Call(entry.request.method, entry.request.url, entry.request.body or "")
     if entry.response:
         headers = tuple(_header(line) for line in entry.response.headers)
         body = _content(folder / entry.response.body) if entry.response.body else b""

@@ -106,14 +106,25 @@ class Recorder:
             name: KEY if plain == REDACTED else plain
             for name in type(self.target).model_fields
             if name not in {*KEY_FIELDS, "http"}
-            and (plain := to_plain(getattr(self.target, name))) is not None
+            and (plain := _without_nulls(to_plain(getattr(self.target, name)))) is not None
         }
         exchanges = tuple(
             Exchange(call, self._outcomes.get(number)) for number, call in enumerate(self._calls)
         )
         return TargetCapture(
-            with_tuples(settings), self._key_error, self._started, outcome.at, outcome.duration, exchanges
+            with_tuples(settings),
+            self._key_error,
+            self._started,
+            outcome.at,
+            outcome.duration,
+            exchanges,
         )
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
 
 
 def _with_fixed_key(target: Target) -> tuple[Target, str | None]:

@@ -11,7 +11,8 @@ from urllib.parse import unquote_plus
 
 from pydantic import ValidationError
 
-from exporter.capture.format import Call, CaptureError
+from exporter.capture.errors import CaptureError
+from exporter.capture.format import Call
 from exporter.capture.record import KEY, call_without_keys, without_key
 from exporter.client.client import Response
 from exporter.model import FailureReason, PollError, PollOutcome

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.app import USER_AGENT, load_config
-from exporter.backfill.plan import DEFAULT_STEP, PlanError, plan_backfill
-from exporter.backfill.progress import Progress
+from exporter.backfill.plan import DEFAULT_STEP, plan_backfill
 from exporter.backfill.run import backfill, report
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
 from exporter.client.client import HttpClient
+from exporter.history.flags import FlagError, vendors_without_history
+from exporter.history.progress import Progress
 from exporter.polling.limits import RateLimiter
-from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,10 +36,9 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     flags = parser.parse(arguments)
     config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
     now = datetime.now(UTC)
-    no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
     try:
-        plan = plan_backfill(flags, config.targets, now, no_history)
-    except PlanError as error:
+        plan = plan_backfill(flags, config.targets, now, vendors_without_history())
+    except FlagError as error:
         parser.error(str(error))
     rate_limiter = RateLimiter(config.poll.requests_per_second)
     progress = Progress(len(plan.targets), sys.stderr)

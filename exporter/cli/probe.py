@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from exporter.app import USER_AGENT, create_poll_target, load_config
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
+from exporter.cli.probe_sources import CaptureSource, VendorSource
+from exporter.cli.recording import Recording
 from exporter.cli.table import failure_lines, format_table
-from exporter.client.client import HttpClient
+from exporter.client.client import as_transport
 from exporter.client.resolver import DaemonThreadExecutor
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
-from exporter.model import PollOutcome
-from exporter.polling.limits import PollSlots, RateLimiter
-from exporter.polling.poll import poll_once
+from exporter.polling.poll import PollTarget
 from exporter.state.presentation import to_json
 from exporter.state.store import StateStore
+from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from exporter.polling.poll import PollTarget
+    from exporter.cli.probe_sources import Source
+    from exporter.config.models import Target
+    from exporter.model import PollOutcome
     from exporter.state.store import TargetSnapshot
 
 _FORMATS: Final = ("table", "json", "prometheus")
@@ -60,18 +61,19 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if unknown := set(names) - {target.name for target in source.targets}:
         parser.error(f"unknown target: {', '.join(sorted(unknown))}")
     targets = [target for target in source.targets if target.name in names]
+    recording = None
     if flags["capture"]:
-        recording = Recording(Path(flags["capture"]), targets, source, is_anonymized=flags["anonymize"])
-        poll_targets = recording.poll_targets()
-    else:
-        poll_targets = [_poll_target(target, source) for target in targets]
+        path = Path(flags["capture"])
+        recording = Recording(path, targets, source, is_anonymized=flags["anonymize"])
+    poll_targets = (
+        recording.poll_targets if recording else [_poll_target(each, source) for each in targets]
+    )
     snapshots = asyncio.run(probe(poll_targets, source.poll))
     now = source.printed()
+    notes = [recording.save(snapshots, now)] if recording else []
     _print(snapshots, flags, environ, now)
-    for warning in source.warnings():
-        print(warning, file=sys.stderr)
-    if flags["capture"]:
-        recording.save(snapshots, now)
+    for note in (*source.warnings(), *notes):
+        print(note, file=sys.stderr)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 
 

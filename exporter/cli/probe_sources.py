@@ -108,7 +108,9 @@ class CaptureSource:
 
     def __init__(self, path: Path) -> None:
         self._capture = load(path)
-        self._replayed = {each.target.name: each for each in replayed_targets(self._capture, VENDORS)}
+        self._replayed = {
+            each.target.name: each for each in replayed_targets(self._capture, VENDORS)
+        }
         self.targets: Sequence[Target] = [each.target for each in self._replayed.values()]
 
     def round_tripper(self, target: Target) -> RoundTripper:

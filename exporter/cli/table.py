@@ -9,8 +9,10 @@ from exporter.state.presentation import (
     format_allowance_name,
     format_end,
     format_exhaustion,
+    format_exhaustion_range,
     format_number,
     format_percent,
+    format_projection,
     format_scope_failure,
     format_state,
     severity,
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from exporter.state.store import TargetSnapshot
 
 _HEADINGS: Final = (
-    *("TARGET", "ACCOUNT", "ALLOWANCE", "LEFT", "OF", "%", "PER DAY", "RUNS OUT", "ENDS"),
+    *("TARGET", "ACCOUNT", "ALLOWANCE", "LEFT", "OF", "%", "PER DAY"),
+    *("RUNS OUT", "LIKELY", "USED AT END", "ENDS"),
 )
-_RIGHT_ALIGNED: Final = frozenset({"LEFT", "OF", "%", "PER DAY"})
+_RIGHT_ALIGNED: Final = frozenset({"LEFT", "OF", "%", "PER DAY", "USED AT END"})
 _COLOURED: Final = frozenset({"LEFT", "%"})
 _STYLES: Final = {"heading": "1", "critical": "1;31", "warning": "33", "fine": "32"}
 
@@ -78,6 +81,8 @@ def _rows(snapshot: TargetSnapshot, now: float) -> Iterator[_Row]:
             "-" if allowance.ratio is None else format_percent(allowance.ratio).removesuffix(" %"),
             _number(allowance.burn_per_day),
             format_exhaustion(allowance, now).removeprefix("runs out ") or "-",
+            format_exhaustion_range(allowance, now) or "-",
+            format_projection(allowance, now) or "-",
             format_end(allowance, now).removeprefix("ends ") or "-",
         )
         yield _Row(cells, severity(allowance, snapshot.target.alerts))

@@ -23,7 +23,7 @@ _MIN_DAYS: Final = WEEK + _PARTIAL
 _MAX_DAYS: Final = 8 * WEEK + _PARTIAL
 
 
-class UsageHistory(NamedTuple):
+class ObservedUsage(NamedTuple):
     """Daily usage of an allowance.
 
     Args:
@@ -38,7 +38,7 @@ class UsageHistory(NamedTuple):
     days: tuple[int, ...]
 
 
-UsageByAllowance: TypeAlias = Mapping[tuple[str, str], UsageHistory]
+UsageByAllowance: TypeAlias = Mapping[tuple[str, str], ObservedUsage]
 """By account and allowance identifier."""
 
 
@@ -66,30 +66,32 @@ def update_usage(
     }
 
 
-def _update(history: UsageHistory | None, used: int, now: float) -> UsageHistory:
+def _update(history: ObservedUsage | None, used: int, now: float) -> ObservedUsage:
     if history is None or abs(now - history.at) > MAX_GAP:
-        return UsageHistory(now, used, (0,))
+        return ObservedUsage(now, used, (0,))
     now = max(now, history.at)  # the wall clock was set back a little
     more = max(0, used - history.used)
     midnight = _midnight(now)
     *earlier, day = history.days
     if history.at >= midnight:
-        return UsageHistory(now, used, (*earlier, day + more))
+        return ObservedUsage(now, used, (*earlier, day + more))
     until_midnight = round(more * (midnight - history.at) / (now - history.at))
     days = (*earlier, day + until_midnight, more - until_midnight)
-    return UsageHistory(now, used, days[-_MAX_DAYS:])
+    return ObservedUsage(now, used, days[-_MAX_DAYS:])
 
 
 def with_exhaustion(result: PollResult, usage: UsageByAllowance) -> PollResult:
     """The result with forecasts by weekday for allowances with a complete week of usage."""
+    if not usage:
+        return result
     allowances = tuple(
         _with_exhaustion(allowance, usage.get((allowance.account, allowance.allowance)))
         for allowance in result.allowances
     )
-    return result if allowances == result.allowances else replace(result, allowances=allowances)
+    return replace(result, allowances=allowances)
 
 
-def _with_exhaustion(allowance: Allowance, history: UsageHistory | None) -> Allowance:
+def _with_exhaustion(allowance: Allowance, history: ObservedUsage | None) -> Allowance:
     if history is None or len(history.days) < _MIN_DAYS:
         return allowance
     if allowance.end is not None and allowance.end <= history.at:

@@ -64,6 +64,8 @@ def severity(allowance: Allowance, alerts: Alerts) -> Literal["critical", "warni
 
 def format_number(value: float) -> str:
     """A number with thousands separators; one decimal place if it is below ten."""
+    if 0 < value < 0.05:  # noqa: PLR2004  it would be rounded to zero
+        return "<0.1"
     return f"{value:,.1f}" if 0 < value < 10 and value != int(value) else f"{value:,.0f}"  # noqa: PLR2004  as documented
 
 
@@ -72,7 +74,9 @@ def format_percent(ratio: float) -> str:
     percent = 100 * ratio
     if 0 < percent < 1:
         return "<1 %"
-    return f"{round(percent) if percent >= _ALL else min(round(percent), 99)} %"
+    if percent > _ALL:
+        return f"{max(round(percent), 101):,} %"
+    return f"{_ALL if percent == _ALL else min(round(percent), 99)} %"
 
 
 def format_rounded_duration(seconds: float) -> str:
@@ -116,14 +120,42 @@ def format_exhaustion(allowance: Allowance, now: float) -> str:
     """When it runs out or ran out, such as `runs out 2026-05-29 (in 14 d)`; empty if unknown."""
     if allowance.exhaustion is None:
         return "used up" if is_used_up(allowance) else ""
-    if allowance.exhaustion > now:
-        return f"runs out {format_date(allowance.exhaustion, now)}"
+    if not is_used_up(allowance):
+        return f"runs out {format_date(max(allowance.exhaustion, now), now)}"
     if now - allowance.exhaustion > _MAX_DISTANCE:
         return "ran out over 10 years ago"
     # Of the past only the day is known.
     day = datetime.fromtimestamp(allowance.exhaustion, UTC)
     days = (datetime.fromtimestamp(now, UTC).date() - day.date()).days
     return f"ran out {day:%Y-%m-%d} ({f'{days:,} d ago' if days else 'today'})"
+
+
+def format_exhaustion_range(allowance: Allowance, now: float) -> str:
+    """The days between which it runs out in 8 of 10 cases, such as `2026-05-20 to 2026-06-11`.
+
+    Empty if unknown, used up, a single day, or over 10 years away.
+    """
+    earliest, latest = allowance.exhaustion_earliest, allowance.exhaustion_latest
+    if is_used_up(allowance) or earliest is None or latest is None:
+        return ""
+    if earliest - now > _MAX_DISTANCE:
+        return ""
+    first = f"{datetime.fromtimestamp(max(earliest, now), UTC):%Y-%m-%d}"
+    if latest - now > _MAX_DISTANCE:
+        return f"{first} or later"
+    last = f"{datetime.fromtimestamp(max(latest, now), UTC):%Y-%m-%d}"
+    return "" if first == last else f"{first} to {last}"
+
+
+def format_projection(allowance: Allowance, now: float) -> str:
+    """The share expected to be used when its period ends, such as `138 %`; empty if unknown.
+
+    Empty too once the period has ended or everything is used.
+    """
+    ratio, end = allowance.projected_used_ratio, allowance.end
+    if ratio is None or end is None or end <= now or is_used_up(allowance):
+        return ""
+    return format_percent(ratio)
 
 
 def format_end(allowance: Allowance, now: float) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,14 +20,19 @@ from exporter.model import (
     PollResult,
     Sample,
     ScopeFailure,
+    ScopeUsage,
+    UsageHistory,
+    compact_days,
 )
 from exporter.polling.poll import CREDENTIAL_FAILURES
 from exporter.secrets import StaticKey
-from exporter.state.daily_usage import UsageHistory
+from exporter.state.daily_usage import ObservedUsage
 from exporter.state.store import TargetState
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from exporter.config.models import Target
     from exporter.state.store import TargetSnapshot
 
@@ -45,6 +51,7 @@ class _SavedResult(_Saved):
     anomalies: tuple[Anomaly, ...]
     scope_failures: tuple[ScopeFailure, ...] = ()
     notes: tuple[str, ...] = ()
+    scopes: tuple[ScopeUsage, ...] = ()
 
 
 class _SavedPoll(_Saved):
@@ -74,7 +81,7 @@ class _StateFile(_Saved):
     result: _SavedResult | None
     succeeded_at: float | None
     failing_since: float | None = None
-    daily_usage: tuple[tuple[str, str, UsageHistory], ...]
+    daily_usage: tuple[tuple[str, str, ObservedUsage], ...]
 
 
 def target_digest(target: Target, salt: str) -> str:
@@ -123,11 +130,30 @@ def _dump_result(result: PollResult) -> _SavedResult:
     samples = tuple((metric.name, labels, value) for metric, labels, value in result.samples)
     return _SavedResult(
         samples=samples,
-        allowances=result.allowances,
+        allowances=_allowances(result.allowances, tuple),
         anomalies=result.anomalies,
         scope_failures=result.scope_failures,
         notes=result.notes,
+        scopes=_scopes(result.scopes, tuple),
     )
+
+
+_Days: TypeAlias = "Callable[[Sequence[int]], Sequence[int]]"
+
+
+def _allowances(allowances: Iterable[Allowance], convert: _Days) -> tuple[Allowance, ...]:
+    """The allowances, with the days of their histories converted."""
+    return tuple(
+        replace(allowance, history=_history(allowance.history, convert)) for allowance in allowances
+    )
+
+
+def _scopes(scopes: Iterable[ScopeUsage], convert: _Days) -> tuple[ScopeUsage, ...]:
+    return tuple(scope._replace(history=_history(scope.history, convert)) for scope in scopes)
+
+
+def _history(history: UsageHistory | None, convert: _Days) -> UsageHistory | None:
+    return history and replace(history, days=convert(history.days))
 
 
 def load_state(contents: bytes, target: Target, now: float, clock: float) -> TargetState | None:
@@ -184,7 +210,14 @@ def _load_result(saved: _SavedResult, target: Target) -> PollResult:
         samples.append(Sample(metrics[name], labels, value))
     try:
         return PollResult(
-            tuple(samples), saved.allowances, saved.anomalies, saved.scope_failures, saved.notes
+            tuple(samples),
+            _allowances(saved.allowances, compact_days),
+            saved.anomalies,
+            saved.scope_failures,
+            saved.notes,
+            _scopes(saved.scopes, compact_days),
         )
     except PollError as error:
         raise ValueError(error.detail) from None
+    except OverflowError:
+        raise ValueError("a daily figure is out of range") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from exporter.model import Allowance, PollResult, Sample, ScopeFailure
+    from exporter.model import Allowance, PollResult, Sample, ScopeFailure, ScopeUsage
 
 
 class Previous(NamedTuple):
@@ -42,6 +42,7 @@ def retain_scopes(
         samples=result.samples + tuple(_samples(fresh, previous.result, result)),
         allowances=result.allowances + tuple(_allowances(fresh, previous.result, result)),
         scope_failures=tuple(failures),
+        scopes=result.scopes + tuple(_scopes(fresh, previous.result, result)),
     )
 
 
@@ -71,6 +72,16 @@ def _samples(
             _is_of(failure, sample) for failure in failures
         ):
             yield sample
+
+
+def _scopes(
+    failures: Sequence[ScopeFailure], previous: PollResult, current: PollResult
+) -> Iterator[ScopeUsage]:
+    failed = {(failure.label, failure.value) for failure in failures}
+    known = {scope[:2] for scope in current.scopes}
+    for scope in previous.scopes:
+        if scope[:2] not in known and failed & {scope[:2], (scope.label, "")}:
+            yield scope
 
 
 def _allowances(

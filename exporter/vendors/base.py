@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from exporter.client.client import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable
     from datetime import date
 
     from exporter.config.models import Target
     from exporter.model import HistoricalResult, MetricFamily, PollResult
+    from exporter.past_usage import PastUsage
 
-__all__ = ["Fields", "History", "Poller", "Transport", "Vendor"]
+__all__ = ["Fields", "History", "HistoryQuery", "Poller", "Transport", "Vendor"]
+
+T = TypeVar("T")
 
 
 class Poller(Protocol):
@@ -33,26 +36,41 @@ class Poller(Protocol):
         ...
 
 
-class History(Protocol):
-    """Reads a target's past usage, where a vendor has an API for it."""
+class HistoryQuery(NamedTuple):
+    """What to read of a target's past.
 
-    def __call__(
-        self,
-        settings: Any,  # noqa: ANN401  the vendor's own settings
-        send: Transport,
-        first: date,
-        last: date,
-        /,
-    ) -> AsyncIterator[Sequence[HistoricalResult]]:
-        """The past from the first to the last day.
+    Args:
+        first, last: days, both included; the last may be the vendor's current one, or later.
+        parts: the kinds of parts that are needed, such as `workspace`; None means every part that
+            the target's settings name.
+    """
 
-        Each item is the whole past of some series in order of time, so that no series is in two
-        items. Only days that the vendor calls complete are included.
+    first: date
+    last: date
+    parts: frozenset[str] | None = None
 
-        Raises:
-            PollError: as `Poller`.
-        """
-        ...
+
+@dataclass(frozen=True, slots=True)
+class History(Generic[T]):
+    """A target's past usage, where a vendor has an API for it.
+
+    `T` is the vendor's own: what its API reports of one scope or group. It is read once, in one
+    way; `backfill` maps it to metrics, `report` to usage. The mappings are pure functions. The
+    first argument of each function is the target's settings.
+
+    Args:
+        read: requests the past, one scope or group after the other; parts that the query does not
+            name cost no request. Raises `PollError` as a `Poller` does.
+        to_results: what a poll would have read at the end of each day or period: the whole past of
+            some series in order of time, so that no series is in two items of `read`. Only days
+            that the vendor calls complete are included.
+        to_usage: the usage by day, or the periods that overlap the query's days. The usage of an
+            account comes before that of its parts; the vendor's current day is included.
+    """
+
+    read: Callable[[Any, Transport, HistoryQuery], AsyncIterator[T]]
+    to_results: Callable[[Any, T, HistoryQuery], Iterable[HistoricalResult]]
+    to_usage: Callable[[Any, T, HistoryQuery], Iterable[PastUsage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +108,14 @@ class Vendor:
         metrics: what it reports, each with `target` as the first label and the vendor's name as
             a prefix.
         create_poller: makes the poller of a target out of that target's settings.
-        history: reads a target's past; None where the vendor has no API for it.
+        history: a target's past; None where the vendor has no API for it.
+        title: the vendor's name for people; by default its name in the configuration.
         fields: what identifies somebody; without it, captures cannot be anonymized.
     """
 
     settings: type[Target]
     metrics: tuple[MetricFamily, ...]
     create_poller: Callable[[Any], Poller]
-    history: History | None = None
+    history: History[Any] | None = None
+    title: str = ""
     fields: Fields | None = None

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from exporter.config.models import Target
-from exporter.vendors.base import Vendor
+from exporter.vendors.base import History, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -77,6 +77,8 @@ def _load(entry_point: EntryPoint, vendors: Mapping[str, Vendor]) -> Vendor:
         raise _PluginError("must be a Vendor of exporter.vendors.base")
     if not issubclass(vendor.settings, Target):
         raise _PluginError("its settings must be a subclass of Target of exporter.config.models")
+    if not isinstance(vendor.history, History | None):
+        raise _PluginError("its history must be a History of exporter.vendors.base")
     used = {metric.name for each in vendors.values() for metric in each.metrics}
     for metric in vendor.metrics:
         if metric.labels[:1] != ("target",):

@@ -14,7 +14,7 @@ from exporter.server.messages import HTML, JSON, PLAIN, Response, text_response
 from exporter.state.presentation import to_json
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.status_page import status_page
-from exporter.web.status_style import security_headers
+from exporter.web.style import security_headers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

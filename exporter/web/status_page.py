@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
 from exporter.web.conditions import CONDITIONS, conditions, format_count, urgency
+from exporter.web.markup import document
 from exporter.web.status_rows import target_row
-from exporter.web.status_style import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -129,7 +129,7 @@ def status_page(
             "</main>",
         )
     )
-    return _DOCUMENT.format(style=STYLE, body=body).encode(errors="replace")
+    return document("docusage-exporter: targets", body)
 
 
 def _header(info: PageInfo) -> str:
@@ -206,18 +206,3 @@ def _page_links(chosen: Filter, pages: int) -> Iterator[str]:
     for page, text in ((chosen.page + 1, "Next"), (pages, "Last")):
         if chosen.page < pages:
             yield f'<a href="{escape(chosen.link(page))}">{text}</a>'
-
-
-_DOCUMENT: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>docusage-exporter: targets</title>
-<style>{style}</style>
-</head>
-<body>{body}</body>
-</html>
-"""

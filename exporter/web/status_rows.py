@@ -1,61 +1,16 @@
-"""One target on the status page: its state, its last error and its allowances, as HTML."""
+"""One target on the status page, as HTML."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from exporter.model import FailureReason
-from exporter.state.presentation import (
-    format_account,
-    format_allowance,
-    format_allowance_name,
-    format_date,
-    format_end,
-    format_exhaustion,
-    format_number,
-    format_percent,
-    format_rounded_duration,
-    format_scope_failure,
-    runs_out_early,
-    severity,
-)
-from exporter.web.conditions import CONDITIONS, allowance_urgency, poll_condition
+from exporter.web.conditions import allowance_urgency
+from exporter.web.markup import isolate
+from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from exporter.config.models import Alerts
-    from exporter.model import Allowance, PollFailure
     from exporter.state.store import TargetSnapshot
-
-_CAUSES: Final[Mapping[FailureReason, str]] = {
-    FailureReason.DNS: "The vendor's host name cannot be resolved",
-    FailureReason.CONNECT: "The vendor cannot be reached",
-    FailureReason.TLS: "The TLS connection to the vendor failed",
-    FailureReason.TIMEOUT: "The vendor did not respond in time",
-    FailureReason.AUTH: "The vendor rejected the API key",
-    FailureReason.FORBIDDEN: "A gateway or firewall rejected the request",
-    FailureReason.RATE_LIMITED: "The vendor's rate limit was exceeded",
-    FailureReason.CLIENT_ERROR: "The vendor rejected the request",
-    FailureReason.SERVER_ERROR: "The vendor has an internal error",
-    FailureReason.REDIRECT: "The vendor sent a redirect, which is not followed",
-    FailureReason.TOO_LARGE: "The vendor's response is too large",
-    FailureReason.MALFORMED: "The vendor's response is malformed",
-    FailureReason.VENDOR_ERROR: "The vendor reported an error",
-    FailureReason.SECRET: "The API key cannot be read",
-    FailureReason.INTERNAL: "The exporter has an internal error",
-}
-_MAX_LINES: Final = 5
-_CREDENTIAL_REASONS: Final = frozenset({FailureReason.AUTH, FailureReason.SECRET})
-
-
-def runbook_anchor(reason: FailureReason) -> str:
-    """The section of the runbook that says what to do about a failure."""
-    if reason in _CREDENTIAL_REASONS:
-        return "docusagecredentialsrejected"
-    return "docusagetargetdown"
 
 
 def target_row(snapshot: TargetSnapshot, now: float, runbook_url: str) -> str:
@@ -66,123 +21,18 @@ def target_row(snapshot: TargetSnapshot, now: float, runbook_url: str) -> str:
         now: Unix seconds.
         runbook_url: of the runbook, without an anchor.
     """
-    condition = poll_condition(snapshot)
-    expired = f' <strong class="mark">{CONDITIONS["stale"]}</strong>' if snapshot.is_stale else ""
     return (
-        f'<li class="target"><div class="who"><h2>{_isolate(snapshot.target.name)}</h2>'
-        f"<p>{escape(snapshot.target.vendor)} "
-        f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}</p>'
-        f"{_poll_times(snapshot, now)}</div>"
-        f'<div class="what">{_failure(snapshot, runbook_url)}{_allowances(snapshot, now)}'
+        f'<li class="target"><div class="who"><h2>{isolate(snapshot.target.name)}</h2>'
+        f"<p>{escape(snapshot.target.vendor)} {state_marks(snapshot)}</p>"
+        f"{poll_times(snapshot, now)}</div>"
+        f'<div class="what">{failures(snapshot, runbook_url)}{_allowances(snapshot, now)}'
         "</div></li>"
     )
-
-
-def _poll_times(snapshot: TargetSnapshot, now: float) -> str:
-    """Since when polls fail, how old the values are, and when the next poll is due."""
-    state = snapshot.state
-    if state.last_poll is None:
-        return '<p class="quiet">first poll soon</p>'
-    lines = []
-    if state.failing_since is not None:
-        since = _time(state.failing_since, format_date(state.failing_since, now))
-        lines.append(f"failing since {since}")
-    age = "no values yet"
-    if state.succeeded_at is not None:
-        duration = format_rounded_duration(now - state.succeeded_at)
-        age = f"values {_time(state.succeeded_at, duration)} old"
-    next_at = state.last_poll.next_at
-    due = f"in {format_rounded_duration(next_at - now)}" if next_at > now else "now"
-    lines.append(f"{age}, next poll {_time(next_at, due)}")
-    return "".join(f'<p class="quiet">{line}</p>' for line in lines)
-
-
-def _failure(snapshot: TargetSnapshot, runbook_url: str) -> str:
-    failure = snapshot.state.failure
-    error = ""
-    if failure:
-        link = escape(f"{runbook_url}#{runbook_anchor(failure.reason)}")
-        error = (
-            f'<p class="error">{_isolate(_format_failure(failure))} '
-            f'<a href="{link}">Runbook: {failure.reason}</a></p>'
-        )
-    scopes = _limited([format_scope_failure(each) for each in snapshot.scope_failures])
-    notes = _limited(list(snapshot.result.notes if snapshot.result else ()))
-    return "".join(
-        [
-            error,
-            *(f'<p class="error">{_isolate(scope)}</p>' for scope in scopes),
-            *(f'<p class="quiet">{_isolate(note)}</p>' for note in notes),
-        ]
-    )
-
-
-def _limited(lines: list[str]) -> list[str]:
-    """The first few, and how many more there are."""
-    more = len(lines) - _MAX_LINES
-    return lines if more <= 0 else [*lines[:_MAX_LINES], f"and {more} more"]
-
-
-def _format_failure(failure: PollFailure) -> str:
-    """The cause, and the details of the poll."""
-    return f"{_CAUSES[failure.reason]}: {failure.detail}"
 
 
 def _allowances(snapshot: TargetSnapshot, now: float) -> str:
     alerts = snapshot.target.alerts
     if snapshot.allowances:
         allowances = sorted(snapshot.allowances, key=allowance_urgency)
-        return "".join(_allowance(allowance, alerts, now) for allowance in allowances)
+        return "".join(allowance_block(allowance, alerts, now) for allowance in allowances)
     return '<p class="quiet">No allowance is known.</p>' if snapshot.result else ""
-
-
-def _allowance(allowance: Allowance, alerts: Alerts, now: float) -> str:
-    name = f"{format_account(allowance)} · {format_allowance_name(allowance)}"
-    bar = share = ""
-    if allowance.ratio is not None:
-        level = severity(allowance, alerts)
-        bar = _bar(name, allowance.ratio, level)
-        share = f'<strong class="{level}">{escape(format_percent(allowance.ratio))} left</strong>: '
-    return (
-        f'<div class="allowance"><h3>{_isolate(name)}</h3>{bar}'
-        f"<p>{share}{escape(format_allowance(allowance))}</p>"
-        f'<p class="quiet">{"; ".join(_outlook(allowance, now))}</p></div>'
-    )
-
-
-def _bar(name: str, ratio: float, level: str) -> str:
-    """The share that is left, as SVG: Chromium fills only half the height of a styled `<meter>`."""
-    share = f"{100 * ratio:.1f}"
-    return (
-        f'<svg class="{level}" role="meter" aria-label="{escape(name)}, share left" '
-        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{share}" '
-        f'aria-valuetext="{escape(format_percent(ratio))}" viewBox="0 0 100 1" '
-        f'preserveAspectRatio="none"><rect width="{share}" height="1"/></svg>'
-    )
-
-
-def _outlook(allowance: Allowance, now: float) -> Iterator[str]:
-    if allowance.burn_per_day is not None:
-        yield f"{format_number(allowance.burn_per_day)} a day"
-    if text := format_exhaustion(allowance, now):
-        exhaustion = _time(allowance.exhaustion, text)
-        early = ', <strong class="mark">before it ends</strong>'
-        yield f"{exhaustion}{early if runs_out_early(allowance) else ''}"
-    if text := format_end(allowance, now):
-        yield _time(allowance.end, text)
-
-
-def _time(moment: float | None, text: str) -> str:
-    """`text` with its exact time for programs, if that is a possible date."""
-    if moment is None:
-        return text
-    try:
-        exact = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return text
-    return f'<time datetime="{exact}">{text}</time>'
-
-
-def _isolate(text: str) -> str:
-    """External text, escaped, and unable to change the direction of the text around it."""
-    return f"<bdi>{escape(text)}</bdi>"

@@ -90,7 +90,7 @@ def test_a_vendor_without_past_usage_is_an_error_of_a_backfill(
 ) -> None:
     install_plugin(tmp_path)
     module = tmp_path / "folio_usage.py"
-    module.write_text(module.read_text().replace("create_poller, history)", "create_poller)"))
+    module.write_text(module.read_text().replace(", History(read, to_results, to_usage)", ", None"))
     flags = (f"--config.file={config}", "--start=2026-01-30", f"--output={tmp_path / 'past.om'}")
     status, _, err = done("backfill", *flags, PYTHONPATH=str(tmp_path))
     assert status != 0

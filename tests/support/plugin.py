@@ -11,12 +11,15 @@ MODULE: Final = '''
 """Pages of the made-up vendor Folio: `GET /pages` gives `{"used": 3, "allowed": 10}`."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Literal
 
 from exporter.client.client import Request
 from exporter.config.models import Target
 from exporter.model import Allowance, HistoricalResult, MetricFamily, PollResult, Sample
-from exporter.vendors.base import Vendor
+from exporter.past_usage import Account, DailyUsage, Money, Period
+from exporter.vendors.base import History, Vendor
 from exporter.vendors.common.days import DAY, days_between, midnight
 
 USED = MetricFamily("folio_pages_used", "gauge", "Pages used.", ("target", "account"))
@@ -35,12 +38,25 @@ def create_poller(settings):
     return poll
 
 
-async def history(settings, send, first, last):
-    past = json.loads(await send(Request("GET", f"{settings.address}/past")))
-    yield [
-        HistoricalResult(midnight(day), midnight(day + DAY), result(settings.account, past))
-        for day in days_between(first, last)
-    ]
+async def read(settings, send, query):
+    yield json.loads(await send(Request("GET", f"{settings.address}/past")))
+
+
+def to_results(settings, past, query):
+    for day in days_between(query.first, query.last):
+        yield HistoricalResult(midnight(day), midnight(day + DAY), result(settings.account, past))
+
+
+def to_usage(settings, past, query):
+    account = Account("account", settings.account, "Folio Ltd")
+    start, end = (datetime.combine(day, datetime.min.time(), UTC) for day in query[:2])
+    allowed, price = past["allowed"], Money(Decimal("0.015"), "EUR")
+    counts = tuple(past["used"] for _ in days_between(query.first, query.last))
+    yield DailyUsage(account, None, "pages", query.first, counts, query.last + DAY, price)
+    yield Period(
+        account, "pack", "p1", "Pages", "pages", start, end + DAY, allowed, sum(counts),
+        price.times(allowed), is_used_by_day=True,
+    )
 
 
 def result(account, pages):
@@ -51,7 +67,9 @@ def result(account, pages):
     return PollResult((Sample(USED, (account,), used),), (allowance,))
 
 
-VENDOR = Vendor(Settings, (USED,), create_poller, history)
+VENDOR = Vendor(
+    Settings, (USED,), create_poller, History(read, to_results, to_usage), "Folio"
+)
 '''
 
 

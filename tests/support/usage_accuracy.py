@@ -18,8 +18,8 @@ import previous_forecast
 import usage_series
 
 from exporter.forecast import Forecast, forecast, history_of_total
-from exporter.model import Allowance
-from exporter.usage_pace import DAY, UsageHistory
+from exporter.model import Allowance, UsageHistory
+from exporter.usage_pace import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

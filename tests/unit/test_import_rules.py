@@ -18,15 +18,19 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Each layer imports only itself and the layers before it. The modules of the first layer are
 # imported by everybody; `server` is a layer of its own that knows nothing of exporters.
 LAYERS = (
-    {"model", "files", "secrets", "durations", "logging", "forecast", "usage_pace"},
+    {
+        *("model", "files", "secrets", "durations", "logging", "csv_text", "past_usage"),
+        *("forecast", "usage_pace"),
+    },
     {"config"},
     {"client"},
     {"vendors"},
     {"polling", "state"},
+    {"history"},
     {"metrics"},
     {"server"},
     {"web"},
-    {"app", "systemd", "backfill", "demo"},
+    {"app", "systemd", "backfill", "capture", "demo"},
     {"cli"},
     {"__main__"},
 )

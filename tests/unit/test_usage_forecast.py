@@ -16,8 +16,7 @@ from exporter.forecast import (
     forecast,
     history_of_total,
 )
-from exporter.model import Allowance
-from exporter.usage_pace import UsageHistory
+from exporter.model import Allowance, UsageHistory
 
 DAY = 86_400.0
 ONE_DAY = timedelta(days=1)

@@ -1,95 +1,200 @@
-"""Affinda's past usage: what a poll would have read at the end of each complete day.
+"""Affinda's past usage: the daily figures of the organization and of its parts.
 
-One request for each scope returns its daily figures; they are cut off after each day and mapped as
-a poll maps them.
+One request for each scope returns them. For `backfill` they are cut off after each complete day
+and mapped as a poll maps them; for `report` they are the usage itself.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.model import HistoricalResult, PollResult
+from exporter.past_usage import Account, DailyUsage, Money, Part, Period
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
 from exporter.vendors.affinda.mapper import poll_result
-from exporter.vendors.affinda.metrics import AXES
+from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
+from exporter.vendors.base import History
 from exporter.vendors.common.days import DAY, days_between, midnight
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from datetime import date
 
+    from exporter.past_usage import PastUsage
     from exporter.vendors.affinda.metrics import Axis
     from exporter.vendors.affinda.settings import Settings
-    from exporter.vendors.base import Transport
+    from exporter.vendors.base import HistoryQuery, Transport
+    from exporter.vendors.common.allowance import AllowanceSettings
 
 _LOOKBACK: Final = 365 * DAY  # what the longest window needs to reach back from the first day
+_PARTS: Final[Mapping[Axis, str]] = {"workspace": "workspace", "documentType": "document-type"}
+_REGIONS: Final = {
+    "api": "Australia and global",
+    "api.eu1": "European Union",
+    "api.us1": "United States",
+}
+_UNIT: Final = "credits"
 
 
-async def history(
-    settings: Settings, send: Transport, first: date, last: date
-) -> AsyncIterator[Sequence[HistoricalResult]]:
-    """The days from `first` to `last` that the vendor calls complete; see `base.History`.
+class Past(NamedTuple):
+    """The past of one scope.
 
-    Scopes and their names are today's.
+    Args:
+        today: the vendor's current day.
+        names: by axis, identifier to name, as they are today.
+        organization: the organization's daily figures: its current day is every scope's.
+        scope: whose past it is.
+        usage: its daily figures, back to what its windows and the allowance need.
     """
-    today, names, scopes, _ = await discover(settings, send)
-    last = min(last, today - DAY)
-    if last < first:
-        return
-    past = _Past(settings, send, names, first, last)
-    organization = Scope("organization", settings.organization)
-    usage = await past.usage(organization)
-    yield past.historical_results({organization: usage})
-    for scope in scopes:
-        usages = {organization: usage, scope: await past.usage(scope)}
-        yield past.historical_results(usages, AXES[scope.axis].label)
 
-
-class _Past(NamedTuple):
-    """The past of a target, from a first to a last day."""
-
-    settings: Settings
-    send: Transport
+    today: date
     names: Mapping[Axis, Mapping[str, str]]
-    first: date
-    last: date
-
-    async def usage(self, scope: Scope) -> Usage:
-        """The daily figures of a scope, back to what its windows and the allowance need."""
-        start = self.first - _LOOKBACK
-        if self.settings.allowance:
-            start = min(start, self.settings.allowance.bounds(self.first)[0])
-        key = self.settings.key.read()
-        body = await self.send(usage_request(self.settings, key, scope, start, self.last))
-        return parse_usage(body, scope, start, self.last)
-
-    def historical_results(
-        self, usages: Mapping[Scope, Usage], label: str | None = None
-    ) -> list[HistoricalResult]:
-        """What was read on each day; of the samples only those with `label`, where one is given.
-
-        Days that the figures do not cover are absent.
-        """
-        first = max(self.first, *(usage.start for usage in usages.values()))
-        last = min(self.last, *(usage.today for usage in usages.values()))
-        return [
-            HistoricalResult(
-                midnight(day), midnight(day + DAY), self._poll_result(usages, day, label)
-            )
-            for day in days_between(first, last)
-        ]
-
-    def _poll_result(
-        self, usages: Mapping[Scope, Usage], day: date, label: str | None
-    ) -> PollResult:
-        by_then = {scope: _until(usage, day) for scope, usage in usages.items()}
-        read = poll_result(self.settings, by_then, self.names)
-        if label is None:
-            return read
-        return PollResult(tuple(sample for sample in read.samples if label in sample.metric.labels))
+    organization: Usage
+    scope: Scope
+    usage: Usage
 
 
-def _until(usage: Usage, day: date) -> Usage:
+async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncIterator[Past]:
+    """The organization's past, and then that of each scope; see `base.History`.
+
+    Scopes and their names are today's. Without a day in the past there is nothing.
+    """
+    today, names, scopes, _ = await discover(_with_parts(settings, query), send)
+    last = min(query.last, today)
+    if last < query.first:
+        return
+    start = query.first - _LOOKBACK
+    if settings.allowance:
+        start = min(start, settings.allowance.bounds(query.first)[0])
+    key = settings.key.read()
+    organization = Scope("organization", settings.organization)
+    whole: Usage | None = None
+    for scope in (organization, *scopes):
+        body = await send(usage_request(settings, key, scope, start, last))
+        usage = parse_usage(body, scope, start, last)
+        whole = whole or usage
+        yield Past(today, names, whole, scope, usage)
+
+
+def _with_parts(settings: Settings, query: HistoryQuery) -> Settings:
+    """The settings without the parts that are not needed."""
+    if query.parts is None:
+        return settings
+    fields = {"workspace": "workspaces", "document-type": "document_types"}
+    return settings.model_copy(
+        update={field: "none" for part, field in fields.items() if part not in query.parts}
+    )
+
+
+def to_results(settings: Settings, past: Past, query: HistoryQuery) -> list[HistoricalResult]:
+    """What a poll would have read of the scope at the end of each complete day.
+
+    Days that the figures do not cover are absent.
+    """
+    usages = {
+        Scope("organization", settings.organization): past.organization,
+        past.scope: past.usage,
+    }
+    label = None if past.scope.axis == "organization" else AXES[past.scope.axis].label
+    first = max(query.first, *(usage.start for usage in usages.values()))
+    last = min(query.last, past.today - DAY, *(usage.today for usage in usages.values()))
+    return [
+        HistoricalResult(
+            midnight(day),
+            midnight(day + DAY),
+            _of_label(poll_result(settings, _until(usages, day), past.names), label),
+        )
+        for day in days_between(first, last)
+    ]
+
+
+def _until(usages: Mapping[Scope, Usage], day: date) -> dict[Scope, Usage]:
     """The figures as they were when the day ended."""
-    return Usage(usage.start, usage.counts[: (day - usage.start).days + 1])
+    return {
+        scope: Usage(usage.start, usage.counts[: (day - usage.start).days + 1])
+        for scope, usage in usages.items()
+    }
+
+
+def _of_label(read: PollResult, label: str | None) -> PollResult:
+    """The samples with this label; everything without one."""
+    if label is None:
+        return read
+    return PollResult(tuple(sample for sample in read.samples if label in sample.metric.labels))
+
+
+def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:
+    """The scope's usage by day; with the organization's come the periods of the allowance."""
+    axis, identifier = past.scope
+    names = past.names.get("organization", {})
+    region = "" if settings.base_url else settings.region
+    account = Account(
+        "organization",
+        settings.organization,
+        names.get(settings.organization, ""),
+        region,
+        _REGIONS.get(region, ""),
+    )
+    is_part = axis != "organization"
+    last = min(query.last, past.today)
+    yield DailyUsage(
+        account,
+        Part(_PARTS[axis], identifier, past.names.get(axis, {}).get(identifier, ""))
+        if is_part
+        else None,
+        _UNIT,
+        query.first,
+        tuple(_count(past.usage, day) for day in days_between(query.first, last)),
+        past.today,
+        _unit_price(settings.allowance),
+    )
+    if settings.allowance and not is_part:
+        yield from _periods(settings.allowance, account, past.usage, query.first, last)
+
+
+def _count(usage: Usage, day: date) -> int | None:
+    counts = usage.days(day, day)
+    return counts[0] if counts else None
+
+
+def _unit_price(allowance: AllowanceSettings | None) -> Money | None:
+    if allowance is None or allowance.price_per_credit is None or allowance.currency is None:
+        return None
+    # The shortest text of the number is what the file says.
+    return Money(Decimal(repr(allowance.price_per_credit)), allowance.currency)
+
+
+def _periods(
+    allowance: AllowanceSettings, account: Account, usage: Usage, first: date, last: date
+) -> Iterator[Period]:
+    """The periods of the allowance that overlap the days; none if nothing was purchased."""
+    if not allowance.credits:
+        return
+    unit_price = _unit_price(allowance)
+    price = unit_price and unit_price.times(allowance.credits)
+    start, after = allowance.bounds(first)
+    while start <= last and (after is None or first < after):
+        days = usage.days(start, min(last, after - DAY) if after else last)
+        yield Period(
+            account,
+            "allowance",
+            _UNIT,
+            ALLOWANCE_NAMES[allowance.period],
+            _UNIT,
+            datetime.combine(start, time(), UTC),
+            datetime.combine(after, time(), UTC) if after else None,
+            allowance.credits,
+            None if days is None else sum(days),
+            price,
+            renews=allowance.period != "prepaid",
+            is_used_by_day=True,
+        )
+        if after is None or allowance.period == "prepaid":
+            return
+        start, after = allowance.bounds(after)
+
+
+HISTORY: Final = History(read, to_results, to_usage)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.forecast import with_forecast
-from exporter.model import Allowance, Anomaly, PollResult, Sample
-from exporter.usage_pace import HISTORY, HISTORY_DAYS, UsageHistory
+from exporter.model import (
+    Allowance,
+    Anomaly,
+    PollResult,
+    Sample,
+    ScopeUsage,
+    UsageHistory,
+    compact_days,
+)
+from exporter.usage_pace import HISTORY, HISTORY_DAYS
 from exporter.vendors.affinda.metrics import (
     ALLOWANCE_NAMES,
     ALLOWED,
@@ -47,10 +56,11 @@ def poll_result(
         names: by axis, identifier to name, as far as known.
         failures: scopes that could not be read.
     """
-    organization_usage = next(iter(usages.values()))
+    whole, organization_usage = next(iter(usages.items()))
     today = organization_usage.today
     organization = (settings.organization,)
     samples = [Sample(USAGE_DAY, organization, midnight(today))]
+    histories = {scope: _history(usage, usage.today) for scope, usage in usages.items()}
     for scope, usage in usages.items():
         labels = _labels(organization, scope)
         samples += _credit_samples(labels, scope, usage, today)
@@ -70,10 +80,22 @@ def poll_result(
         if isinstance(left, Allowance):
             samples += _allowance_samples(settings.allowance, left)
             allowances = (left,)
+            if left.history == histories[whole]:
+                histories[whole] = left.history  # the same days, held once
         else:
             notes.append(left)
     anomalies = tuple(_anomalies(organization_usage, usages.values()))
-    return PollResult(tuple(samples), allowances, anomalies, failures, tuple(notes))
+    scopes = tuple(
+        ScopeUsage(
+            AXES[scope.axis].label,
+            scope.identifier,
+            names.get(scope.axis, {}).get(scope.identifier, ""),
+            "credits",
+            history,
+        )
+        for scope, history in histories.items()
+    )
+    return PollResult(tuple(samples), allowances, anomalies, failures, tuple(notes), scopes)
 
 
 def describe(scope: Scope) -> str:
@@ -150,11 +172,13 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
         end=midnight(after) if after else None,
     )
     history = _history(usage, last)
-    return with_forecast(allowance, history) if history else allowance
+    if history is None or len(history.days) < min((last - usage.start).days, HISTORY):
+        return replace(allowance, history=history)  # no forecast with unknown days
+    return with_forecast(allowance, history)
 
 
 def _history(usage: Usage, last: date) -> UsageHistory | None:
-    """The figures until `last` for a forecast; None if one of the last four weeks is unknown.
+    """The days until `last` for which all figures are known; None if that of `last` is unknown.
 
     The vendor's calendar counts, not the exporter's clock: equal figures have equal forecasts.
     """
@@ -164,9 +188,10 @@ def _history(usage: Usage, last: date) -> UsageHistory | None:
         if count is None:
             break
         known.append(count)
-    if len(known) < min(len(counts), HISTORY + 1):
+    if not known:
         return None
-    return UsageHistory(midnight(usage.today), midnight(last), known[0], known[:0:-1])
+    days = compact_days(known[:0:-1])
+    return UsageHistory(midnight(usage.today), midnight(last), known[0], days)
 
 
 def _allowance_samples(purchased: AllowanceSettings, left: Allowance) -> Iterator[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lxml import etree
@@ -92,6 +93,6 @@ def read_int(text: str | None) -> int | None:
     return int(match[1]) if match else None
 
 
-def read_decimal(text: str | None) -> float | None:
+def read_decimal(text: str | None) -> Decimal | None:
     """A decimal number that is not negative; else None."""
-    return float(text) if text and _DECIMAL.fullmatch(text) else None
+    return Decimal(text) if text and _DECIMAL.fullmatch(text) else None

@@ -15,15 +15,16 @@ from exporter.vendors.xtracta.api import (
     parse_usage,
 )
 from exporter.vendors.xtracta.fields import FIELDS
-from exporter.vendors.xtracta.history import history
+from exporter.vendors.xtracta.history import HISTORY
 from exporter.vendors.xtracta.mapper import poll_result
 from exporter.vendors.xtracta.metrics import METRICS
 from exporter.vendors.xtracta.poller import create_poller
 from exporter.vendors.xtracta.settings import Settings
 
-VENDOR: Final = Vendor(Settings, METRICS, create_poller, history, FIELDS)
+VENDOR: Final = Vendor(Settings, METRICS, create_poller, HISTORY, "Xtracta", FIELDS)
 
 __all__ = [
+    "HISTORY",
     "METRICS",
     "VENDOR",
     "Plan",
@@ -32,7 +33,6 @@ __all__ = [
     "api_request",
     "check_envelope",
     "create_poller",
-    "history",
     "parse_timestamp",
     "parse_usage",
     "poll_result",

@@ -19,6 +19,7 @@ from exporter.vendors.xtracta.metrics import DOCUMENTS, FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from decimal import Decimal
 
     from exporter.secrets import Secret
     from exporter.vendors.common.xml_parser import Element
@@ -54,7 +55,7 @@ class Plan(NamedTuple):
     identifier: str
     name: str
     resources: Mapping[str, Figures]
-    price: float | None
+    price: Decimal | None
     currency: str
     start: float | None
     expiry: float | None
@@ -253,7 +254,7 @@ class PlanReader:
             return None
         return number
 
-    def price(self) -> float | None:
+    def price(self) -> Decimal | None:
         """The price; None where it is missing."""
         found = self._texts.get("price", "")
         price = xml_parser.read_decimal(found)

@@ -7,11 +7,13 @@ Source: Xtracta API v1, `POST /v1/billings/history`.
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollResult, malformed_response
+from exporter.model import HistoricalResult, PollResult, Sample, malformed_response
+from exporter.past_usage import Account, Money, Period
 from exporter.usage_pace import DAY as DAY_SECONDS
+from exporter.vendors.base import History
 from exporter.vendors.common import xml_parser
 from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.xtracta.api import (
@@ -22,16 +24,15 @@ from exporter.vendors.xtracta.api import (
     check_envelope,
 )
 from exporter.vendors.xtracta.mapper import plan_result
-from exporter.vendors.xtracta.metrics import GROUP_INFO, PACK, PLAN, RESOURCE
-from exporter.vendors.xtracta.poller import create_poller
+from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
+from exporter.vendors.xtracta.poller import read_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-    from datetime import date
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from exporter.client.client import Request
     from exporter.secrets import Secret
-    from exporter.vendors.base import Transport
+    from exporter.vendors.base import HistoryQuery, Transport
     from exporter.vendors.common.xml_parser import Element
     from exporter.vendors.xtracta.settings import Settings
 
@@ -40,31 +41,104 @@ _OF_USE: Final = frozenset(
 )
 
 
-async def history(
-    settings: Settings, send: Transport, first: date, last: date
-) -> AsyncIterator[Sequence[HistoricalResult]]:
-    """The periods that touch the days from `first` to `last`; see `base.History`.
+class Past(NamedTuple):
+    """The past of one group.
+
+    Args:
+        group: its id.
+        named: its name and place in the tree; None where unknown.
+        periods: those that touch the days that were requested, in order of time.
+        plans: the plans and packs that there are now.
+    """
+
+    group: str
+    named: Group | None
+    periods: list[PlanPeriod]
+    plans: list[Plan]
+
+
+async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncIterator[Past]:
+    """The past of each group; see `base.History`.
 
     Groups and their names are today's.
     """
-    begin, end = midnight(first), midnight(last + DAY)
-    today = await create_poller(settings)(send, time.time())
-    infos = {each.labels[0]: each for each in today.samples if each.metric is GROUP_INFO}
-    names = {group: Group(*each.labels[1:]) for group, each in infos.items()}
+    begin, end = _bounds(query)
+    today = await read_groups(settings, send)
     key = settings.key.read()
-    readable = (sample.labels[0] for sample in today.samples)
-    failed = (failure.value for failure in today.scope_failures)
+    readable = dict.fromkeys(plan.group for plan in today.plans)
+    failed = (failure.value for failure in today.failures)
     for group in dict.fromkeys((*readable, *failed)):
         body = await send(history_request(settings, key, group, begin, end))
-        periods = without_overlaps(parse_history(body, key, group))
-        named = (infos[group],) if group in infos else ()
-        yield [
-            HistoricalResult(begin, end, PollResult(named)),
-            *(part for period in periods for part in _parts(period, periods, names, begin, end)),
-        ]
+        yield Past(
+            group,
+            today.names.get(group) if group in readable else None,
+            without_overlaps(parse_history(body, key, group)),
+            [plan for plan in today.plans if plan.group == group],
+        )
 
 
-class Period(NamedTuple):
+def _bounds(query: HistoryQuery) -> tuple[float, float]:
+    """When the first day begins and the last one ends, Unix seconds."""
+    return midnight(query.first), midnight(query.last + DAY)
+
+
+def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator[HistoricalResult]:
+    """What a poll would have read at the end of each period, and before what was fixed."""
+    begin, end = _bounds(query)
+    names = {past.group: past.named} if past.named else {}
+    infos = (
+        Sample(GROUP_INFO, (group, named.name, named.parent), 1) for group, named in names.items()
+    )
+    yield HistoricalResult(begin, end, PollResult(tuple(infos)))
+    for period in past.periods:
+        yield from _parts(period, past.periods, names, begin, end)
+
+
+def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Period]:
+    """The periods that overlap the days, and the current plans that the history lacks."""
+    begin, end = _bounds(query)
+    account = Account("group", past.group, past.named.name if past.named else "")
+    current = (
+        plan
+        for plan in past.plans
+        if not any(
+            period.of == (plan.kind, plan.identifier) and plan.start in {None, period.begin}
+            for period in past.periods
+        )
+    )
+    found = [
+        *((period.plan, period.begin, period.end) for period in past.periods),
+        *((plan, plan.start, plan.expiry) for plan in current),
+    ]
+    for plan, start, expiry in found:
+        if (start is None or start < end) and (expiry is None or expiry > begin):
+            yield from _usage(plan, start, expiry, account, renews=settings.renews)
+
+
+def _usage(
+    plan: Plan, start: float | None, end: float | None, account: Account, *, renews: bool
+) -> Iterator[Period]:
+    """A period for each resource of a plan or pack; the price is that of the first."""
+    price = Money(plan.price, plan.currency) if plan.price is not None and plan.currency else None
+    for resource in sorted(plan.resources, key=lambda name: name != DOCUMENTS):
+        figures = plan.resources[resource]
+        yield Period(
+            account,
+            plan.kind,
+            plan.identifier,
+            plan.name,
+            resource,
+            None if start is None else datetime.fromtimestamp(start, UTC),
+            None if end is None else datetime.fromtimestamp(end, UTC),
+            figures.allowed,
+            figures.used,
+            price,
+            renews=renews and plan.kind == "plan",
+        )
+        price = None
+
+
+class PlanPeriod(NamedTuple):
     """A plan or pack as it was when a period of it ended, and the period, Unix seconds."""
 
     plan: Plan
@@ -93,7 +167,7 @@ def history_request(
     return api_request(settings, key, "billings/history", form)
 
 
-def parse_history(body: bytes, key: Secret, group: str) -> list[Period]:
+def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
     """The periods in a reply about `group`; those without a start, an end or an id are left out.
 
     Raises:
@@ -104,7 +178,7 @@ def parse_history(body: bytes, key: Secret, group: str) -> list[Period]:
     return [period for period in periods if period]
 
 
-def _period(activity: Element, key: Secret, group: str) -> Period | None:
+def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
     plan_type = xml_parser.read_text(xml_parser.find_one(activity, "plan_type"))
     reader = PlanReader(
         activity, "pack" if plan_type and plan_type.lower() == "pack" else "plan", key
@@ -129,10 +203,10 @@ def _period(activity: Element, key: Secret, group: str) -> Period | None:
         start=begin,
         expiry=end,
     )
-    return Period(plan, begin, end)
+    return PlanPeriod(plan, begin, end)
 
 
-def without_overlaps(periods: Iterable[Period]) -> list[Period]:
+def without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:
     """The periods in order of time; one ends where the next of the same plan or pack begins."""
     follows: dict[tuple[str, str], float] = {}
     found = []
@@ -143,8 +217,8 @@ def without_overlaps(periods: Iterable[Period]) -> list[Period]:
 
 
 def _parts(
-    period: Period,
-    periods: Iterable[Period],
+    period: PlanPeriod,
+    periods: Iterable[PlanPeriod],
     names: Mapping[str, Group],
     first: float,
     after: float,
@@ -166,7 +240,10 @@ def _fixed(read: PollResult) -> PollResult:
 
 
 def _poll_result(
-    period: Period, periods: Iterable[Period], names: Mapping[str, Group]
+    period: PlanPeriod, periods: Iterable[PlanPeriod], names: Mapping[str, Group]
 ) -> PollResult:
     """What a poll would have read of a period when it ended."""
     return plan_result(period.plan, [each.plan for each in periods], names, period.end)
+
+
+HISTORY: Final = History(read, to_results, to_usage)

@@ -126,7 +126,7 @@ def _samples(plan: Plan, identifier: str) -> Iterator[Sample]:
             yield from _figures(RESOURCE, (plan.group, identifier, resource), figures)
     if plan.price is not None and plan.currency:
         price = PRICE if plan.kind == "plan" else PACK_PRICE
-        yield Sample(price, (*labels, plan.currency), plan.price)
+        yield Sample(price, (*labels, plan.currency), float(plan.price))
     if plan.kind == "pack":
         return
     if plan.start is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.model import FailureReason, PollError, ScopeFailure
+from exporter.model import FailureReason, PollError, ScopeFailure, malformed_response
 from exporter.vendors.common.concurrency import gather_results
 from exporter.vendors.common.discovery import (
     CachedList,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from exporter.model import PollResult
     from exporter.secrets import Secret
     from exporter.vendors.base import Poller, Transport
-    from exporter.vendors.xtracta.api import Usage
+    from exporter.vendors.xtracta.api import Plan, Usage
     from exporter.vendors.xtracta.settings import Settings
 
 Tree = dict[str, Group]  # every group by its id
@@ -45,6 +45,37 @@ def create_poller(settings: Settings, clock: Callable[[], float] = time.monotoni
         clock: monotonic seconds, by which lists are refreshed.
     """
     return _TargetPoller(settings, clock).poll
+
+
+class Reading(NamedTuple):
+    """What the replies about the groups of a target say.
+
+    Args:
+        usages: by the group requested; None means the key's own.
+        names: of every group, by id.
+        failures: groups that could not be read.
+    """
+
+    usages: dict[int | None, Usage]
+    names: Tree
+    failures: list[ScopeFailure]
+
+    @property
+    def plans(self) -> list[Plan]:
+        """Every plan and pack."""
+        return [plan for usage in self.usages.values() for plan in usage.plans]
+
+
+async def read_groups(settings: Settings, send: Transport) -> Reading:
+    """The plans that there are now; the groups are those of a poll.
+
+    Raises:
+        PollError: no group can be read, or none has a plan.
+    """
+    reading = await _TargetPoller(settings, time.monotonic).read(send)
+    if not reading.plans:
+        raise malformed_response(NO_PLAN)
+    return reading
 
 
 class _Api(NamedTuple):
@@ -78,6 +109,11 @@ class _TargetPoller:
 
     async def poll(self, send: Transport, now: float, /) -> PollResult:
         """Poll once; the mean use of a plan is up to `now`."""
+        usages, names, failures = await self.read(send)
+        return poll_result(usages, names, now, tuple(failures), renews=self._settings.renews)
+
+    async def read(self, send: Transport) -> Reading:
+        """Request every group, and their names where that is due."""
         api = _Api(self._settings, self._settings.key.read(), send)
         groups = await self._groups(api)
         # A target with one group can do with nothing less: its request has all of the poll's time.
@@ -96,8 +132,7 @@ class _TargetPoller:
         if failures and not usages:
             first = failures[0]
             raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
-        names = await self._tree.get(partial(self._request_tree, api))
-        return poll_result(usages, names, now, tuple(failures), renews=self._settings.renews)
+        return Reading(usages, await self._tree.get(partial(self._request_tree, api)), failures)
 
     async def _groups(self, api: _Api) -> tuple[int | None, ...]:
         """The groups to request; None means the key's own."""

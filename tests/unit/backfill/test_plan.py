@@ -10,13 +10,12 @@ from fake_targets import target
 
 from exporter.backfill.plan import (
     BackfillPlan,
-    PlanError,
     parse_days,
     parse_labels,
     parse_step,
     plan_backfill,
-    select_targets,
 )
+from exporter.history.flags import FlagError, select_targets
 
 TODAY = date(2026, 3, 11)
 
@@ -45,7 +44,7 @@ def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named() -> N
     first, second = target("a"), target("b").model_copy(update={"vendor": "other"})
     assert select_targets((first, second), (), {"other"}) == (first,)
     for targets, names in (((first, second), ("b",)), ((second,), ())):
-        with pytest.raises(PlanError, match="the vendor has no API for past usage: b"):
+        with pytest.raises(FlagError, match="the vendor has no API for past usage: b"):
             select_targets(targets, names, {"other"})
 
 
@@ -59,13 +58,13 @@ def test_by_default_every_target_is_written_until_yesterday() -> None:
 def test_an_unknown_target_is_refused() -> None:
     flags = {"targets": ["b", "c", "a"], "start": "2026-01-31", "end": "", "step": "1d"}
     more = {"label": [], "output": "x"}
-    with pytest.raises(PlanError, match="unknown target: b, c"):
+    with pytest.raises(FlagError, match="unknown target: b, c"):
         plan_backfill(flags | more, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
 
 
 def test_a_directory_is_refused_as_output(tmp_path: Path) -> None:
     flags = {"start": "2026-01-31", "end": "", "step": "1d", "label": [], "output": str(tmp_path)}
-    with pytest.raises(PlanError, match="is a directory"):
+    with pytest.raises(FlagError, match="is a directory"):
         plan_backfill(flags, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
 
 
@@ -83,13 +82,13 @@ def test_a_directory_is_refused_as_output(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_days_are_refused(start: str, end: str, text: str) -> None:
-    with pytest.raises(PlanError, match=text):
+    with pytest.raises(FlagError, match=text):
         parse_days(start, end, TODAY)
 
 
 @pytest.mark.parametrize("text", ["", "5", "0m", "7m", "2d", "5 m", "-5m", "5M", "\u0661m"])
 def test_a_step_that_does_not_divide_a_day_is_refused(text: str) -> None:
-    with pytest.raises(PlanError, match="--step must divide a day evenly"):
+    with pytest.raises(FlagError, match="--step must divide a day evenly"):
         parse_step(text)
 
 
@@ -105,5 +104,5 @@ def test_a_step_that_does_not_divide_a_day_is_refused(text: str) -> None:
     ],
 )
 def test_an_invalid_label_is_refused(pairs: list[str], text: str) -> None:
-    with pytest.raises(PlanError, match=text):
+    with pytest.raises(FlagError, match=text):
         parse_labels(pairs)

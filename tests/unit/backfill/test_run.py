@@ -12,12 +12,12 @@ from backfill_plans import a_plan
 from fake_targets import target
 
 from exporter.app import load_config
-from exporter.backfill.progress import Progress
 from exporter.backfill.run import Result, backfill, report
 from exporter.backfill.spool import OutputSize
 from exporter.client.client import HttpClient
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Reply, Vendors
+from exporter.history.progress import Progress
 from exporter.model import FailureReason, PollFailure
 from exporter.polling.limits import RateLimiter
 

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import Allowance, PollOutcome, PollResult
-from exporter.state.daily_usage import UsageByAllowance, UsageHistory, update_usage, with_exhaustion
+from exporter.state.daily_usage import (
+    ObservedUsage,
+    UsageByAllowance,
+    update_usage,
+    with_exhaustion,
+)
 from exporter.state.store import TargetState
 
 MONDAY = 1_767_571_200.0  # 2026-01-05 00:00 UTC
@@ -26,7 +31,7 @@ def updated(usage: UsageByAllowance, result: PollResult, now: float) -> UsageByA
     return update_usage(usage, result, result, now)
 
 
-def usage_after(*polls: tuple[float, int]) -> UsageHistory:
+def usage_after(*polls: tuple[float, int]) -> ObservedUsage:
     """The usage after polls at these times with these totals."""
     usage: UsageByAllowance = {}
     for time, used in polls:
@@ -36,7 +41,7 @@ def usage_after(*polls: tuple[float, int]) -> UsageHistory:
 
 def test_usage_between_two_polls_of_a_day_belongs_to_that_day() -> None:
     use = usage_after((MONDAY + HOUR, 100), (MONDAY + 2 * HOUR, 130), (MONDAY + 3 * HOUR, 135))
-    assert use == UsageHistory(MONDAY + 3 * HOUR, 135, (35,))
+    assert use == ObservedUsage(MONDAY + 3 * HOUR, 135, (35,))
 
 
 def test_usage_across_midnight_is_divided_in_proportion_to_time() -> None:
@@ -68,7 +73,7 @@ def test_after_a_gap_of_more_than_a_day_the_history_starts_over(
 
 def test_a_wall_clock_set_back_a_little_changes_no_day() -> None:
     use = usage_after((MONDAY, 100), (MONDAY - HOUR, 107), (MONDAY + HOUR, 110))
-    assert use == UsageHistory(MONDAY + HOUR, 110, (10,))
+    assert use == ObservedUsage(MONDAY + HOUR, 110, (10,))
 
 
 def test_an_allowance_that_disappears_is_dropped() -> None:
@@ -126,7 +131,7 @@ def test_with_one_complete_week_the_forecast_is_nearly_by_weekday() -> None:
 def test_with_less_than_a_complete_week_the_forecast_is_unchanged() -> None:
     use = usage_after(*weekdays_only(6))
     known = poll_result(100, 120, exhaustion=1.0)
-    assert with_exhaustion(known, {KEY: use}) is known
+    assert with_exhaustion(known, {KEY: use}) == known
 
 
 def test_after_weeks_without_usage_there_is_no_exhaustion() -> None:

@@ -26,8 +26,11 @@ from exporter.model import (
     PollResult,
     Sample,
     ScopeFailure,
+    ScopeUsage,
+    UsageHistory,
+    compact_days,
 )
-from exporter.state.daily_usage import UsageHistory
+from exporter.state.daily_usage import ObservedUsage
 from exporter.state.persistence import NullStorage, StateFiles, StateWriter, open_storage
 from exporter.state.schema import dump_state, load_state
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
@@ -66,7 +69,7 @@ STATE = TargetState(
     succeeded_at=NOW - 60,
     failing_since=NOW - 50,
     stale_at=1000.0 + 45 * 60 - 60,
-    daily_usage={("456", "7"): UsageHistory(NOW - 60, 40, (3, 4, 5))},
+    daily_usage={("456", "7"): ObservedUsage(NOW - 60, 40, (3, 4, 5))},
 )
 REJECTED = PollOutcome(
     PollFailure(FailureReason.AUTH, "HTTP status 401"), 0.5, 1, NOW - 30, NOW + 7000
@@ -233,6 +236,8 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 FAILURES = st.builds(
     PollFailure, st.sampled_from(FailureReason), TEXTS, st.none() | st.floats(0, 1e6)
 )
+DAYS = st.lists(st.integers(-(10**11), 10**11), max_size=5).map(compact_days)
+DAILY_USE = st.builds(UsageHistory, MOMENTS, MOMENTS, FIGURES.map(float), DAYS, MOMENTS, MOMENTS)
 ALLOWANCES = st.builds(
     Allowance,
     TEXTS,
@@ -250,6 +255,7 @@ ALLOWANCES = st.builds(
     start=st.none() | MOMENTS,
     end=st.none() | MOMENTS,
     cumulative_only=st.booleans(),
+    history=st.none() | DAILY_USE,
 )
 SAMPLES = st.builds(
     lambda metric, number, value: Sample(
@@ -276,9 +282,12 @@ RESULTS = st.builds(
     st.lists(st.sampled_from(Anomaly), max_size=3).map(tuple),
     st.lists(SCOPE_FAILURES, max_size=2).map(tuple),
     st.lists(TEXTS, max_size=2).map(tuple),
+    st.lists(
+        st.builds(ScopeUsage, TEXTS, TEXTS, TEXTS, TEXTS, st.none() | DAILY_USE), max_size=2
+    ).map(tuple),
 )
 HISTORIES = st.builds(
-    UsageHistory, MOMENTS, FIGURES, st.lists(FIGURES, min_size=1, max_size=30).map(tuple)
+    ObservedUsage, MOMENTS, FIGURES, st.lists(FIGURES, min_size=1, max_size=30).map(tuple)
 )
 
 
@@ -302,7 +311,22 @@ def states(draw: st.DrawFn) -> TargetState:
 
 @given(state=states())
 def test_every_dumped_state_is_loaded(target: Target, state: TargetState) -> None:
-    assert load_state(contents(target, state), target, NOW, 0.0) == state
+    loaded = load_state(contents(target, state), target, NOW, 0.0)
+    assert loaded == state
+    for before, after in zip(
+        state.result.allowances if state.result else (),
+        loaded.result.allowances if loaded.result else (),
+        strict=True,
+    ):
+        assert after.history == before.history
+
+
+def test_a_daily_figure_that_is_out_of_range_raises_value_error(target: Target) -> None:
+    history = UsageHistory(NOW, NOW, 1.0, (2**63,))
+    scope = ScopeUsage("organization", "org", "Acme", "credits", history)
+    state = replace(STATE, result=replace(POLL_RESULT, scopes=(scope,)))
+    with pytest.raises(ValueError, match="out of range"):
+        load_state(contents(target, state), target, NOW, 0.0)
 
 
 @given(st.binary() | st.text().map(str.encode))

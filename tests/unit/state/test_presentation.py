@@ -16,8 +16,10 @@ from exporter.state.presentation import (
     format_date,
     format_end,
     format_exhaustion,
+    format_exhaustion_range,
     format_number,
     format_percent,
+    format_projection,
     format_rounded_duration,
     format_state,
     is_used_up,
@@ -96,7 +98,8 @@ def test_the_severity_is_by_the_alert_thresholds(available: float | None, expect
     ("value", "text"),
     [
         (0, "0"),
-        (0.04, "0.0"),
+        (0.04, "<0.1"),
+        (0.05, "0.1"),
         (2.25, "2.2"),
         (9, "9"),
         (9.96, "10.0"),
@@ -112,6 +115,8 @@ def test_numbers_below_ten_have_a_decimal_place(value: float, text: str) -> None
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
+        (12.345, "1,234 %"),
+        (1.001, "101 %"),
         (1, "100 %"),
         (0.9999, "99 %"),
         (0.995, "99 %"),
@@ -174,6 +179,7 @@ def test_a_date_has_its_distance_and_within_two_days_the_hour(
         (None, 0, "used up"),
         (NOW + 3 * DAY, 300, "runs out 2026-05-31 (in 3 d)"),
         (NOW + HOUR, 300, "runs out 2026-05-28 21:26 UTC (in 1 h)"),
+        (NOW - HOUR, 300, "runs out 2026-05-28 20:26 UTC (now)"),  # since the last poll
         (NOW - 20 * HOUR, 0, "ran out 2026-05-28 (today)"),
         (NOW - 21 * HOUR, 0, "ran out 2026-05-27 (1 d ago)"),
         (-1e300, 0, "ran out over 10 years ago"),
@@ -185,6 +191,45 @@ def test_an_allowance_runs_out_in_the_future_and_ran_out_in_the_past(
 ) -> None:
     changed = allowance({"exhaustion": exhaustion, "available": available})
     assert format_exhaustion(changed, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "text"),
+    [
+        (NOW + 2 * DAY, NOW + 9 * DAY, "2026-05-30 to 2026-06-06"),
+        (NOW - 2 * DAY, NOW + 2 * DAY, "2026-05-28 to 2026-05-30"),  # the last poll is old
+        (NOW + 2 * DAY, NOW + 4000 * DAY, "2026-05-30 or later"),
+        (NOW + 2 * DAY, NOW + 2 * DAY + HOUR, ""),
+        (NOW + 4000 * DAY, 1e300, ""),
+        (None, NOW, ""),
+        (NOW, None, ""),
+    ],
+)
+def test_the_range_of_a_run_out_is_shown_in_days(
+    earliest: float | None, latest: float | None, text: str
+) -> None:
+    fields = {"exhaustion_earliest": earliest, "exhaustion_latest": latest}
+    assert format_exhaustion_range(allowance(fields), NOW) == text
+    assert format_exhaustion_range(allowance(fields | {"available": 0}), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "125 %"),
+        ({"projected_used": 1000}, "100 %"),
+        ({"projected_used": 1001}, "101 %"),
+        ({"projected_used": None}, ""),
+        ({"allowed": None}, ""),
+        ({"end": None}, ""),
+        ({"end": NOW}, ""),
+        ({"available": 0}, ""),
+    ],
+)
+def test_the_use_by_the_end_of_a_period_is_a_percentage(
+    fields: dict[str, float | None], text: str
+) -> None:
+    assert format_projection(allowance(fields), NOW) == text
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fake_targets import allowance, outcome, target
 
-from exporter.model import FailureReason, PollResult, Sample, ScopeFailure
+from exporter.model import (
+    FailureReason,
+    PollResult,
+    Sample,
+    ScopeFailure,
+    ScopeUsage,
+    UsageHistory,
+)
 from exporter.state.scopes import Previous, retain_scopes
 from exporter.state.store import StateStore
 from exporter.vendors.affinda.metrics import CREDITS, INFO
@@ -79,6 +88,21 @@ def test_a_series_that_was_read_again_is_not_kept_twice() -> None:
     now = PollResult((ORGANIZATION, FIRST, newer), scope_failures=(failed("w2"),))
     found = retain_scopes(now, Previous(WHOLE, 1000.0), 1900.0, 2700.0)
     assert found.samples == (ORGANIZATION, FIRST, newer, SECOND_NAME)
+
+
+def test_a_failed_scope_keeps_its_daily_use() -> None:
+    organization = ScopeUsage("organization", "org", "Acme", "credits", None)
+    first, second = (
+        ScopeUsage("workspace", name, "", "credits", UsageHistory(0.0, 0.0, 3, (1, 2)))
+        for name in ("w1", "w2")
+    )
+    whole = replace(WHOLE, scopes=(organization, first, second))
+    now = replace(WITHOUT_SECOND, scopes=(organization, first))
+    found = retain_scopes(now, Previous(whole, 1000.0), 1900.0, 2700.0)
+    assert found.scopes == (organization, first, second)
+    without_list = replace(now, scopes=(organization,), scope_failures=(failed(""),))
+    found = retain_scopes(without_list, Previous(whole, 1000.0), 1900.0, 2700.0)
+    assert found.scopes == (organization, first, second)
 
 
 USED = gauge("acme_documents_used", "Documents (used)", "group_id", "plan_id")

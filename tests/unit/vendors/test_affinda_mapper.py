@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from vendor_calls import affinda_settings, series, values
 
-from exporter.model import Allowance, Anomaly
+from exporter.model import Allowance, Anomaly, ScopeUsage, UsageHistory, compact_days
 from exporter.vendors.affinda import Scope, Usage, poll_result
 from exporter.vendors.affinda.metrics import CREDITS, METRICS
 
@@ -143,6 +143,37 @@ def test_scopes_have_names_of_their_own_and_no_yearly_windows() -> None:
         "affinda_workspace_info{oRg1,wS1,Claims}": 1,
     }
     assert datetime.fromtimestamp(1_778_976_000, UTC) == datetime(2026, 5, 17, tzinfo=UTC)
+
+
+def test_every_scope_has_its_daily_use_and_its_name() -> None:
+    today = date(2026, 5, 17)
+    whole = usage({date(2026, 5, 16): 7, today: 2}, today, date(2026, 5, 15))
+    part = replace(unknown(date(2026, 5, 15)), anomalies=())
+    lost = unknown(today)
+    found = poll_result(
+        affinda_settings(allowance=MONTHLY | {"period": "prepaid", "starts": "2026-05-15"}),
+        {ORGANIZATION: whole, WORKSPACE: part, Scope("documentType", "dT1"): lost},
+        {"organization": {"oRg1": "Acme"}, "workspace": {"wS1": "Claims"}},
+    )
+    midnight = unix(2026, 5, 17)
+    assert found.scopes == (
+        ScopeUsage(
+            "organization",
+            "oRg1",
+            "Acme",
+            "credits",
+            UsageHistory(midnight, midnight, 2, compact_days([0, 7])),
+        ),
+        ScopeUsage(
+            "workspace",
+            "wS1",
+            "Claims",
+            "credits",
+            UsageHistory(midnight, midnight, 2, compact_days([2])),
+        ),
+        ScopeUsage("document_type", "dT1", "", "credits", None),
+    )
+    assert found.allowances[0].history is found.scopes[0].history
 
 
 def test_every_scope_has_the_organizations_current_day() -> None:
@@ -320,6 +351,8 @@ def test_an_unknown_day_of_the_last_four_weeks_costs_the_forecast_alone(
     assert (left.used, left.available, left.ratio) == (34, 66, 0.66)
     assert left.burn_per_day == (burn_per_day and pytest.approx(burn_per_day))
     assert (left.exhaustion is None) == (burn_per_day is None)
+    assert left.history is not None
+    assert len(left.history.days) == (date(2026, 5, 17) - day).days - 1
 
 
 def test_fields_that_cannot_be_read_are_named_with_their_scope() -> None:

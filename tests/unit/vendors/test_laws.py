@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -281,7 +282,7 @@ def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
     ]
     assert [(plan.price, plan.start, plan.expiry) for plan in usage.plans] == [
         (
-            float(plan["price"]),
+            Decimal(plan["price"]),
             plan["start"].timestamp(),
             plan["expiry"].timestamp(),
         )
@@ -371,6 +372,7 @@ FORECAST = {
     "exhaustion_latest",
     "projected_used",
     "projected_used_ratio",
+    "history",
 }
 ALLOWANCE_FIELDS = {
     "price": set[str](),

@@ -91,6 +91,11 @@ BAD = {
         "folio",
         "its settings must be a subclass of Target of exporter.config.models",
     ),
+    "a history that is a function": (
+        Vendor(Settings, (USED,), create_poller, print),  # type: ignore[arg-type]  # as above
+        "folio",
+        "its history must be a History of exporter.vendors.base",
+    ),
     "a metric without a target": (
         Vendor(Settings, (OTHER_LABEL,), create_poller),
         "folio",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_every_element_of_the_references_sample_is_read() -> None:
                 identifier="1",
                 name="Plan A",
                 resources={"documents": Figures(250, 0, 250)},
-                price=15.0,
+                price=Decimal(15),
                 currency="NZD",
                 start=unix(2015, 2, 27, 12, 10, 4),
                 expiry=unix(2015, 3, 27, 12, 10, 3),
@@ -168,11 +169,15 @@ def test_a_date_of_another_form_or_zone_is_unknown_and_costs_nothing_else(text: 
 
 
 @pytest.mark.parametrize(
-    ("text", "price"),
-    [("15", 15.0), ("0", 0.0), ("1499.95", 1499.95), ("0.00000001", 1e-08), ("", None)],
+    "text",
+    ["15", "0", "1499.95", "0.00000001", "123456789012.12345678"],
 )
-def test_a_price_is_decimal(text: str, price: float | None) -> None:
-    assert parsed(price=text).plans[0].price == price
+def test_a_price_is_exact(text: str) -> None:
+    assert f"{parsed(price=text).plans[0].price:f}" == text
+
+
+def test_an_empty_price_is_unknown() -> None:
+    assert parsed(price="").plans[0].price is None
 
 
 @pytest.mark.parametrize("missing", ["price", "price_currency", "plan_name", "group_id"])
@@ -301,7 +306,7 @@ def test_the_same_pack_twice_is_added_up() -> None:
     usage = parse_usage(response(pack(100), pack(4)), SECRET, None)
     (plan,) = usage.plans
     assert plan.resources == {"documents": Figures(200, 104, 96)}
-    assert (plan.price, plan.start) == (15.0, unix(2015, 2, 27, 12, 10, 4))
+    assert (plan.price, plan.start) == (Decimal(15), unix(2015, 2, 27, 12, 10, 4))
     assert usage.anomalies == (Anomaly.DUPLICATE_PLAN,)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from vendor_calls import series
@@ -19,7 +20,7 @@ YEARLY = Plan(
     identifier="71",
     name="Yearly",
     resources={"documents": Figures(1000, 300, 700)},
-    price=4900.5,
+    price=Decimal("4900.5"),
     currency="NZD",
     start=START,
     expiry=START + 365 * DAY,
@@ -70,8 +71,8 @@ def test_what_the_vendor_leaves_out_is_absent() -> None:
     assert (left.burn_per_day, left.exhaustion, left.end) == (None, None, None)
 
 
-@pytest.mark.parametrize(("price", "currency"), [(5.0, ""), (None, "NZD")])
-def test_a_price_without_a_currency_is_absent(price: float | None, currency: str) -> None:
+@pytest.mark.parametrize(("price", "currency"), [(Decimal(5), ""), (None, "NZD")])
+def test_a_price_without_a_currency_is_absent(price: Decimal | None, currency: str) -> None:
     plan = YEARLY._replace(price=price, currency=currency)
     assert not any(
         "price" in name for name in series(poll_result({None: Usage((plan,), ())}, {}, 0))

@@ -33,8 +33,8 @@ from exporter.server.sockets import bound_sockets, url_of
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.web.routes import Application
 from exporter.web.status_page import PageInfo, status_page
-from exporter.web.status_rows import runbook_anchor
-from exporter.web.status_style import DARK, LIGHT, STYLE, security_headers
+from exporter.web.style import DARK, LIGHT, STYLE, security_headers
+from exporter.web.target_parts import runbook_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +53,9 @@ PLENTY = Allowance(
     burn_per_day=1_400,
     account_name="Acme Europe",
     exhaustion=NOW + 27 * DAY,
+    exhaustion_earliest=NOW + 25 * DAY,
+    exhaustion_latest=NOW + 31 * DAY,
+    projected_used=29_000,
     end=NOW + 12 * DAY,
 )
 SCARCE = Allowance(
@@ -123,7 +126,8 @@ def test_a_target_shows_what_is_left_when_it_runs_out_and_the_age_of_that() -> N
     assert only_row(up("acme-eu", PLENTY)) == (
         "acme-eu affinda up values 2 min old, next poll in 14 min Acme Europe (eUrAcMe1) · credits "
         "76 % left: 38,000 of 50,000 credits "
-        "1,400 a day; runs out 2026-12-15 (in 27 d); ends 2026-11-30 (in 12 d)"
+        "1,400 a day; runs out 2026-12-15 (in 27 d), likely 2026-12-13 to 2026-12-19; "
+        "ends 2026-11-30 (in 12 d), about 58 % used by then"
     )
 
 
@@ -220,6 +224,13 @@ USED_UP = replace(PLENTY, used=50_000, available=0, exhaustion=NOW - 3 * DAY)
 def test_an_allowance_that_is_used_up_shows_when_it_ran_out() -> None:
     row = only_row(up("acme", USED_UP))
     assert "0 % left: 0 of 50,000 credits 1,400 a day; ran out 2026-11-15 (3 d ago); ends" in row
+
+
+def test_shares_and_paces_that_are_nearly_nothing_are_shown_as_such() -> None:
+    unused = replace(PLENTY, burn_per_day=0.01, projected_used=1)
+    row = only_row(up("acme", unused))
+    assert "<0.1 a day; runs out" in row
+    assert "about <1 % used by then" in row
 
 
 def test_the_worst_allowance_of_a_target_is_first() -> None:

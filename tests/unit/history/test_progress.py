@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from exporter.backfill.progress import Progress
+from exporter.history.progress import Progress
 
 if TYPE_CHECKING:
     from typing import TextIO

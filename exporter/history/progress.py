@@ -1,4 +1,4 @@
-"""The progress of a backfill, shown only on a terminal."""
+"""The progress of reading history, shown only on a terminal."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from exporter.demo.vendors import Reply, Request, Vendors
 from exporter.model import Allowance, HistoricalResult, PollError, PollResult
 from exporter.secrets import Secret
 from exporter.vendors import VENDORS, affinda, xtracta
+from exporter.vendors.base import HistoryQuery
 from exporter.vendors.xtracta.api import Figures
 from exporter.vendors.xtracta.history import parse_history
 
@@ -47,8 +49,9 @@ def history_of(
     async def main() -> list[list[HistoricalResult]]:
         history = VENDORS[settings.vendor].history
         assert history
-        parts = history(settings, directly(vendors), first, last)
-        return [list(historical_results) async for historical_results in parts]
+        query = HistoryQuery(first, last)
+        parts = history.read(settings, directly(vendors), query)
+        return [list(history.to_results(settings, part, query)) async for part in parts]
 
     return asyncio.run(main())
 
@@ -109,7 +112,13 @@ def test_the_history_of_a_day_equals_the_last_poll_of_that_day() -> None:
 
 def test_the_vendors_current_day_has_no_history() -> None:
     vendors = Vendors(ACCOUNTS)
-    assert history_of(affinda_settings(), vendors, NOON.date(), date(2026, 4, 1)) == []
+    assert history_of(affinda_settings(), vendors, NOON.date(), date(2026, 4, 1)) == [[]]
+
+
+def test_a_day_that_has_not_begun_costs_no_request_of_its_own() -> None:
+    vendors = Vendors(ACCOUNTS)
+    tomorrow = NOON.date() + timedelta(days=1)
+    assert history_of(affinda_settings(), vendors, tomorrow, tomorrow) == []
     assert vendors.calls["/v3/usage", "oRg1"] == 1
 
 
@@ -388,7 +397,7 @@ def test_a_period_has_the_values_of_its_plan() -> None:
         identifier="71",
         name="Yearly",
         resources={"documents": Figures(10, 4, 6)},
-        price=5.5,
+        price=Decimal("5.5"),
         currency="NZD",
         start=at(2026, 1, 1),
         expiry=at(2026, 2, 1),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from virtual_time import elapsed, in_virtual_time
 
-from exporter.backfill.retry import with_retry
 from exporter.client.client import Request as Call
+from exporter.history.retry import with_retry
 from exporter.model import FailureReason, PollError
 from exporter.polling.limits import RateLimiter
 

@@ -1,0 +1,126 @@
+"""Past usage in one shape for every vendor: by day, or by period of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Context, Decimal, Inexact
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date, datetime
+
+_DAY: Final = timedelta(days=1)
+_EXACT: Final = Context(prec=100, traps=[Inexact])  # digits; no price times a count has more
+
+
+class Account(NamedTuple):
+    """Who is billed.
+
+    Args:
+        kind: such as `organization` or `group`.
+        identifier: the vendor's.
+        name: empty where unknown.
+        region, region_name: of the vendor; empty where it has none.
+    """
+
+    kind: str
+    identifier: str
+    name: str = ""
+    region: str = ""
+    region_name: str = ""
+
+
+class Part(NamedTuple):
+    """A part of an account whose usage the vendor reports by itself.
+
+    Args:
+        kind: the axis, such as `workspace` or `document-type`; parts of different axes overlap.
+        identifier: the vendor's.
+        name: empty where unknown.
+    """
+
+    kind: str
+    identifier: str
+    name: str = ""
+
+
+class Money(NamedTuple):
+    """An exact amount in a currency, an ISO 4217 code; amounts are never converted."""
+
+    amount: Decimal
+    currency: str
+
+    def times(self, count: int) -> Money:
+        """The exact price of so many."""
+        return self._replace(amount=_EXACT.multiply(self.amount, count))
+
+
+@dataclass(frozen=True, slots=True)
+class DailyUsage:
+    """What an account, or a part of it, used each day.
+
+    Args:
+        account: who is billed.
+        part: None for the whole account.
+        unit: what is counted, plural, such as `credits`.
+        first: the first day.
+        counts: of each day from `first` on; None where the vendor does not report it.
+        current_day: the vendor's current day, whose figure is not final.
+        unit_price: of one unit, if known.
+    """
+
+    account: Account
+    part: Part | None
+    unit: str
+    first: date
+    counts: tuple[int | None, ...]
+    current_day: date
+    unit_price: Money | None = None
+
+    def days(self) -> Iterator[tuple[date, int | None]]:
+        """Each day and its figure."""
+        return ((self.first + index * _DAY, count) for index, count in enumerate(self.counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period of something that was purchased: an allowance, a plan or a pack.
+
+    Args:
+        account: who is billed.
+        kind: `allowance`, `plan` or `pack`.
+        identifier: the vendor's; of an allowance its name in metrics.
+        name: for people; empty where unknown.
+        unit: what is counted, plural, such as `documents`.
+        start, end: UTC, the end exclusive; None where unknown or open.
+        allowed: None where unknown or unlimited.
+        used: until the period's end, or until the end of what was read; None where unknown.
+        price: of the period, if known.
+        renews: whether the same follows at its end.
+        is_used_by_day: whether the account's `DailyUsage` draws it down.
+    """
+
+    account: Account
+    kind: str
+    identifier: str
+    name: str
+    unit: str
+    start: datetime | None
+    end: datetime | None
+    allowed: int | None
+    used: int | None
+    price: Money | None = None
+    renews: bool = False
+    is_used_by_day: bool = False
+
+    @property
+    def unused(self) -> int | None:
+        """What is left, at least 0; None where unknown or unlimited."""
+        if self.allowed is None or self.used is None:
+            return None
+        return max(0, self.allowed - self.used)
+
+
+PastUsage: TypeAlias = DailyUsage | Period
