@@ -277,7 +277,9 @@ def load(path: Path) -> Capture:
     names = [target.settings.get("name") for target in targets]
     texts = [*names, *(target.settings.get("vendor") for target in targets)]
     if len(set(names)) < len(names) or not all(isinstance(text, str) for text in texts):
-        raise CaptureError(f"{path / MANIFEST}: expected a name and a vendor for each target")
+        raise CaptureError(
+            f"{path / MANIFEST}: expected a name and a vendor for each target, each name once"
+        )
     return Capture(
         manifest.exporter, manifest.python, manifest.printed, manifest.anonymized, targets
     )

@@ -33,6 +33,7 @@ _MIN_LENGTH: Final = 8  # shorter values of cookies and passwords are found in m
 _CREDENTIAL: Final = re.compile(
     r"auth|cookie|(?<!cache-)key|passw|secret|session|signature|token|credential", re.IGNORECASE
 )
+_OMITTED: Final = frozenset({*KEY_FIELDS, "http"})  # of the settings
 _ESCAPE: Final = re.compile(
     r"\\u([0-9a-fA-F]{4})|&#[xX]([0-9a-fA-F]{1,6});|%([0-9a-fA-F]{2})"
     r"|&#([0-9]{1,7});|\\(.)|&(amp|lt|gt|quot|apos);"
@@ -102,12 +103,8 @@ class Recorder:
         Args:
             outcome: how the poll ended.
         """
-        settings = {
-            name: KEY if plain == REDACTED else plain
-            for name in type(self.target).model_fields
-            if name not in {*KEY_FIELDS, "http"}
-            and (plain := _without_nulls(to_plain(getattr(self.target, name)))) is not None
-        }
+        names = (name for name in type(self.target).model_fields if name not in _OMITTED)
+        settings = _without_secrets({name: to_plain(getattr(self.target, name)) for name in names})
         exchanges = tuple(
             Exchange(call, self._outcomes.get(number)) for number, call in enumerate(self._calls)
         )
@@ -121,10 +118,11 @@ class Recorder:
         )
 
 
-def _without_nulls(value: object) -> object:
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401  of any shape
+    """Plain settings with a key in place of each secret, and without what is not set."""
     if isinstance(value, dict):
-        return {key: item for key, item in value.items() if item is not None}
-    return value
+        return {name: _without_secrets(each) for name, each in value.items() if each is not None}
+    return KEY if value == REDACTED else value
 
 
 def _with_fixed_key(target: Target) -> tuple[Target, str | None]:

@@ -72,7 +72,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     now = source.printed()
     notes = [recording.save(snapshots, now)] if recording else []
     _print(snapshots, flags, environ, now)
-    for note in (*source.warnings(), *notes):
+    for note in (*source.warnings(targets), *notes):
         print(note, file=sys.stderr)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 

@@ -45,8 +45,8 @@ class Source(Protocol):
     def printed(self) -> float:
         """When the result is printed, Unix seconds."""
 
-    def warnings(self) -> list[str]:
-        """What to tell after the probe."""
+    def warnings(self, targets: Sequence[Target]) -> list[str]:
+        """What to print after a probe of these targets."""
 
 
 class VendorSource:
@@ -91,7 +91,7 @@ class VendorSource:
         """Now."""
         return time.time()
 
-    def warnings(self) -> list[str]:
+    def warnings(self, _targets: Sequence[Target]) -> list[str]:
         """Nothing."""
         return []
 
@@ -133,10 +133,11 @@ class CaptureSource:
         """When the captured result was printed."""
         return self._capture.printed
 
-    def warnings(self) -> list[str]:
+    def warnings(self, targets: Sequence[Target]) -> list[str]:
         """Requests that this version does not make."""
+        counts = {target.name: self._replayed[target.name].not_requested for target in targets}
         return [
-            f"{name}: {each.not_requested} recorded requests were not made"
-            for name, each in self._replayed.items()
-            if each.not_requested
+            f"{name}: recorded requests that were not made: {count}"
+            for name, count in counts.items()
+            if count
         ]

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from exporter.cli.probe_sources import Source
     from exporter.config.models import Target
-    from exporter.polling.poll import PollTarget
     from exporter.state.store import TargetSnapshot
 
 _MAX_TEXT: Final = 100  # characters
