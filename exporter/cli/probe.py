@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from exporter.cli.flags import Parser
@@ -16,6 +15,7 @@ from exporter.cli.recording import Recording
 from exporter.cli.table import failure_lines, format_table
 from exporter.client.client import as_transport
 from exporter.client.resolver import DaemonThreadExecutor
+from exporter.files import replace_file
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.polling.poll import PollTarget
@@ -65,10 +65,20 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if flags["capture"]:
         path = Path(flags["capture"])
         recording = Recording(path, targets, source, is_anonymized=flags["anonymize"])
+    return asyncio.run(_probe(targets, source, recording, flags, environ))
+
+
+async def _probe(
+    targets: Sequence[Target],
+    source: Source,
+    recording: Recording | None,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> int:
     poll_targets = (
         recording.poll_targets if recording else [_poll_target(each, source) for each in targets]
     )
-    snapshots = asyncio.run(probe(poll_targets, source.poll))
+    snapshots = await probe(poll_targets, source.poll)
     now = source.printed()
     notes = [recording.save(snapshots, now)] if recording else []
     _print(snapshots, flags, environ, now)
@@ -149,8 +159,4 @@ def write_textfile(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the old file stays.
     """
-    with TemporaryDirectory(dir=path.parent, prefix=".probe-") as folder:
-        new = Path(folder) / path.name
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)
-        new.replace(path)
+    replace_file(path, text, 0o644)

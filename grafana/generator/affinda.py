@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from grafana.generator.boards import Row, dashboard, only_vendor, target_variable, variable
 from grafana.generator.common import how_to_read
-from grafana.generator.panels import BLUE, bargauge, query, stat, table, timeseries
+from grafana.generator.panels import BLUE, bargauge, hidden, link, query, stat, table, timeseries
 from grafana.generator.queries import (
     TOP,
     WEEKS,
     end_of_day,
     label_set,
     max_by,
+    or_identifier,
     others,
     top,
+    with_label,
 )
 
 if TYPE_CHECKING:
@@ -27,13 +29,15 @@ _AXES: Final = {
     "document_type": ("document_type",),
 }
 _CHANGE: Final[Json] = {"unit": "percentunit", "decimals": 0}
-
-
+_ONLY_THIS: Final = link(
+    "Only this organization", "docusage-affinda", target="target", organization="organization"
+)
 _NONE: Final = "No Affinda organization is polled."
 _NO_PARTS: Final = "Set `workspaces: all` (or `document_types: all`) for a target to see these."
 _HOW_TO_READ: Final = """\
 - **Days** are the vendor's, shown in UTC; the last bar is today so far, and a figure may still
-  grow a day later.
+  grow a day later. Bars for today, and for days at whose end no exporter ran, need the recording
+  rules of `prometheus/rules` to be loaded.
 - Charts show the ten with most use at the end of the chosen time, and the sum of all others.
 - **Workspaces** and **document types** are counted independently by the vendor, and only where
   the exporter is configured to ask for them, so that they need not add up to the organization.
@@ -101,27 +105,21 @@ def _named(expression: str, axis: str, over: str = "") -> str:
     """
     name = f"{axis}_name"
     known = max_by(f"affinda_{axis}_info", *_labels(axis), name, over=over)
-    keys = ", ".join(_labels(axis))
-    unnamed = label_set(f"({expression})", name, f"${axis}")
-    return (
-        f"(({expression}) * on ({keys}) group_left ({name}) {known})"
-        f" or ({unnamed} unless on ({keys}) {known})"
-    )
+    return or_identifier(with_label(expression, name, known, *_labels(axis)), name, axis)
 
 
-def _of_day(axis: str, days_before: int = 0) -> str:
-    """The credits of the day that begins at each point, or of one so many days before it.
+def _of_day(axis: str) -> str:
+    """The credits of the day that begins at each point.
 
     By the figure that a day later holds what was posted late; for the current day, by the figure so
     far.
     """
-    complete = _complete(axis, days_before)
-    if days_before:
-        return complete
-    return f"{complete} or {end_of_day(f'{_prefix(axis)}_daily', *_labels(axis), matching=_CHOSEN)}"
+    so_far = end_of_day(f"{_prefix(axis)}_daily", *_labels(axis), matching=_CHOSEN)
+    return f"{_complete_day(axis)} or {so_far}"
 
 
-def _complete(axis: str, days_before: int = 0) -> str:
+def _complete_day(axis: str, days_before: int = 0) -> str:
+    """The credits of a complete day, the one that begins at each point or so many days before."""
     metric = f"{_prefix(axis)}_previous_day"
     return end_of_day(metric, *_labels(axis), days=1 - days_before, matching=_CHOSEN)
 
@@ -214,11 +212,11 @@ def _against_allowance() -> Json:
 
 def _unusual() -> Json:
     weeks = " or ".join(
-        label_set(_of_day("organization", 7 * week), "week", str(week))
+        label_set(_complete_day("organization", 7 * week), "week", str(week))
         for week in range(1, WEEKS + 1)
     )
     usual = f"avg by ({', '.join(_ORGANIZATION)}) ({weeks}) > 0"
-    complete = _complete("organization")
+    complete = _complete_day("organization")
     return timeseries(
         "Unusual days",
         "Credits of each complete day as a multiple of the mean of the same weekday in up to four"
@@ -240,7 +238,12 @@ def _unusual() -> Json:
 def _comparison() -> Json:
     day = _credits("organization", "previous_day")
     columns: dict[str, Json] = {
-        "organization_name": {"name": "Organization", "custom__width": 200},
+        "organization_name": {
+            "name": "Organization",
+            "custom__width": 200,
+            "links": [_ONLY_THIS],
+        },
+        "target": {"name": "Target", "custom__minWidth": 100},
         "Value #A": {"name": "Today"},
         "Value #B": {"name": "Yesterday"},
         "Value #C": {"name": "vs day", **_CHANGE},
@@ -249,6 +252,7 @@ def _comparison() -> Json:
         "Value #F": {"name": "vs 7 days", **_CHANGE},
         "Value #G": {"name": "30 days"},
         "Value #H": {"name": "365 days"},
+        "organization": hidden("organization"),
     }
     expressions = [
         _credits("organization", "daily"),
@@ -296,11 +300,17 @@ def _changes() -> Json:
         "Credits of each workspace on the last 7 days against the 7 days before.",
         *(query(_only_names(expression, "workspace"), table=True) for expression in expressions),
         columns={
-            "workspace_name": {"name": "Workspace", "custom__width": 170},
+            "workspace_name": {
+                "name": "Workspace",
+                "custom__width": 170,
+                "links": [_ONLY_THIS],
+            },
             "Value #A": {"name": "7 days"},
             "Value #B": {"name": "before"},
             "Value #C": {"name": "More"},
             "Value #D": {"name": "Change", **_CHANGE},
+            "target": hidden("target"),
+            "organization": hidden("organization"),
         },
         sort="More",
         descending=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zlib import crc32
 
 from grafana.generator.panels import DATASOURCE
 
@@ -141,29 +142,35 @@ def only_vendor(name: str) -> Json:
     }
 
 
+def panel_number(title: str) -> int:
+    """The number by which links find a panel, whatever comes before it on its dashboard."""
+    return crc32(title.encode()) % 9999 + 1
+
+
 def _placed(rows: list[Row]) -> Iterator[Json]:
-    """Panels with their places and numbers; a fold holds its own."""
-    top, number = 0, 1
+    """Panels with their places and numbers; a collapsed row holds its own."""
+    top = 0
     for row in rows:
         if row.collapsed:
-            panels = list(_side_by_side(row, top + 1, number + 1))
-            yield _collapsed_row(row.collapsed, top, number) | {"panels": panels}
-            top, number = top + 1, number + 1 + len(panels)
+            panels = list(_side_by_side(row, top + 1))
+            yield _collapsed_row(row.collapsed, top) | {"panels": panels}
+            top += 1
         else:
-            yield from _side_by_side(row, top, number)
-            top, number = top + row.height, number + len(row.panels)
+            yield from _side_by_side(row, top)
+            top += row.height
 
 
-def _collapsed_row(title: str, top: int, number: int) -> Json:
+def _collapsed_row(title: str, top: int) -> Json:
     place = {"h": 1, "w": _COLUMNS, "x": 0, "y": top}
+    number = panel_number(f"row {title}")
     return {"type": "row", "id": number, "title": title, "collapsed": True, "gridPos": place}
 
 
-def _side_by_side(row: Row, top: int, number: int) -> Iterator[Json]:
+def _side_by_side(row: Row, top: int) -> Iterator[Json]:
     left = 0
-    for index, panel in enumerate(row.panels):
+    for panel in row.panels:
         width = panel.get("w", _COLUMNS // len(row.panels))
         place = {"h": row.height, "w": width, "x": left, "y": top}
         rest = {key: value for key, value in panel.items() if key != "w"}
-        yield {"id": number + index, "gridPos": place, **rest}
+        yield {"id": panel_number(panel["title"]), "gridPos": place, **rest}
         left += width

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from grafana.generator.panels import BAD_FROM_ONE, query, stat, table, text
+from grafana.generator.panels import BAD_FROM_ONE, link, query, stat, table, text
 from grafana.generator.queries import (
     ALLOWANCE,
     allowance,
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from grafana.generator.panels import Json
 
 RUNBOOK: Final = "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
+OVERVIEW_OF_TARGET: Final = link("Allowances of this target", "docusage-overview", target="target")
+POLLS_OF_TARGET: Final = link("Polls of this target", "docusage-exporter", target="target")
 NO_DATA: Final = "no data: is the exporter up?"
 
 
@@ -50,19 +52,19 @@ def targets_down() -> Json:
 
 def alerts_table() -> Json:
     """What fires, if the rules are loaded."""
-    link = {"title": "Runbook", "url": RUNBOOK, "targetBlank": True}
+    runbook = {"title": "Runbook", "url": f"{RUNBOOK}#${{__value.raw}}", "targetBlank": True}
     by = "alertname, severity, target, account_name, allowance_name"
     firing = series("ALERTS", 'alertname=~"Docusage.+"', 'alertstate="firing"')
     named = with_names(firing)
     unnamed = f"{firing} unless on ({', '.join(ALLOWANCE)}) {allowance('info')}"
     return table(
         "Firing alerts",
-        "Alerts of this exporter's rules; a name links to the runbook.",
+        "Alerts of this exporter's rules; a name links to its section of the runbook.",
         query(f"max by ({by}) ({named} or {unnamed})", table=True),
         columns={
             "severity": {"name": "Severity", "custom__width": 80},
-            "alertname": {"name": "Alert", "links": [link], "custom__minWidth": 210},
-            "target": {"name": "Target"},
+            "alertname": {"name": "Alert", "links": [runbook], "custom__minWidth": 210},
+            "target": {"name": "Target", "links": [OVERVIEW_OF_TARGET]},
             "account_name": {"name": "Account"},
             "allowance_name": {"name": "Allowance"},
         },
@@ -83,7 +85,7 @@ def failing_targets() -> Json:
         query(f"max by (target, vendor, reason) ({since})", table=True),
         query(failing, table=True),
         columns={
-            "target": {"name": "Target"},
+            "target": {"name": "Target", "links": [POLLS_OF_TARGET]},
             "reason": {"name": "Reason"},
             "Value #A": {
                 "name": "Last success",

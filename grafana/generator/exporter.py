@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from grafana.generator.boards import VENDOR, Row, dashboard, target_variable
 from grafana.generator.common import (
     NO_DATA,
+    OVERVIEW_OF_TARGET,
     alerts_table,
     exporters_up,
     how_to_read,
@@ -24,7 +25,7 @@ from grafana.generator.panels import (
     timeseries,
     value_mappings,
 )
-from grafana.generator.queries import TOP, max_by, others, series, top
+from grafana.generator.queries import TOP, max_by, others, series, top, with_label
 
 if TYPE_CHECKING:
     from grafana.generator.panels import Json
@@ -114,13 +115,10 @@ def _version() -> Json:
 
 def _targets() -> Json:
     reason = max_by("docusage_target_failing", *_KEYS, "reason")
-    plain = "max by (target, vendor, reason) ("
 
     def with_reason(expression: str) -> str:
-        return (
-            f"{plain}({expression}) * on (target, vendor) group_left (reason) {reason}"
-            f" or ({expression}) unless on (target, vendor) {reason})"
-        )
+        labelled = with_label(expression, "reason", reason, *_KEYS)
+        return f"max by ({', '.join(_KEYS)}, reason) ({labelled})"
 
     expressions = [
         _UP,
@@ -132,10 +130,10 @@ def _targets() -> Json:
     moment = {"unit": "time:YYYY-MM-DD HH:mm", "custom__width": 150}
     return table(
         "Targets",
-        "Every target; those that are down are at the top.",
+        "Every target; those that are down are at the top. A target links to its allowances.",
         *(query(with_reason(expression), table=True) for expression in expressions),
         columns={
-            "target": {"name": "Target"},
+            "target": {"name": "Target", "links": [OVERVIEW_OF_TARGET]},
             "vendor": {"name": "Vendor", "custom__width": 85},
             "Value #A": {
                 "name": "State",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from grafana.generator.boards import VENDOR, Row, dashboard, target_variable
 from grafana.generator.common import (
     NO_DATA,
+    POLLS_OF_TARGET,
     alerts_table,
     exporters_up,
     failing_targets,
@@ -18,6 +19,8 @@ from grafana.generator.panels import (
     BLUE,
     LEFT,
     bargauge,
+    hidden,
+    link,
     query,
     stat,
     table,
@@ -34,9 +37,13 @@ from grafana.generator.queries import (
     end_of_day,
     label_set,
     max_by,
+    or_identifier,
     or_zero,
     others,
+    priced,
     top,
+    with_currency,
+    with_label,
     with_names,
 )
 
@@ -64,11 +71,14 @@ _HOW_TO_READ: Final = """\
 - **Allowance**: what was purchased for a period: a plan, a pack, a prepayment, or the
   `allowance` in the exporter's configuration.
 - **Runs out** is a forecast from the use of the last weeks, weekday by weekday. *Short by* is
-  what will be missing when the period ends; *Lapses unused* is what will be left.
+  what will be missing when the period ends; *Lapses unused* is what will be left. Both are
+  priced as the allowance itself was.
 - **Cost** is never converted and never added up over currencies. Plans are shown per 30 days,
   so that a yearly and a quarterly one can be compared.
 - A tile without a number has **no data**: no exporter runs, or nothing is configured. Only
   known figures are green.
+- **Use per day**: the bar for today, and those of days at whose end no exporter ran, need the
+  recording rules of `prometheus/rules` to be loaded; so do firing alerts.
 - Times are UTC. Rows link to the vendor's dashboard."""
 
 
@@ -81,9 +91,9 @@ def board() -> Json:
             Row(4, _tiles()),
             Row(11, [_allowances()]),
             Row(8, [alerts_table() | {"w": 14}, failing_targets() | {"w": 10}]),
-            Row(9, [_projected() | {"w": 12}, _lapses() | {"w": 12}]),
-            Row(8, [_cost() | {"w": 12}, _month() | {"w": 12}]),
-            Row(10, [_per_day()]),
+            Row(8, [_short() | {"w": 12}, _lapses() | {"w": 12}]),
+            Row(8, [_cost() | {"w": 14}, _month() | {"w": 10}]),
+            Row(10, [_projected() | {"w": 9}, _per_day() | {"w": 15}]),
             Row(10, [_left_over_time()]),
             Row(8, [how_to_read(_HOW_TO_READ)], collapsed="How to read this"),
         ],
@@ -148,47 +158,52 @@ _NAME_COLUMNS: Final[Json] = {
     "account_name": {
         "name": "Account",
         "custom__minWidth": 130,
-        "links": [
-            {
-                "title": "Open the vendor's dashboard",
-                "url": "/d/docusage-${__data.fields.Vendor}?var-target=${__data.fields.Target}"
-                "&var-datasource=${datasource}&var-job=${job}&${__url_time_range}",
-                "targetBlank": False,
-            }
-        ],
+        "links": [link("The vendor's dashboard", "docusage-$vendor", target="target")],
     },
     "allowance_name": {"name": "Allowance", "custom__minWidth": 120},
 }
 _TARGET_COLUMNS: Final[Json] = {
-    "target": {"name": "Target", "custom__minWidth": 100},
+    "target": {"name": "Target", "custom__minWidth": 100, "links": [POLLS_OF_TARGET]},
     "vendor": {"name": "Vendor", "custom__width": 75},
 }
 _NEVER: Final = 4102444800000  # milliseconds; the year 2100
+_UNKNOWN: Final = 1
 _DATE: Final[Json] = {"unit": "time:YYYY-MM-DD", "custom__width": 95}
+_SHORT: Final = f"(({_PROJECTED} - 1) * {_ALLOWED} > 0)"
+_UNUSED: Final = f"((1 - {_PROJECTED}) * {_ALLOWED} > 0)"
 
 
 def _allowances() -> Json:
-    short = f"({_PROJECTED} - 1) * {_ALLOWED} > 0"
+    up = max_by("docusage_target_up", "target", "vendor")
+    without_figures = label_set(f"({up} == 0 unless on (target) {_RATIO})", "account_name", "-")
+    runs_out = _named(f"{_RUNS_OUT} * 1000 or ({_RATIO} == 0) or {_RATIO} * 0 + {_NEVER}")
+    polls = _named(f"{_RATIO} * 0 + on (target, vendor) group_left () {up}")
     expressions = [
-        _RATIO,
-        f"{_RUNS_OUT} * 1000 or ({_RATIO} == 0) or {_RATIO} * 0 + {_NEVER}",
-        f"{_ENDS} * 1000",
-        short,
-        f"clamp_min({_ALLOWED} - {_USED}, 0)",
-        _ALLOWED,
-        allowance("burn_per_day"),
+        _named(_RATIO),
+        f"{runs_out} or {without_figures} + {_UNKNOWN}",
+        _named(f"{_ENDS} * 1000"),
+        _named(_SHORT),
+        _named(f"clamp_min({_ALLOWED} - {_USED}, 0)"),
+        _named(_ALLOWED),
+        _named(allowance("burn_per_day")),
+        f"{polls} or {without_figures}",
     ]
     return table(
         "Allowances",
-        "Every allowance; what runs out first is at the top. An account links to its vendor's"
-        " dashboard. Short by: what will be missing when the period ends, at the current rate.",
-        *(query(_named(expression), table=True) for expression in expressions),
+        "Every allowance, and every target that fails; what runs out first is at the top. An"
+        " account links to its vendor's dashboard, a target to its polls. Short by: what will be"
+        " missing when the period ends, at the current rate.",
+        *(query(expression, table=True) for expression in expressions),
         columns={
             **_NAME_COLUMNS,
             "Value #B": {
                 "name": "Runs out",
                 "mappings": value_mappings(
-                    **{"_0": ("ran out", "red"), f"_{_NEVER}": ("not in use", "text")}
+                    _0=("ran out", "red"),
+                    **{
+                        f"_{_UNKNOWN}": ("no figures", "orange"),
+                        f"_{_NEVER}": ("not in use", "text"),
+                    },
                 ),
                 **_DATE,
             },
@@ -217,6 +232,12 @@ def _allowances() -> Json:
             "Value #F": {"name": "Allowed", "custom__width": 85},
             "Value #G": {"name": "Per day", "custom__width": 75},
             "unit": {"name": "Unit", "custom__width": 95},
+            "Value #H": {
+                "name": "Polls",
+                "mappings": value_mappings(_0=("failing", "red"), _1=("ok", "text")),
+                "custom__cellOptions": {"type": "color-text"},
+                "custom__width": 70,
+            },
             **_TARGET_COLUMNS,
         },
         sort="Runs out",
@@ -241,31 +262,70 @@ def _projected() -> Json:
     )
 
 
+def _short() -> Json:
+    return _at_the_end(
+        "Short",
+        "What will be missing when the period ends at the current rate, and what it costs at the"
+        " allowance's own price per credit or document.",
+        _SHORT,
+        f"{_RUNS_OUT} * 1000",
+        amount="Missing",
+        money="Costs",
+        moment="Runs out",
+        noValue="Nothing is known to fall short.",
+    )
+
+
 def _lapses() -> Json:
-    unused = f"(1 - {_PROJECTED}) * {_ALLOWED} > 0"
-    return table(
+    return _at_the_end(
         "Lapses unused",
-        "What will be left when the period ends, at the current rate.",
-        query(_named(unused), table=True),
-        query(_named(f"(1 - {_PROJECTED}) > 0"), table=True),
-        query(_named(f"({_ENDS}) * 1000 and (1 - {_PROJECTED}) > 0"), table=True),
+        "What will be left when the period ends at the current rate, and what was paid for it.",
+        _UNUSED,
+        f"{_ENDS} * 1000",
+        amount="Unused",
+        money="Worth",
+        moment="Ends",
+        noValue="Nothing is known to lapse.",
+    )
+
+
+def _at_the_end(  # noqa: PLR0913  what differs between two tables
+    title: str,
+    description: str,
+    figure: str,
+    when: str,
+    *,
+    amount: str,
+    money: str,
+    moment: str,
+    noValue: str,  # noqa: N803  Grafana's own
+) -> Json:
+    """An amount of each allowance at the end of its period, with its price."""
+    labels = ", ".join((*ALLOWANCE, *NAMES, "currency"))
+
+    def row(expression: str) -> str:
+        return f"max by ({labels}) ({with_currency(with_names(expression))})"
+
+    return table(
+        title,
+        description,
+        query(row(figure), table=True),
+        query(row(priced(figure)), table=True),
+        query(row(f"{when} and {figure}"), table=True),
         columns={
             **_NAME_COLUMNS,
-            "Value #A": {"name": "Unused", "custom__width": 85},
-            "Value #B": {
-                "name": "Share",
-                "unit": "percentunit",
-                "decimals": 0,
-                "custom__width": 70,
-            },
-            "Value #C": {"name": "Ends", **_DATE},
-            "unit": {"name": "Unit", "custom__width": 95},
-            **_TARGET_COLUMNS,
+            "Value #A": {"name": amount, "custom__width": 80},
+            "unit": {"name": "Unit", "custom__width": 90},
+            "Value #B": {"name": money, "decimals": 2, "custom__width": 85},
+            "currency": {"name": "Currency", "custom__width": 80},
+            "Value #C": {"name": moment, **_DATE},
+            "target": hidden("target"),
+            "vendor": hidden("vendor"),
         },
-        sort="Ends",
+        sort=moment,
         unit="locale",
         decimals=0,
-        noValue="Nothing is known to lapse.",
+        noValue=noValue,
     )
 
 
@@ -273,7 +333,7 @@ def _cost() -> Json:
     price = max_by("affinda_credit_price", "target", "organization", "currency")
     so_far, expected = _credits_of_month()
     of_month, forecast = (
-        f"sum by (currency) ({price} * on (target, organization) group_left () ({figure}))"
+        f"{price} * on (target, organization) group_left () ({figure})"
         for figure in (so_far, expected)
     )
     start, expiry = (
@@ -281,23 +341,25 @@ def _cost() -> Json:
     )
     plans = max_by("xtracta_plan_price", *PLAN, "currency")
     days = f"(({expiry} - {start}) / {_DAY} > 0)"
-    per_month = f"sum by (currency) ({plans} / on ({', '.join(PLAN)}) group_left () {days} * 30)"
-    packs = (
-        "sum by (currency) ("
-        + max_by("xtracta_pack_price", "target", "group_id", "pack_id", "currency")
-        + ")"
-    )
+    per_month = f"{plans} / on ({', '.join(PLAN)}) group_left () {days} * 30"
+    packs = max_by("xtracta_pack_price", "target", "group_id", "pack_id", "currency")
+    columns = {
+        "Plans": per_month,
+        "Credits": of_month,
+        "Forecast": forecast,
+        "Packs": packs,
+        "Short": priced(_SHORT),
+        "Lapses": priced(_UNUSED),
+    }
     return table(
         "Cost",
         "Per currency: plans for 30 days, credits of this calendar month so far, their forecast for"
-        " the whole month, and packs in force, which are paid once. Never converted.",
-        *(query(one, table=True) for one in (per_month, of_month, forecast, packs)),
+        " the whole month, packs in force, which are paid once, what is short and what lapses when"
+        " periods end. Never converted.",
+        *(query(f"sum by (currency) ({money})", table=True) for money in columns.values()),
         columns={
             "currency": {"name": "Currency", "custom__width": 85},
-            "Value #A": {"name": "Plans"},
-            "Value #B": {"name": "Credits"},
-            "Value #C": {"name": "Forecast"},
-            "Value #D": {"name": "Packs"},
+            **{f"Value #{chr(65 + index)}": {"name": name} for index, name in enumerate(columns)},
         },
         sort="Currency",
         unit="locale",
@@ -317,16 +379,13 @@ def _credits_of_month() -> tuple[str, str]:
 
 
 def _month() -> Json:
-    keys = "target, organization"
-    info = max_by("affinda_organization_info", "target", "organization", "organization_name")
+    keys = ("target", "organization")
+    name = "organization_name"
+    info = max_by("affinda_organization_info", *keys, name)
 
     def named(expression: str) -> str:
-        unnamed = label_set(f"({expression})", "organization_name", "$organization")
-        return (
-            f"max by ({keys}, organization_name) ("
-            f"({expression}) * on ({keys}) group_left (organization_name) {info}"
-            f" or {unnamed} unless on ({keys}) {info})"
-        )
+        labelled = or_identifier(with_label(expression, name, info, *keys), name, "organization")
+        return f"max by ({', '.join((*keys, name))}) ({labelled})"
 
     return table(
         "Month",
@@ -334,9 +393,21 @@ def _month() -> Json:
         " if the days to come take the mean of the last 30.",
         *(query(named(figure), table=True) for figure in _credits_of_month()),
         columns={
-            "organization_name": {"name": "Organization"},
+            "organization_name": {
+                "name": "Organization",
+                "links": [
+                    link(
+                        "This organization",
+                        "docusage-affinda",
+                        target="target",
+                        organization="organization",
+                    )
+                ],
+            },
             "Value #A": {"name": "So far", "custom__width": 110},
             "Value #B": {"name": "By month's end", "custom__width": 130},
+            "target": hidden("target"),
+            "organization": hidden("organization"),
         },
         sort="By month's end",
         descending=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
@@ -185,6 +186,33 @@ def _in_order(columns: dict[str, Json]) -> Json:
 def _of_columns(columns: dict[str, Json]) -> list[Json]:
     # `noValue` of the panel is for a table without rows, not for an empty cell.
     return [override(**{"noValue": "-", **options}) for options in columns.values()]
+
+
+def hidden(label: str) -> Json:
+    """A column that links use, and nobody sees."""
+    return {
+        "name": label,
+        "custom__hidden": True,  # up to Grafana 12.1
+        "custom__hideFrom": {"legend": False, "tooltip": False, "viz": True},
+    }
+
+
+def link(title: str, uid: str, **variables: str) -> Json:
+    """A link from a cell to a dashboard, with the same time, job and data source.
+
+    Args:
+        title: of the link.
+        uid: of the dashboard; `$label` stands for the row's label.
+        variables: the row's label that each variable is set to.
+    """
+    board = re.sub(r"\$(\w+)", r"${__data.fields.\1}", uid)
+    chosen = "&".join(f"var-{name}=${{__data.fields.{label}}}" for name, label in variables.items())
+    return {
+        "title": title,
+        "url": f"/d/{board}?{chosen}&${{datasource:queryparam}}&${{job:queryparam}}"
+        "&${__url_time_range}",
+        "targetBlank": False,
+    }
 
 
 def state_timeline(

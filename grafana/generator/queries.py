@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from exporter.metrics.catalogue import METRICS
+from prometheus.generator.promql import FOR_BOARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PROCESS: Final = ("process_resident_memory_bytes", "process_cpu_seconds_total")
+_EXPOSED: Final = {metric.name: frozenset(metric.labels) for metric in METRICS}
 LABELS: Final = {
-    **{metric.name: frozenset(metric.labels) for metric in METRICS},
+    **_EXPOSED,
+    **{recorded: _EXPOSED[metric] for metric, recorded in FOR_BOARDS.items()},
     **dict.fromkeys(_PROCESS, frozenset[str]()),
     "ALERTS": frozenset(
         {"alertname", "alertstate", "severity", "target", "vendor", "account", "allowance"}
@@ -23,6 +26,7 @@ ALLOWANCE: Final = ("target", "vendor", "account", "allowance")
 NAMES: Final = ("account_name", "allowance_name", "unit")
 PLAN: Final = ("target", "group_id", "plan_id")
 WEEKS: Final = 4
+_DAY: Final = 86400
 TOP: Final = 10
 
 
@@ -77,24 +81,72 @@ def with_names(expression: str, over: str = "") -> str:
     return f"({expression}) * on ({', '.join(ALLOWANCE)}) group_left ({', '.join(NAMES)}) {info}"
 
 
+def with_label(expression: str, label: str, info: str, *keys: str) -> str:
+    """With `label` of `info`, a vector of ones; without it where `info` has no such series.
+
+    Args:
+        expression: a vector with the labels `keys`.
+        label: to add.
+        info: a vector with the labels `keys` and `label`.
+        keys: that identify a series of `info`.
+    """
+    on = f"on ({', '.join(keys)})"
+    return f"({expression}) * {on} group_left ({label}) {info} or ({expression}) unless {on} {info}"
+
+
 def or_identifier(expression: str, name: str, identifier: str) -> str:
     """The label `name`, set to the label `identifier` where it is empty."""
     joined = f'label_join({expression}, "{name}", "|", "{name}", "{identifier}")'
-    named = f'label_replace({joined}, "{name}", "$1", "{name}", "([^|]+)[|].*")'
+    named = f'label_replace({joined}, "{name}", "$1", "{name}", "(.+)[|][^|]*")'
     return f'label_replace({named}, "{name}", "$1", "{name}", "[|](.*)")'
+
+
+_PRICED: Final = ("target", "account", "allowance")
+
+
+def unit_price() -> str:
+    """The price of one credit or document of each allowance that has a price."""
+    credit = max_by("affinda_credit_price", "target", "organization", "currency")
+    prices = [label_set(label_set(credit, "account", "$organization"), "allowance", "credits")]
+    for kind, allowed in (("plan", "documents_allowed"), ("pack", "pack_documents_allowed")):
+        by = ("target", "group_id", f"{kind}_id")
+        price = max_by(f"xtracta_{kind}_price", *by, "currency")
+        size = max_by(f"xtracta_{allowed}", *by)
+        each = f"{price} / on ({', '.join(by)}) group_left () ({size} > 0)"
+        prices.append(
+            label_set(label_set(each, "account", "$group_id"), "allowance", f"${kind}_id")
+        )
+    return f"max by ({', '.join((*_PRICED, 'currency'))}) ({' or '.join(prices)})"
+
+
+def priced(amount: str) -> str:
+    """What an amount of each allowance costs, with the label `currency`."""
+    return f"({amount}) * on ({', '.join(_PRICED)}) group_left (currency) {unit_price()}"
+
+
+def with_currency(expression: str) -> str:
+    """An allowance's value with the label `currency`, where the allowance has a price."""
+    return with_label(expression, "currency", f"({unit_price()} * 0 + 1)", *_PRICED)
 
 
 def end_of_day(name: str, *by: str, days: int = 0, matching: str = "") -> str:
     """A metric at the end of the day that begins at each point, or of one so many days later.
 
-    The last second of the day, where a backfill has its sample; otherwise the last value in steps
-    of five minutes, which costs little and holds for a day that is not over.
+    The last second of the day, where a backfill has its sample; otherwise the last value of the
+    recording rule, which is read in a fraction of the time that each scrape's sample takes. Without
+    the rules, nothing for a day that is not over.
+
+    Args:
+        name: of `FOR_BOARDS`.
+        by: labels to keep.
+        days: how many days later.
+        matching: a further matcher.
     """
-    seconds = 86400 * (days + 1) - 1
-    last = f"[23h59m:5m] offset {60 - seconds - 1}s"
+    then = f"offset {1 - _DAY * (days + 1)}s"
+    within = {"over": f"[{_DAY - 1}s] {then}", "of": "last_over_time({})"}
     return (
-        f"({max_by(name, *by, matching=matching, over=f' offset {-seconds}s')}"
-        f" or {max_by(name, *by, matching=matching, over=last, of='last_over_time({})')})"
+        f"({max_by(name, *by, matching=matching, over=f' {then}')}"
+        f" or {max_by(FOR_BOARDS[name], *by, matching=matching, **within)})"
     )
 
 

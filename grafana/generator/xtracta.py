@@ -10,6 +10,8 @@ from grafana.generator.panels import (
     DATASOURCE,
     FULL,
     LEFT,
+    hidden,
+    link,
     override,
     query,
     table,
@@ -24,6 +26,7 @@ from grafana.generator.queries import (
     others,
     series,
     top,
+    with_label,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ _DAY: Final = 86400
 _PLAN: Final = 'plan_id=~"$plan"'
 _KEYS: Final = ", ".join(PLAN)
 _LEGEND: Final = "{{plan_name}}, {{group_name}}"
+_ONLY_TARGET: Final = link("Only this target", "docusage-xtracta", target="target")
 _NONE: Final = "No Xtracta plan is polled."
 _HOW_TO_READ: Final = """\
 - **Per used** divides the price by the documents used so far: a plan that is hardly used makes
@@ -40,7 +44,8 @@ _HOW_TO_READ: Final = """\
 - **Burn-down** (collapsed) has a chart for each chosen plan: below the dashed line, the plan
   runs out before it ends if it goes on like this.
 - The day of a renewal is left out of **Documents per day**. Renewals can be shown as
-  annotations at the top."""
+  annotations at the top. The bar for today, and those of days at whose end no exporter ran, need
+  the recording rules of `prometheus/rules` to be loaded."""
 
 
 def board() -> Json:
@@ -147,12 +152,10 @@ def _plans() -> Json:
 
     def row(expression: str) -> str:
         named = f"max by ({', '.join(by)}) ({_named(expression)})"
-        known = f"{named} * on ({_KEYS}) group_left (currency) ({currency} * 0 + 1)"
-        return (
-            f"max by ({', '.join((*by, 'currency'))})"
-            f" ({known} or {named} unless on ({_KEYS}) {currency})"
-        )
+        labelled = with_label(named, "currency", f"({currency} * 0 + 1)", *PLAN)
+        return f"max by ({', '.join((*by, 'currency'))}) ({labelled})"
 
+    only_this = link("Only this plan", "docusage-xtracta", target="target", plan="plan_id")
     money = {"decimals": 3, "custom__width": 95}
     return table(
         "Plans",
@@ -160,7 +163,7 @@ def _plans() -> Json:
         " document costs.",
         *(query(row(expression), table=True) for expression in expressions),
         columns={
-            "plan_name": {"name": "Plan", "custom__minWidth": 110},
+            "plan_name": {"name": "Plan", "custom__minWidth": 110, "links": [only_this]},
             "group_name": {"name": "Group", "custom__minWidth": 140},
             "Value #A": {"name": "Used", "thresholds": thresholds(FULL), **_GAUGE},
             "Value #B": {"name": "Runs out", **_DATE},
@@ -170,6 +173,8 @@ def _plans() -> Json:
             "currency": {"name": "Currency", "custom__width": 80},
             "Value #F": {"name": "Per allowed", **money},
             "Value #G": {"name": "Per used", **money},
+            "target": hidden("target"),
+            "plan_id": hidden("plan_id"),
         },
         sort="Runs out",
         unit="locale",
@@ -193,11 +198,12 @@ def _packs() -> Json:
         "Documents left in booster packs, the least first.",
         *(query(expression, table=True) for expression in expressions),
         columns={
-            "group_name": {"name": "Group", "custom__minWidth": 140},
+            "group_name": {"name": "Group", "custom__minWidth": 140, "links": [_ONLY_TARGET]},
             "pack_id": {"name": "Pack", "unit": "string"},
             "Value #A": {"name": "Left", "thresholds": thresholds(LEFT), **_GAUGE},
             "Value #B": {"name": "Documents", "custom__width": 100},
             "Value #C": {"name": "of", "custom__width": 80},
+            "target": hidden("target"),
         },
         sort="Left",
         unit="locale",
@@ -215,7 +221,7 @@ def _resources() -> Json:
         "Allowances that count something other than documents, such as pages.",
         query(f"{ratio} * on ({', '.join(by)}) group_left (unit) {info}", table=True),
         columns={
-            "target": {"name": "Target"},
+            "target": {"name": "Target", "links": [_ONLY_TARGET]},
             "account": {"name": "Group", "unit": "string", "custom__width": 80},
             "allowance": {"name": "Allowance", "unit": "string"},
             "unit": {"name": "Unit"},

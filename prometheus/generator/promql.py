@@ -23,6 +23,21 @@ DAY: Final = 86400
 SEEN: Final = "target:docusage_target_seen_timestamp_seconds:last"
 """When a running exporter last had a target, remembered while exporters are missing."""
 
+FOR_BOARDS: Final = {
+    "docusage_allowance_used": "allowance:docusage_allowance_used:last",
+    "xtracta_documents_used": "plan:xtracta_documents_used:max",
+    **{
+        metric: f"{axis}:{metric}:max"
+        for axis, prefix in (
+            ("organization", "affinda_credits"),
+            ("workspace", "affinda_workspace_credits"),
+            ("document_type", "affinda_document_type_credits"),
+        )
+        for metric in (f"{prefix}_daily", f"{prefix}_previous_day")
+    },
+}
+"""The recorded series that dashboards read in place of many samples of a metric."""
+
 
 def merged(expression: str, *more: str, by: str = "max") -> str:
     """One series of all replicas of an exporter, without the labels in `more` either."""

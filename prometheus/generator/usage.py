@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from prometheus.generator.promql import last, merged
+from prometheus.generator.promql import FOR_BOARDS, last, merged
 from prometheus.generator.rules import Alert, Group, Record
 from prometheus.generator.text import Figure, Sentence, Text
 
@@ -60,6 +60,15 @@ def _usual_of_both(affinda: Callable[[int], str], others: Callable[[int], str]) 
 
 
 RECORDS: Final = (
+    *(
+        Record(
+            record=recorded,
+            comment="For the dashboards, which would read each scrape of many days otherwise.",
+            expr=merged(metric),
+        )
+        for metric, recorded in FOR_BOARDS.items()
+        if recorded.endswith(":max")
+    ),
     Record(
         record="account:docusage_used:1d",
         comment="Affinda: credits on the vendor's current day. Others: in the last 24 hours.",

@@ -16,6 +16,7 @@ from programs import free_port, is_listening, program
 
 from exporter.demo.accounts import Accounts, Organization
 from exporter.demo.vendors import Vendors
+from grafana.generator.catalogue import panel_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -49,7 +50,8 @@ ANNOTATIONS = {
     "summary": "An allowance is low and does not last.",
     "runbook_url": "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
     "#docusageallowancelow",
-    "dashboard_url": "http://localhost:3000/d/docusage-overview?viewPanel=7&var-job=docusage&var-target=acme",
+    "dashboard_url": "http://localhost:3000/d/docusage-overview"
+    f"?viewPanel={panel_id('docusage-overview', 'Allowances')}&var-job=docusage&var-target=acme",
 }
 DESCRIPTION = "Acme, monthly credits (target acme): 150 of 1,000 credits are left (15%)."
 

@@ -37,6 +37,7 @@ _REGIONS: Final = {
     "api.us1": "United States",
 }
 _UNIT: Final = "credits"
+_PRICE_KEYS: Final = "allowance.price_per_credit and allowance.currency"
 
 
 class Past(NamedTuple):
@@ -150,9 +151,10 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pa
         tuple(_count(past.usage, day) for day in days_between(query.first, last)),
         past.today,
         _unit_price(settings.allowance),
+        _PRICE_KEYS,
     )
     if settings.allowance and not is_part:
-        yield from _periods(settings.allowance, account, past.usage, query.first, last)
+        yield from _periods(settings.allowance, account, past, query)
 
 
 def _count(usage: Usage, day: date) -> int | None:
@@ -168,33 +170,40 @@ def _unit_price(allowance: AllowanceSettings | None) -> Money | None:
 
 
 def _periods(
-    allowance: AllowanceSettings, account: Account, usage: Usage, first: date, last: date
+    allowance: AllowanceSettings, account: Account, past: Past, query: HistoryQuery
 ) -> Iterator[Period]:
     """The periods of the allowance that overlap the days; none if nothing was purchased."""
     if not allowance.credits:
         return
     unit_price = _unit_price(allowance)
     price = unit_price and unit_price.times(allowance.credits)
-    start, after = allowance.bounds(first)
-    while start <= last and (after is None or first < after):
-        days = usage.days(start, min(last, after - DAY) if after else last)
+    last = min(query.last, past.today)
+    until = min(last + DAY, past.today)
+    start, after = allowance.bounds(query.first)
+    while start <= last and (after is None or query.first < after):
+        days = past.usage.days(start, min(last, after - DAY) if after else last)
         yield Period(
             account,
             "allowance",
             _UNIT,
             ALLOWANCE_NAMES[allowance.period],
             _UNIT,
-            datetime.combine(start, time(), UTC),
-            datetime.combine(after, time(), UTC) if after else None,
+            _midnight(start),
+            _midnight(after) if after else None,
             allowance.credits,
             None if days is None else sum(days),
             price,
             renews=allowance.period != "prepaid",
             is_used_by_day=True,
+            final_until=_midnight(until),
         )
         if after is None or allowance.period == "prepaid":
             return
         start, after = allowance.bounds(after)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 HISTORY: Final = History(read, to_results, to_usage)

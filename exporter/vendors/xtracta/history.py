@@ -10,30 +10,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollResult, Sample, malformed_response
+from exporter.model import HistoricalResult, PollResult, Sample
 from exporter.past_usage import Account, Money, Period
 from exporter.usage_pace import DAY as DAY_SECONDS
 from exporter.vendors.base import History
-from exporter.vendors.common import xml_parser
 from exporter.vendors.common.days import DAY, midnight
-from exporter.vendors.xtracta.api import (
-    Group,
-    Plan,
-    PlanReader,
-    api_request,
-    check_envelope,
-)
 from exporter.vendors.xtracta.mapper import plan_result
 from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
+from exporter.vendors.xtracta.periods import (
+    history_request,
+    parse_history,
+    previous_period,
+    without_overlaps,
+)
 from exporter.vendors.xtracta.poller import read_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
-    from exporter.client.client import Request
-    from exporter.secrets import Secret
     from exporter.vendors.base import HistoryQuery, Transport
-    from exporter.vendors.common.xml_parser import Element
+    from exporter.vendors.xtracta.api import Group, Plan
+    from exporter.vendors.xtracta.periods import PlanPeriod
     from exporter.vendors.xtracta.settings import Settings
 
 _OF_USE: Final = frozenset(
@@ -112,7 +109,18 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pe
     ]
     for plan, start, expiry in found:
         if (start is None or start < end) and (expiry is None or expiry > begin):
-            yield from _usage(plan, start, expiry, account, renews=settings.renews)
+            renews = settings.renews or _is_renewed(plan, past.periods)
+            yield from _usage(plan, start, expiry, account, renews=renews)
+
+
+def _is_renewed(plan: Plan, periods: Sequence[PlanPeriod]) -> bool:
+    """Whether a period before or after this one shows that the plan is renewed."""
+    previous = previous_period(plan, periods)
+    following = any(
+        period.of == (plan.kind, plan.identifier) and period.begin == plan.expiry
+        for period in periods
+    )
+    return following or bool(previous and previous.renewed)
 
 
 def _usage(
@@ -120,7 +128,9 @@ def _usage(
 ) -> Iterator[Period]:
     """A period for each resource of a plan or pack; the price is that of the first."""
     price = Money(plan.price, plan.currency) if plan.price is not None and plan.currency else None
-    for resource in sorted(plan.resources, key=lambda name: name != DOCUMENTS):
+    resources = sorted(plan.resources, key=lambda name: name != DOCUMENTS)
+    for resource in resources:
+        is_first = resource == resources[0]
         figures = plan.resources[resource]
         yield Period(
             account,
@@ -132,88 +142,10 @@ def _usage(
             None if end is None else datetime.fromtimestamp(end, UTC),
             figures.allowed,
             figures.used,
-            price,
+            price if is_first else None,
+            has_own_price=is_first,
             renews=renews and plan.kind == "plan",
         )
-        price = None
-
-
-class PlanPeriod(NamedTuple):
-    """A plan or pack as it was when a period of it ended, and the period, Unix seconds."""
-
-    plan: Plan
-    begin: float
-    end: float
-
-    @property
-    def of(self) -> tuple[str, str]:
-        """What the plan or pack has in common with its other periods."""
-        return self.plan.kind, self.plan.identifier
-
-
-def history_request(
-    settings: Settings, key: Secret, group: str, begin: float, end: float
-) -> Request:
-    """Request the periods of a group from `begin` until before `end`, Unix seconds."""
-    if not group:
-        raise malformed_response(
-            "the reply has no id of the key's own group; set groups to that id"
-        )
-    form = {
-        "group_id": group,
-        "billing_from": f"{begin:.0f}",
-        "billing_to": f"{end - 1:.0f}",
-    }
-    return api_request(settings, key, "billings/history", form)
-
-
-def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
-    """The periods in a reply about `group`; those without a start, an end or an id are left out.
-
-    Raises:
-        PollError: as `parse_usage` does.
-    """
-    activities = check_envelope(body, "billings_response", key).iter("activity")
-    periods = (_period(activity, key, group) for activity in activities)
-    return [period for period in periods if period]
-
-
-def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
-    plan_type = xml_parser.read_text(xml_parser.find_one(activity, "plan_type"))
-    reader = PlanReader(
-        activity, "pack" if plan_type and plan_type.lower() == "pack" else "plan", key
-    )
-    if reader.text("group_id") not in {"", group}:
-        raise malformed_response("the reply is about another group than the one requested")
-    identifier = reader.number("id")
-    begin, end = reader.timestamp("start_date"), reader.timestamp("expiry_date", is_end=True)
-    if begin is None or end is None or identifier is None:
-        return None
-    plan = Plan(
-        kind=reader.kind,
-        group=group,
-        identifier=str(identifier),
-        name=reader.text("plan"),
-        resources={
-            name: figures._replace(available=figures.remaining)
-            for name, figures in reader.resources().items()
-        },
-        price=reader.price(),
-        currency=reader.currency(),
-        start=begin,
-        expiry=end,
-    )
-    return PlanPeriod(plan, begin, end)
-
-
-def without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:
-    """The periods in order of time; one ends where the next of the same plan or pack begins."""
-    follows: dict[tuple[str, str], float] = {}
-    found = []
-    for period in sorted(periods, key=lambda each: each.begin, reverse=True):
-        found.append(period._replace(end=min(period.end, follows.get(period.of, period.end))))
-        follows[period.of] = period.begin
-    return found[::-1]
 
 
 def _parts(

@@ -154,6 +154,25 @@ def test_a_panel_has_a_short_title_an_explanation_and_words_for_no_data(
 
 
 @each_panel
+def test_a_row_about_a_target_links_to_more_of_it(board: Json, panel: Json) -> None:
+    del board
+    if panel["type"] == "table" and panel["title"] != "Cost":  # its rows are currencies
+        overrides = panel["fieldConfig"]["overrides"]
+        links = [
+            link["url"]
+            for override in overrides
+            for option in override["properties"]
+            if option["id"] == "links"
+            for link in option["value"]
+        ]
+        fields = panel["transformations"][1]["options"]["includeByName"]
+        used = {name for url in links for name in re.findall(r"__data\.fields\.(\w+)", url)}
+        assert "target" in used <= fields.keys()
+        for uid in re.findall(r"/d/(docusage-\w+)", " ".join(links)):
+            assert uid in {path.stem for path in FILES}
+
+
+@each_panel
 def test_what_is_unknown_is_never_green(board: Json, panel: Json) -> None:
     del board
     if panel["type"] in {"stat", "bargauge", "state-timeline"}:

@@ -12,7 +12,7 @@ from promql import grouping_labels, selectors
 
 from grafana.generator.queries import LABELS
 from prometheus.generator import __main__ as generator
-from prometheus.generator.promql import BUILD_LABELS, EXPORTER_LABELS
+from prometheus.generator.promql import BUILD_LABELS, EXPORTER_LABELS, FOR_BOARDS
 from prometheus.generator.rules import Links
 from prometheus.generator.text import Figure, Sentence, Text
 
@@ -164,6 +164,32 @@ def test_the_runbook_links_panels_that_exist() -> None:
     }
     found = re.findall(r"\[([^\]]+)\]\(http://localhost:3000/d/([\w-]+)\?viewPanel=(\d+)\)", text)
     assert {(uid, title): int(number) for title, uid, number in found}.items() <= numbers.items()
+
+
+def test_each_section_of_the_runbook_is_found_by_the_name_of_its_alert() -> None:
+    text = (PROMETHEUS / "RUNBOOK.md").read_text()
+    assert set(re.findall(r'^<a id="(\w+)"></a>\n\n## \1$', text, re.MULTILINE)) == NAMES
+
+
+def test_cases_expect_the_panels_that_alerts_link() -> None:
+    panel = re.compile(r"d/[\w-]+\?viewPanel=\d+")
+    linked = {
+        alert["alert"]: panel.findall(alert["annotations"]["dashboard_url"]) for alert in ALERTS
+    }
+    tests = [test for path in CASES for test in yaml.safe_load(path.read_text())["tests"]]
+    checks = [check for test in tests for check in test.get("alert_rule_test", ())]
+    expected = [
+        (check["alertname"], panel.findall(alert["exp_annotations"]["dashboard_url"]))
+        for check in checks
+        for alert in check["exp_alerts"]
+    ]
+    assert len(expected) > 10
+    for name, found in expected:
+        assert found == linked[name]
+
+
+def test_what_dashboards_read_is_recorded() -> None:
+    assert set(FOR_BOARDS.values()) <= RECORDED
 
 
 def test_labels_in_descriptions_are_those_of_metrics() -> None:

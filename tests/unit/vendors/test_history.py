@@ -18,7 +18,7 @@ from exporter.secrets import Secret
 from exporter.vendors import VENDORS, affinda, xtracta
 from exporter.vendors.base import HistoryQuery
 from exporter.vendors.xtracta.api import Figures
-from exporter.vendors.xtracta.history import parse_history
+from exporter.vendors.xtracta.periods import parse_history
 
 if TYPE_CHECKING:
     from exporter.config.models import Target
