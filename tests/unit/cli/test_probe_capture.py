@@ -85,7 +85,7 @@ def test_the_command_ends_with_what_it_wrote_and_what_to_read(
     assert (
         errors
         == f"""\
-{path}: a capture of 5 requests; only you can read the files.
+{path}: a capture of 6 requests; only you can read the files.
 Removed: keys, cookies and authorization headers.
 Not replaced: identifiers, names and hosts. For a copy to share, run: \
 docusage-exporter probe --replay={path} --capture={path}-anonymous --anonymize
@@ -105,7 +105,7 @@ def test_an_anonymous_capture_has_stand_ins_and_the_same_figures(
     assert (
         errors
         == f"""\
-{path}: a capture of 5 requests; only you can read the files.
+{path}: a capture of 6 requests; only you can read the files.
 Removed: keys, cookies and authorization headers.
 Replaced by stand-ins: identifiers, names, hosts, and texts of unknown fields.
 Figures, dates and prices are as they were. Before you share it, read it, first of all:
