@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from exporter.capture.errors import CaptureError
 from exporter.cli.flags import BOOLEAN_FLAGS
 from exporter.cli.output import escape_unencodable
 from exporter.config.errors import ConfigError
@@ -37,7 +38,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return int(import_module(f"exporter.cli.{name}").run(rest, environ) or 0)
     except ConfigError as error:
         print(f"invalid configuration:\n{error}", file=sys.stderr)
-    except (AddressError, ShardError, OSError) as error:
+    except (AddressError, CaptureError, ShardError, OSError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         pass

@@ -1,4 +1,4 @@
-"""A report in the format that was asked for, and what its reader must know besides."""
+"""A report in the requested format, with its failures and notes."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.model import HistoricalResult, MetricFamily, PollResult
     from exporter.past_usage import PastUsage
 
-__all__ = ["History", "HistoryQuery", "Poller", "Transport", "Vendor"]
+__all__ = ["Fields", "History", "HistoryQuery", "Poller", "Transport", "Vendor"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,31 @@ class History(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Fields:
+    """Which fields identify somebody, for anonymous captures.
+
+    A field is a key of the target's settings, a parameter of a query or form, a member of a JSON
+    object, or an element or attribute of XML; upper and lower case are the same. In a field that
+    is in no list, text is replaced and numbers and dates stay.
+
+    Args:
+        identifiers: hold identifiers.
+        names: hold names for people.
+        messages: hold sentences, which may quote identifiers and names.
+        plain: hold neither; `*` stands for any characters.
+        keywords: values of identifiers that are none, such as `all`.
+        domains: the vendor's own, which stay in URLs.
+    """
+
+    identifiers: frozenset[str]
+    names: frozenset[str]
+    messages: frozenset[str]
+    plain: tuple[str, ...]
+    keywords: frozenset[str] = frozenset()
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor whose API reports usage.
 
@@ -85,6 +110,7 @@ class Vendor:
         create_poller: makes the poller of a target out of that target's settings.
         history: a target's past; None where the vendor has no API for it.
         title: the vendor's name for people; by default its name in the configuration.
+        fields: what identifies somebody; without it, captures cannot be anonymized.
     """
 
     settings: type[Target]
@@ -92,3 +118,4 @@ class Vendor:
     create_poller: Callable[[Any], Poller]
     history: History[Any] | None = None
     title: str = ""
+    fields: Fields | None = None

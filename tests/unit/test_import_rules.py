@@ -30,7 +30,7 @@ LAYERS = (
     {"metrics"},
     {"server"},
     {"web"},
-    {"app", "systemd", "backfill", "reports", "demo"},
+    {"app", "systemd", "backfill", "capture", "reports", "demo"},
     {"cli"},
     {"__main__"},
 )

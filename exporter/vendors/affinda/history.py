@@ -61,7 +61,7 @@ class Past(NamedTuple):
 async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncIterator[Past]:
     """The organization's past, and then that of each scope; see `base.History`.
 
-    Scopes and their names are today's. Without a day in the past there is nothing.
+    Scopes and their names are today's. A query that begins after the current day yields nothing.
     """
     today, names, scopes, _ = await discover(_with_parts(settings, query), send)
     last = min(query.last, today)
