@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
     from exporter.model import Allowance, ScopeUsage, UsageHistory
     from exporter.state.store import TargetSnapshot, TargetState
+    from exporter.usage_pace import Pace
 
 _BEFORE: Final = 27 * DAY  # shown before the current day, at least
 _LONGEST: Final = 366 * DAY  # shown before or after the current day, at most
@@ -59,6 +60,7 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
     is_forecast = allowance.burn_per_day is not None and not (is_over or snapshot.is_stale)
     history = allowance.history if is_forecast else None
     projected = _projected(history, allowance, days, end) if history else []
+    pace = pace_of(history) if history else None
     name = f"{format_account(allowance)} · {format_allowance_name(allowance)}"
     return UsageChart(
         label=f"Use of {name}",
@@ -68,7 +70,7 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         title=f"{allowance.unit} per day",
         first=days.since(begin).first,
         days=days.since(begin).used,
-        expected=_expected(history, days, end) if history else (),
+        expected=_expected(pace, days, end) if pace else (),
         now=Moment(now, f"today, {format_day(now)}") if begin <= now <= end else None,
         start=allowance.start if allowance.start and begin < allowance.start <= end else None,
         totals=_totals(allowance, days, projected, now),
@@ -134,11 +136,8 @@ def _projected(
     return points
 
 
-def _expected(history: UsageHistory, days: _Days, end: float) -> list[float]:
+def _expected(pace: Pace, days: _Days, end: float) -> list[float]:
     """Use of the rest of the current day and of those after it."""
-    pace = pace_of(history)
-    if pace is None:
-        return []
     coming = range(1, max(1, round((end - days.today) / DAY)))
     return [max(0.0, pace.of_day(0) - days.used[-1]), *map(pace.of_day, coming)]
 

@@ -223,6 +223,13 @@ def test_an_allowance_that_lasts_has_no_run_out_in_its_picture() -> None:
     assert "are left when the period ends on Tue 1 Dec 2026." in text_of(page)
 
 
+def test_an_allowance_that_nobody_uses_is_not_expected_to_run_out() -> None:
+    target = settings("acme", MONTHLY)
+    snapshot = polled(target, affinda_result(target, {"whole": (*[100] * 200, *[0] * 165)}))
+    assert "Nothing was used lately, so they are not expected to run out." in lead(snapshot)
+    assert chart_labels(shown(snapshot)) == ["today, Wed 18 Nov 2026", "16,000 purchased"]
+
+
 def test_a_period_that_has_ended_has_no_projection() -> None:
     ended = {"credits": 9_000, "period": "prepaid", "starts": "2026-10-01", "ends": "2026-11-10"}
     page = shown(affinda_target(allowance=ended))
