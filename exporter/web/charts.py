@@ -118,11 +118,9 @@ def usage_chart(chart: UsageChart) -> str:
 
 def sparkline(days: Sequence[float], count: int, label: str) -> str:
     """Bars of the last `count` days; those that are unknown are left empty."""
-    top = max(max(days, default=0.0), 1.0)
-    first = count - len(days)
-    path = "".join(
-        _bar((first + day) * 10, 8, used * 20 / top, 20) for day, used in enumerate(days)
-    )
+    scale = 20 / max(1.0, *days)
+    heights = enumerate((round(used * scale) for used in days), count - len(days))
+    path = "".join(f"M{day * 10} 20v-{height}h8V20z" for day, height in heights if height > 0)
     return (
         f'<svg class="spark" role="img" aria-label="{escape(label)}" viewBox="0 0 {count * 10} 20" '
         f'preserveAspectRatio="none"><path d="{path}"/></svg>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -31,10 +32,16 @@ def usage_csv(snapshot: TargetSnapshot) -> bytes:
 def _lines(target: str, scope: ScopeUsage, history: UsageHistory) -> Iterator[str]:
     cells = (target, scope.label, scope.value, scope.name, scope.unit)
     who = ",".join(map(csv_cell, cells))
-    today = datetime.fromtimestamp(history.today, UTC).date()
-    for age in range(len(history.days), 0, -1):
-        yield f"{today - timedelta(days=age)},{who},{history.days[-age]},true\n"
+    *dates, today = _dates(history.today, len(history.days) + 1)
+    for day, used in zip(dates, history.days, strict=True):
+        yield f"{day},{who},{used},true\n"
     yield f"{today},{who},{history.used_today:.0f},false\n"
+
+
+@lru_cache(maxsize=4)  # the scopes of a target have the same days
+def _dates(last: float, count: int) -> tuple[str, ...]:
+    today = datetime.fromtimestamp(last, UTC).date()
+    return tuple(str(today - timedelta(days=age)) for age in range(count - 1, -1, -1))
 
 
 def attachment(target: str) -> bytes:

@@ -183,8 +183,8 @@ def test_saturday_and_sunday_are_the_weekend() -> None:
 def test_a_sparkline_leaves_unknown_days_empty() -> None:
     picture = etree.fromstring(sparkline([5, 10], 4, 'a "label"'))
     assert (picture.get("viewBox"), picture.get("aria-label")) == ("0 0 40 20", 'a "label"')
-    assert paths(picture)[""] == "M20.0 20.0v-10.0h8.0v10.0zM30.0 20.0v-20.0h8.0v20.0z"
-    assert paths(etree.fromstring(sparkline([], 4, "")))[""] == ""
+    assert paths(picture)[""] == "M20 20v-10h8V20zM30 20v-20h8V20z"
+    assert paths(etree.fromstring(sparkline([0, -5], 4, "")))[""] == ""
 
 
 FIGURES = st.floats(-1e12, 1e12)
