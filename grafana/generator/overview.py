@@ -175,7 +175,7 @@ _UNUSED: Final = f"((1 - {_PROJECTED}) * {_ALLOWED} > 0)"
 
 def _allowances() -> Json:
     up = max_by("docusage_target_up", "target", "vendor")
-    without_figures = label_set(f"({up} == 0 unless on (target) {_RATIO})", "account_name", "-")
+    without_figures = label_set(f"({up} == 0 unless on (target) {_RATIO})", "account_name", "$target")
     runs_out = _named(f"{_RUNS_OUT} * 1000 or ({_RATIO} == 0) or {_RATIO} * 0 + {_NEVER}")
     polls = _named(f"{_RATIO} * 0 + on (target, vendor) group_left () {up}")
     expressions = [
