@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 VERSIONS ?=
 
-.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers clean
+.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers focus clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -21,7 +21,8 @@ test: ## all checks, as continuous integration runs them
 test-one: lint types servers ## all checks on one version of Python (PYTHON=python3.12)
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -m "not e2e" -n auto -q
-	$(BIN)/coverage run -m pytest -m e2e
+	$(BIN)/coverage run -m pytest -m e2e -n auto --dist loadscope -q tests/deploy tests/unit
+	$(BIN)/coverage run -m pytest -m e2e tests/e2e
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -43,6 +44,9 @@ docs: $(VENV)/dev ## write what documents and manifests take from the code and t
 accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
 	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy
 
+focus: $(VENV)/dev ## validate FOCUS reports of the demo with the FinOps Foundation's validator (Python 3.12)
+	@PYTHONPATH=tests/support $(BIN)/python -m focus_validation
+
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -60,6 +64,8 @@ lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
 	    --upgrade -c deploy/requirements.lock pyproject.toml --group dev -o tests/requirements.lock
 	echo hatchling | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	    --quiet --upgrade -c tests/requirements.lock - -o deploy/build.lock
+	printf 'focus-validator==2.2.1\npyarrow<20\n' | $(BIN)/uv pip compile --python-version 3.12 \
+	    --generate-hashes --no-header --quiet --upgrade - -o tests/focus.lock
 
 bench: $(VENV)/dev rivals ## measure speed and memory beside other programs; minutes
 	$(BIN)/python -m benchmarks

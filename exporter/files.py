@@ -1,4 +1,4 @@
-"""Reading files without blocking on pipes, fingerprints, and change detection."""
+"""Files: read without blocking on pipes, replaced atomically, watched for changes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import errno
 import os
 import stat
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 WATCH_INTERVAL: Final = 5.0  # seconds
 
@@ -25,6 +24,26 @@ def read_regular_file(path: Path, size: int = -1) -> bytes:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "Not a regular file")
         return file.read(size)
+
+
+def replace_file(path: Path, text: str, mode: int | None = None) -> None:
+    """Replace a file atomically with UTF-8 text.
+
+    Args:
+        path: the file; another one may be linked to it.
+        text: its content.
+        mode: its permissions; by default those of a new file.
+
+    Raises:
+        OSError: it cannot be written; the old file stays.
+    """
+    path = path.resolve()
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
+        new = Path(folder) / path.name
+        new.write_text(text, encoding="utf-8", newline="")
+        if mode is not None:
+            new.chmod(mode)
+        new.replace(path)
 
 
 def open_nonblocking(path: str, flags: int) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from exporter.model import UsageHistory
-from exporter.usage_pace import DAY, WALK, WEEK, pace_of
+from exporter.usage_pace import DAY, DAY_MEMORY, WALK, WEEK, pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,33 +43,35 @@ class Forecast:
     projected_used: float | None = None
 
 
-class PastUsage(NamedTuple):
-    """What earlier periods used in total, and their length in days."""
-
-    used: float
-    days: float
-
-
-def history_of_total(
-    allowance: Allowance, at: float, seen: Sequence[int], past: PastUsage | None = None
-) -> UsageHistory:
+def history_of_total(allowance: Allowance, at: float, seen: Sequence[int]) -> UsageHistory:
     """The history of an allowance whose vendor reports only a total.
+
+    Before the observed days, the mean pace of the period counts, and before its start that of the
+    period before.
 
     Args:
         allowance: its `used` is the total since `start`.
         at: when it was read, Unix seconds.
         seen: use of consecutive days as observed, ending with the current one so far; the first
             was observed in part.
-        past: earlier periods, if known.
     """
     today = at - at % DAY
     days_seen = seen[1:]
     first = today - DAY * (len(days_seen) - 1) if days_seen else at
-    used, days = past or PastUsage(0.0, 0.0)
-    if allowance.start is not None and allowance.used is not None and allowance.start < first:
-        used += max(0.0, allowance.used - sum(days_seen))
-        days += max(1.0, (first - allowance.start) / DAY)
-    per_day = used / days if days else 0.0
+    start, previous_start = allowance.start, allowance.previous_start
+    days = previous_days = per_day = previous_per_day = 0.0
+    if start is not None and allowance.used is not None and start < first:
+        days = max(1.0, (first - start) / DAY)
+        per_day = max(0.0, allowance.used - sum(days_seen)) / days
+    if start is not None and previous_start is not None and allowance.previous_used is not None:
+        previous_days = max(0.0, (min(start, first) - previous_start) / DAY)
+        previous_per_day = allowance.previous_used / max(1.0, (start - previous_start) / DAY)
+    # What is left of the weight of a day once it is so many days in the past.
+    previous_weight = DAY_MEMORY**days * (1 - DAY_MEMORY**previous_days)
+    weight = 1 - DAY_MEMORY**days + previous_weight
+    if weight:
+        per_day += (previous_per_day - per_day) * previous_weight / weight
+    days += previous_days
     if days_seen:
         return UsageHistory(at, today, days_seen[-1], days_seen[:-1], per_day, days)
     # What the current day used before the first observation is unknown: it counts as even.

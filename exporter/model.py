@@ -155,6 +155,7 @@ class Allowance:
         projected_used: what is expected to be used when the period ends, if known.
         renews: whether the same allowance follows at its end; False where that is unknown.
         start, end: when the period, plan or prepayment begins and ends, Unix seconds, if known.
+        previous_start, previous_used: of the period that ended at `start`, if known.
         account_name, allowance_name: names for people; empty where unknown.
         unit: what is counted, plural: `credits` or `documents`.
         cumulative_only: whether the vendor reports a total but no use by day, so that the exporter
@@ -180,6 +181,8 @@ class Allowance:
     renews: bool = False
     start: float | None = None
     end: float | None = None
+    previous_start: float | None = None
+    previous_used: float | None = None
     cumulative_only: bool = False
     history: UsageHistory | None = field(default=None, compare=False, repr=False)
 

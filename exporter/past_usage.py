@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Context, Decimal, Inexact
+from functools import reduce
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date, datetime
+
+    from exporter.model import PollFailure
 
 _DAY: Final = timedelta(days=1)
 _EXACT: Final = Context(prec=100, traps=[Inexact])  # digits; no price times a count has more
@@ -57,9 +60,16 @@ class Money(NamedTuple):
         return self._replace(amount=_EXACT.multiply(self.amount, count))
 
 
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """The sum without rounding; 0 of nothing."""
+    return reduce(_EXACT.add, amounts, Decimal(0))
+
+
 @dataclass(frozen=True, slots=True)
 class DailyUsage:
     """What an account, or a part of it, used each day.
+
+    All of an account cover the same days.
 
     Args:
         account: who is billed.
@@ -69,6 +79,7 @@ class DailyUsage:
         counts: of each day from `first` on; None where the vendor does not report it.
         current_day: the vendor's current day, whose figure is not final.
         unit_price: of one unit, if known.
+        price_keys: the target's configuration keys that set the price, if there are any.
     """
 
     account: Account
@@ -78,6 +89,7 @@ class DailyUsage:
     counts: tuple[int | None, ...]
     current_day: date
     unit_price: Money | None = None
+    price_keys: str = ""
 
     def days(self) -> Iterator[tuple[date, int | None]]:
         """Each day and its figure."""
@@ -96,10 +108,12 @@ class Period:
         unit: what is counted, plural, such as `documents`.
         start, end: UTC, the end exclusive; None where unknown or open.
         allowed: None where unknown or unlimited.
-        used: until the period's end, or until the end of what was read; None where unknown.
+        used: until the period's end, or until `final_until` or later; None where unknown.
         price: of the period, if known.
+        has_own_price: False where the price of another `Period` of the same plan covers this one.
         renews: whether the same follows at its end.
         is_used_by_day: whether the account's `DailyUsage` draws it down.
+        final_until: until when `used` is final; None means the time at which it was read.
     """
 
     account: Account
@@ -112,8 +126,10 @@ class Period:
     allowed: int | None
     used: int | None
     price: Money | None = None
+    has_own_price: bool = True
     renews: bool = False
     is_used_by_day: bool = False
+    final_until: datetime | None = None
 
     @property
     def unused(self) -> int | None:
@@ -123,4 +139,16 @@ class Period:
         return max(0, self.allowed - self.used)
 
 
-PastUsage: TypeAlias = DailyUsage | Period
+class UnreadScope(NamedTuple):
+    """A scope whose past could not be read while the rest could.
+
+    Args:
+        scope: for people, such as `workspace wSp1`.
+        failure: why.
+    """
+
+    scope: str
+    failure: PollFailure
+
+
+PastUsage: TypeAlias = DailyUsage | Period | UnreadScope

@@ -13,13 +13,14 @@ from exporter.files import fingerprint, open_nonblocking
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 REDACTED: Final = "<secret>"
 _MAX_BYTES: Final = 4096
 _MIN_LEAK_LENGTH: Final = 8  # this many consecutive characters of a key are never shown
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
+_ALPHANUMERIC: Final = re.compile(r"[a-z0-9]")
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 _MISTAKES: Final = (
     (r"[\"'].*|.*[\"']", "has quotes around the key; remove them"),
@@ -43,13 +44,7 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """`text`, or a placeholder if it contains a part of the key in any common encoding."""
-        is_leak = any(
-            form[at : at + length] in fragments
-            for form in (text.lower(), _alphanumeric(text))
-            for length, fragments in _fragments(self._value).items()
-            for at in range(len(form) - length + 1)
-        )
-        return REDACTED if is_leak else text
+        return REDACTED if any(_spans(text, _fragments(self._value))) else text
 
     def __repr__(self) -> str:
         return REDACTED
@@ -64,6 +59,42 @@ class Secret:
 def _alphanumeric(text: str) -> str:
     """Letters and digits alone, which finds a key with separators put in."""
     return _NOT_ALPHANUMERIC.sub("", text.lower())
+
+
+class SecretFinder:
+    """Finds parts of any of several secrets, in one pass over a text.
+
+    Args:
+        secrets: the secrets.
+    """
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        self._fragments: dict[int, set[str]] = {}
+        for secret in secrets:
+            for length, fragments in _fragments(secret.reveal()).items():
+                self._fragments.setdefault(length, set()).update(fragments)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Begin and end of each part in `text`, in any common encoding; they may overlap."""
+        return _spans(text, self._fragments)
+
+
+def _spans(text: str, fragments: Mapping[int, set[str]]) -> Iterator[tuple[int, int]]:
+    lower = text.lower()
+    if len(lower) != len(text):  # of some characters the lower case is two
+        lower = "".join(character.lower()[0] for character in text)
+    yield from _matches(lower, fragments)
+    places: list[int] = []
+    for begin, end in _matches(_NOT_ALPHANUMERIC.sub("", lower), fragments):
+        places = places or [match.start() for match in _ALPHANUMERIC.finditer(lower)]
+        yield places[begin], places[end - 1] + 1
+
+
+def _matches(form: str, fragments: Mapping[int, set[str]]) -> Iterator[tuple[int, int]]:
+    for length, of_length in fragments.items():
+        for at in range(len(form) - length + 1):
+            if form[at : at + length] in of_length:
+                yield at, at + length
 
 
 @lru_cache(maxsize=4)  # those of every key would be 8 KB a target; a list needs those of one

@@ -23,6 +23,9 @@ HISTORY: Final = 4 * WEEK
 HISTORY_DAYS: Final = 366
 """Complete days that a forecast makes use of."""
 
+DAY_MEMORY: Final = 0.97
+"""Weight of a day relative to the next, in the first four weeks."""
+
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _WINDOW: Final = 8 * WEEK  # days from which the weekdays are taken
 _LITTLE: Final = 0.3  # of the mean day, below which a weekday is no working day
@@ -46,7 +49,6 @@ _EDGE_SHARE: Final = 0.8  # of the months by this factor
 _EDGE_MONTHS: Final = 3  # with that many of them
 
 _MEMORIES: Final = (0.95, 0.7, 0.4)  # weight of a week relative to the week after it
-_DAY_MEMORY: Final = 0.97  # weight of a day relative to the next
 _EARLY: Final = 4 * WEEK  # days, below which weekdays are drawn towards the mean
 _DRAWN: Final = 0.3  # days of the mean that are added to each weekday
 _EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the root of the days
@@ -420,8 +422,8 @@ def _early_level(
     for index in range(len(window) - 1, -1, -1):
         used += weight * window[index]
         expected += weight * week[(index - len(window)) % WEEK]
-        weight *= _DAY_MEMORY
-    earlier = weight * (1 - _DAY_MEMORY**usage.earlier_days) / (1 - _DAY_MEMORY)
+        weight *= DAY_MEMORY
+    earlier = weight * (1 - DAY_MEMORY**usage.earlier_days) / (1 - DAY_MEMORY)
     used += earlier * usage.earlier_per_day
     expected += earlier * sum(week) / WEEK
     level = sum(week) * used / expected

@@ -21,6 +21,8 @@ from exporter.polling.limits import RateLimiter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from exporter.backfill.plan import BackfillPlan
+
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the command; its exit status."""
@@ -40,9 +42,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         plan = plan_backfill(flags, config.targets, now, vendors_without_history())
     except FlagError as error:
         parser.error(str(error))
-    rate_limiter = RateLimiter(config.poll.requests_per_second)
+    return asyncio.run(_backfill(plan, RateLimiter(config.poll.requests_per_second), now))
+
+
+async def _backfill(plan: BackfillPlan, rate_limiter: RateLimiter, now: datetime) -> int:
     progress = Progress(len(plan.targets), sys.stderr)
-    result = asyncio.run(backfill(plan, HttpClient(USER_AGENT), rate_limiter, progress))
+    result = await backfill(plan, HttpClient(USER_AGENT), rate_limiter, progress)
     text = report(result, plan, now)
     if result.failures:
         print(text, file=sys.stderr)

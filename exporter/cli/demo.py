@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the command; its exit status."""
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Run the command."""
     parser = Parser("demo", "The exporter with simulated vendors; no keys needed.", environ)
     parser.web_flags("127.0.0.1:10086")
     parser.flag("keep-config", "", "write the configuration to this file", metavar="FILE")
@@ -23,4 +23,3 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     prefix = parser.route_prefix(flags)
     keep = Path(flags["keep-config"]) if flags["keep-config"] else None
     asyncio.run(run_demo(lambda path: serve_options(path, prefix, flags, environ), keep))
-    return 0

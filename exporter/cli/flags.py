@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BOOLEAN_FLAGS: Final = frozenset(
-    {"-h", "--help", "--version", "--config.check", "--config.enable-auto-reload", "--no-secrets"}
+    {"-h", "--help", "--version", "--config.check", "--config.enable-auto-reload"}
+    | {"--no-secrets", "--anonymize"}
 )
 """The flags without a value: needed to find the command among the arguments."""
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from exporter.capture.errors import CaptureError
 from exporter.cli.flags import BOOLEAN_FLAGS
 from exporter.cli.output import escape_unencodable
 from exporter.config.errors import ConfigError
@@ -16,8 +17,8 @@ from exporter.server.sockets import AddressError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-COMMANDS: Final = ("serve", "check", "probe", "backfill", "demo", "schema", "healthcheck")
-"""Each is a module of its own: `run(arguments, environ)` gives the exit status."""
+COMMANDS: Final = ("serve", "check", "probe", "backfill", "report", "demo", "schema", "healthcheck")
+"""Each is a module of its own: `run(arguments, environ)` gives the exit status; None is 0."""
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -34,10 +35,10 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         return 2
     try:
         # Imported here, so that no command loads what only others need.
-        return int(import_module(f"exporter.cli.{name}").run(rest, environ))
+        return int(import_module(f"exporter.cli.{name}").run(rest, environ) or 0)
     except ConfigError as error:
         print(f"invalid configuration:\n{error}", file=sys.stderr)
-    except (AddressError, ShardError, OSError) as error:
+    except (AddressError, CaptureError, ShardError, OSError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         pass

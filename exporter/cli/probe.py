@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from exporter.app import USER_AGENT, create_poll_target, load_config
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
+from exporter.cli.probe_sources import CaptureSource, VendorSource
+from exporter.cli.recording import Recording
 from exporter.cli.table import failure_lines, format_table
-from exporter.client.client import HttpClient
+from exporter.client.client import as_transport
 from exporter.client.resolver import DaemonThreadExecutor
+from exporter.files import replace_file
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
-from exporter.model import PollOutcome
-from exporter.polling.limits import PollSlots, RateLimiter
-from exporter.polling.poll import poll_once
+from exporter.polling.poll import PollTarget
 from exporter.state.presentation import to_json
 from exporter.state.store import StateStore
+from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from exporter.polling.poll import PollTarget
+    from exporter.cli.probe_sources import Source
+    from exporter.config.models import Target
+    from exporter.model import PollOutcome
     from exporter.state.store import TargetSnapshot
 
 _FORMATS: Final = ("table", "json", "prometheus")
@@ -44,41 +45,75 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     description = "write metrics to this file for the textfile collector, and print only failures"
     parser.flag("textfile", "", description, metavar="FILE")
     parser.target_arguments()
+    parser.flag("capture", "", "write what the vendors send into this new folder", metavar="DIR")
+    description = "replace identifiers and names in the capture by stand-ins"
+    parser.boolean_flag("anonymize", description)
+    parser.flag("replay", "", "poll this capture instead of the vendors", metavar="DIR")
     flags = parser.parse(arguments)
-    config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
-    names = flags.get("targets") or [target.name for target in config.targets]
-    if unknown := set(names) - {target.name for target in config.targets}:
+    if flags["anonymize"] and not flags["capture"]:
+        parser.error("--anonymize needs --capture=DIR")
+    source: Source = (
+        CaptureSource(Path(flags["replay"]))
+        if flags["replay"]
+        else VendorSource(Path(flags["config.file"]), environ)
+    )
+    names = flags.get("targets") or [target.name for target in source.targets]
+    if unknown := set(names) - {target.name for target in source.targets}:
         parser.error(f"unknown target: {', '.join(sorted(unknown))}")
-    client = HttpClient(USER_AGENT)
-    targets = [
-        create_poll_target(target, client) for target in config.targets if target.name in names
-    ]
-    slots = PollSlots(config.poll.max_concurrent, RateLimiter(config.poll.requests_per_second))
-    snapshots = asyncio.run(probe(targets, slots))
-    _print(snapshots, flags, environ)
+    targets = [target for target in source.targets if target.name in names]
+    recording = None
+    if flags["capture"]:
+        path = Path(flags["capture"])
+        recording = Recording(path, targets, source, is_anonymized=flags["anonymize"])
+    return asyncio.run(_probe(targets, source, recording, flags, environ))
+
+
+async def _probe(
+    targets: Sequence[Target],
+    source: Source,
+    recording: Recording | None,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> int:
+    poll_targets = (
+        recording.poll_targets if recording else [_poll_target(each, source) for each in targets]
+    )
+    snapshots = await probe(poll_targets, source.poll)
+    now = source.printed()
+    notes = [recording.save(snapshots, now)] if recording else []
+    _print(snapshots, flags, environ, now)
+    for note in (*source.warnings(targets), *notes):
+        print(note, file=sys.stderr)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 
 
-async def probe(targets: Sequence[PollTarget], slots: PollSlots) -> list[TargetSnapshot]:
-    """Poll every target once, concurrently within the limits."""
+def _poll_target(target: Target, source: Source) -> PollTarget:
+    transport = as_transport(source.round_tripper(target), source.clock(target))
+    return PollTarget(target, VENDORS[target.vendor].create_poller(target), transport)
+
+
+async def probe(
+    targets: Sequence[PollTarget], poll: Callable[[PollTarget], Awaitable[PollOutcome]]
+) -> list[TargetSnapshot]:
+    """Poll every target once, concurrently."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
     store = StateStore()
     store.set_targets(each.target for each in targets)
 
-    async def poll(target: PollTarget) -> None:
-        async with slots.acquire(target.host):
-            attempt = await poll_once(target, slots.rate_limiter, time.time)
-        now = time.time()
-        store.record(target.target.name, PollOutcome(*attempt, at=now, next_at=now))
+    async def record(target: PollTarget) -> None:
+        store.record(target.target.name, await poll(target))
 
     async with asyncio.TaskGroup() as group:
         for target in targets:
-            group.create_task(poll(target))
+            group.create_task(record(target))
     return list(store.snapshots())
 
 
 def _print(
-    snapshots: Sequence[TargetSnapshot], flags: Mapping[str, Any], environ: Mapping[str, str]
+    snapshots: Sequence[TargetSnapshot],
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    now: float,
 ) -> None:
     if flags["textfile"]:
         path = Path(flags["textfile"])
@@ -88,7 +123,7 @@ def _print(
         for line in failure_lines(snapshots):
             print(line, file=sys.stderr)
     elif flags["format"] == "table":
-        write(format_table(snapshots, time.time(), is_coloured=_is_coloured(environ)))
+        write(format_table(snapshots, now, is_coloured=_is_coloured(environ)))
     else:
         write(format_metrics(snapshots, flags["format"]), is_utf8=True)
 
@@ -124,8 +159,4 @@ def write_textfile(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the old file stays.
     """
-    with TemporaryDirectory(dir=path.parent, prefix=".probe-") as folder:
-        new = Path(folder) / path.name
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)
-        new.replace(path)
+    replace_file(path, text, 0o644)

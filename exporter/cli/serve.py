@@ -23,6 +23,7 @@ _EPILOG: Final = """commands:
   check        validate the configuration
   probe        poll once and print what is left of each allowance
   backfill     write the vendors' history for promtool to import
+  report       print past usage by workspace, day or month
   demo         the exporter with simulated vendors on loopback; no keys needed
   schema       print the JSON Schema of the configuration, for editors
   healthcheck  check that a running exporter is healthy
@@ -32,8 +33,8 @@ Every flag is also an environment variable: --config.file is DOCUSAGE_CONFIG_FIL
 """
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the command; its exit status."""
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
+    """Run the command; its exit status, where None is success."""
     parser = Parser("", "Prometheus exporter for document-AI usage.", environ, _EPILOG)
     parser.config_flag()
     parser.web_flags(DEFAULT_ADDRESS)
@@ -53,8 +54,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     watcher = FileWatcher(path) if is_reloaded else None  # before the file is read
     config = load_config(path, environ, shard, is_pipe_allowed=True)
     options = replace(serve_options(path, prefix, flags, environ), shard=shard, watched=watcher)
-    asyncio.run(serve(options, config))
-    return 0
+    return asyncio.run(serve(options, config))
 
 
 def serve_options(

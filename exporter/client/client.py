@@ -8,7 +8,7 @@ import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -73,6 +73,36 @@ class Request:
         return urlsplit(self.url).netloc
 
 
+class Response(NamedTuple):
+    """What a vendor answered.
+
+    Args:
+        status: of any value.
+        headers: names in lower case, and values, in their order.
+        body: decoded; of a response that is no success only the beginning, as far as it arrived.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """All values of a header, separated by commas; empty where there is none."""
+        return ", ".join(value for key, value in self.headers if key == name)
+
+
+class RoundTripper(Protocol):
+    """Sends a request and receives the response, whatever its status."""
+
+    async def __call__(self, request: Request, /) -> Response:
+        """The response.
+
+        Raises:
+            PollError: there is none, or it is too large or not decodable.
+        """
+        ...
+
+
 class Transport(Protocol):
     """Makes requests."""
 
@@ -98,6 +128,7 @@ class HttpClient:
         self._environ = environ
         self._system_context: ssl.SSLContext | None = None
         self._contexts: dict[Path, CachedSSLContext] = {}
+        self._round_trippers: dict[Http, RoundTripper] = {}
         self._transports: dict[Http, Transport] = {}
 
     def transport(self, settings: Http) -> Transport:
@@ -107,9 +138,19 @@ class HttpClient:
             OSError: the file of trusted authorities cannot be read or holds no certificate.
         """
         if settings not in self._transports:
-            self._ssl_context(settings)
-            self._transports[settings] = self._new_transport(settings)
+            self._transports[settings] = as_transport(self.round_tripper(settings), time.time)
         return self._transports[settings]
+
+    def round_tripper(self, settings: Http) -> RoundTripper:
+        """What sends requests with these settings, below `transport`.
+
+        Raises:
+            OSError: as `transport`.
+        """
+        if settings not in self._round_trippers:
+            self._ssl_context(settings)
+            self._round_trippers[settings] = self._new_round_tripper(settings)
+        return self._round_trippers[settings]
 
     def _ssl_context(self, settings: Http) -> ssl.SSLContext:
         """One for each set of authorities: it takes 20 ms to make."""
@@ -122,13 +163,33 @@ class HttpClient:
             self._system_context = system_ssl_context(self._environ)
         return self._system_context
 
-    def _new_transport(self, settings: Http) -> Transport:
-        async def send(request: Request, /) -> bytes:
+    def _new_round_tripper(self, settings: Http) -> RoundTripper:
+        async def send(request: Request, /) -> Response:
             context = self._ssl_context(settings)
             proxy = _proxy(proxy_url(settings, request.url, self._environ), context)
             return await _send(request, context, proxy, self._user_agent)
 
         return send
+
+
+def as_transport(round_tripper: RoundTripper, now: Callable[[], float]) -> Transport:
+    """The transport that judges the responses of `round_tripper`.
+
+    Args:
+        round_tripper: sends the requests.
+        now: Unix seconds, for dates in `Retry-After`.
+    """
+
+    async def send(request: Request, /) -> bytes:
+        response = await round_tripper(request)
+        if response.status in _SUCCESS:
+            return response.body
+        is_client_error = response.status // 100 == 4  # noqa: PLR2004  only a 4xx has a message for the user
+        message = request.error_message(response.body) if is_client_error else None
+        wait = parse_retry_after(response.header("retry-after"), now())
+        raise http_error(response.status, message, wait)
+
+    return send
 
 
 def _proxy(url: str | None, context: ssl.SSLContext) -> httpx.Proxy | None:
@@ -148,15 +209,15 @@ def _proxy(url: str | None, context: ssl.SSLContext) -> httpx.Proxy | None:
 
 async def _send(
     request: Request, context: ssl.SSLContext, proxy: httpx.Proxy | None, user_agent: str
-) -> bytes:
-    """The body of a successful reply.
+) -> Response:
+    """The response.
 
     A transport of its own for each request, without the client around it: no cookies, no
     redirects, no decoding, no connection kept, and no pool that a cancelled request could leave
     in disorder.
 
     Raises:
-        PollError: as `Transport`.
+        PollError: as `RoundTripper`.
     """
     progress = _Progress(request, has_proxy=proxy is not None)
     try:
@@ -170,9 +231,9 @@ async def _send(
             response = await transport.handle_async_request(
                 _httpx_request(request, user_agent, progress)
             )
-            if response.status_code not in _SUCCESS:
-                raise await _http_error(request, response)
-            return await _body(response, request.max_bytes)
+            is_success = response.status_code in _SUCCESS
+            body = await (_body(response, request.max_bytes) if is_success else _start(response))
+            return Response(response.status_code, _headers(response), body)
     except (httpx.TransportError, OSError, UnicodeError) as error:
         raise transport_error(error, progress.peer) from None
 
@@ -227,15 +288,8 @@ async def _body(response: httpx.Response, max_bytes: int) -> bytes:
     return decode(bytes(body), _content_encoding(response), max_bytes)
 
 
-async def _http_error(request: Request, response: httpx.Response) -> PollError:
-    """What a status other than 200 means; only a 4xx has a message for the user."""
-    status = response.status_code
-    message = await _error_message(request, response) if status // 100 == 4 else None  # noqa: PLR2004  the 4xx
-    wait = parse_retry_after(response.headers.get("Retry-After", ""), time.time())
-    return http_error(status, message, wait)
-
-
-async def _error_message(request: Request, response: httpx.Response) -> str | None:
+async def _start(response: httpx.Response) -> bytes:
+    """The beginning of an error's body, as far as it arrives; empty where it cannot be decoded."""
     start = bytearray()
     with suppress(httpx.TransportError, OSError):  # a TimeoutError is an OSError
         async with asyncio.timeout(_ERROR_TIMEOUT):
@@ -244,10 +298,14 @@ async def _error_message(request: Request, response: httpx.Response) -> str | No
                 if len(start) > _MAX_ERROR_BYTES:
                     break
     try:
-        body = decode(bytes(start[:_MAX_ERROR_BYTES]), _content_encoding(response), 2**16)
+        return decode(bytes(start[:_MAX_ERROR_BYTES]), _content_encoding(response), 2**16)
     except PollError:
-        return None
-    return request.error_message(body)
+        return b""
+
+
+def _headers(response: httpx.Response) -> tuple[tuple[str, str], ...]:
+    raw = response.headers.raw
+    return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw)
 
 
 def _content_encoding(response: httpx.Response) -> str:

@@ -110,7 +110,7 @@ def _new_zealand(now: datetime) -> Group:
     yearly = Plan(7101, "Yearly 2", 4900, "NZD", 0, 0, started, in_a_year)
     pack = Plan(7301, "Booster 2000", 180, "NZD", 2000, 640, started, in_a_year)
     monthly = Plan(7102, "Monthly 1", 390, "AUD", 0, 0, expiry - 30 * _DAY, expiry)
-    branch = Group(4102, "Acme Freight Australia", plans=(_in_use(monthly, 0.7),))
+    branch = Group(4102, "Acme Freight Australia", plans=(_in_use(monthly, 0.7, 5 * _DAY),))
     plans = (_in_use(yearly, 0.8),)
     return Group(4101, "Acme Freight", "demo-key-4-not-real", plans, (pack,), (branch,))
 
@@ -124,16 +124,19 @@ def _pacific(now: datetime) -> Group:
     return Group(4201, "Acme Pacific", "demo-key-5-not-real", (plan,))
 
 
-def _in_use(plan: Plan, share: float) -> Plan:
-    """The plan, sized so that `share` of it is used when it expires, with its previous period."""
+def _in_use(plan: Plan, share: float, lapsed: timedelta = timedelta(0)) -> Plan:
+    """The plan, sized so that `share` of it is used when it expires, with its previous period.
+
+    Without a lapse between the two, the plan is one that renews itself.
+    """
     used = cumulative_usage(weekday_usage(plan.name, 95), plan.start)
     allowed = _rounded_up(used(plan.expiry) / share, 100)
     before = replace(
         plan,
         allowed=allowed,
         used=allowed * 9 // 10,
-        start=plan.start - (plan.expiry - plan.start),
-        expiry=plan.start,
+        start=plan.start - lapsed - (plan.expiry - plan.start),
+        expiry=plan.start - lapsed,
     )
     return replace(plan, allowed=allowed, used=used, history=(before,))
 
@@ -223,8 +226,8 @@ targets:
       price_per_credit: 0.09
       currency: EUR
 
-  # Two groups, billed in NZD and AUD: the first has a plan and a booster pack, the plan of
-  # the second expires in three days.
+  # Two groups, billed in NZD and AUD: the first has a plan that renews itself, and a booster
+  # pack; the plan of the second expires in three days.
   - name: acme-nz
     vendor: xtracta
     base_url: {base_url}

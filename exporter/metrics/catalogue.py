@@ -66,7 +66,9 @@ PROJECTED_USED_RATIO: Final = _allowance_metric(
     f"Share of an allowance expected to be used when its period ends, may exceed 1, {_AS_OF}",
 )
 RENEWS: Final = _allowance_metric(
-    "renews", "1 if the allowance is renewed at its end, as configured; absent otherwise."
+    "renews",
+    "1 if the allowance is renewed at its end, as configured or as past periods show; "
+    "absent otherwise.",
 )
 END: Final = _allowance_metric(
     "end_timestamp_seconds", f"End of the period, plan or prepayment of an allowance, {_AS_OF}"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from exporter.client.client import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from datetime import date
 
     from exporter.config.models import Target
     from exporter.model import HistoricalResult, MetricFamily, PollResult
     from exporter.past_usage import PastUsage
 
-__all__ = ["History", "HistoryQuery", "Poller", "Transport", "Vendor"]
+__all__ = ["Fields", "History", "HistoryQuery", "Poller", "Transport", "Vendor"]
 
 T = TypeVar("T")
 
@@ -56,7 +56,9 @@ class History(Generic[T]):
 
     `T` is the vendor's own: what its API reports of one scope or group. It is read once, in one
     way; `backfill` maps it to metrics, `report` to usage. The mappings are pure functions. The
-    first argument of each function is the target's settings.
+    first argument of each function is the target's settings. Of a scope whose own request was
+    rejected, `read` gives the failure: `to_results` raises it, `to_usage` gives an `UnreadScope`,
+    and for a part also its days, as unknown.
 
     Args:
         read: requests the past, one scope or group after the other; parts that the query does not
@@ -68,9 +70,34 @@ class History(Generic[T]):
             account comes before that of its parts; the vendor's current day is included.
     """
 
-    read: Callable[[Any, Transport, HistoryQuery], AsyncIterator[T]]
+    read: Callable[[Any, Transport, HistoryQuery], AsyncGenerator[T]]
     to_results: Callable[[Any, T, HistoryQuery], Iterable[HistoricalResult]]
     to_usage: Callable[[Any, T, HistoryQuery], Iterable[PastUsage]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Which fields identify somebody, for anonymous captures.
+
+    A field is a key of the target's settings, a parameter of a query or form, a member of a JSON
+    object, or an element or attribute of XML; upper and lower case are the same. In a field that
+    is in no list, text is replaced and numbers and dates stay.
+
+    Args:
+        identifiers: hold identifiers.
+        names: hold names for people.
+        messages: hold sentences, which may quote identifiers and names.
+        plain: hold neither; `*` stands for any characters.
+        keywords: values of identifiers that are none, such as `all`.
+        domains: the vendor's own, which stay in URLs.
+    """
+
+    identifiers: frozenset[str]
+    names: frozenset[str]
+    messages: frozenset[str]
+    plain: tuple[str, ...]
+    keywords: frozenset[str] = frozenset()
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +112,7 @@ class Vendor:
         create_poller: makes the poller of a target out of that target's settings.
         history: a target's past; None where the vendor has no API for it.
         title: the vendor's name for people; by default its name in the configuration.
+        fields: what identifies somebody; without it, captures cannot be anonymized.
     """
 
     settings: type[Target]
@@ -92,3 +120,4 @@ class Vendor:
     create_poller: Callable[[Any], Poller]
     history: History[Any] | None = None
     title: str = ""
+    fields: Fields | None = None

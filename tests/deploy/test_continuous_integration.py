@@ -41,7 +41,7 @@ def test_every_job_of_the_workflow_calls_the_same_command_as_everybody() -> None
         for step in job["steps"]
         if step.get("run", "").startswith(".ci/run")
     ]
-    assert calls == [".ci/run test-one", ".ci/run test-lowest"]
+    assert calls == [".ci/run test-one", ".ci/run test-lowest", ".ci/run focus"]
 
 
 def test_without_arguments_everything_runs() -> None:

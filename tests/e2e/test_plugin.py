@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,6 +83,44 @@ def test_a_plugins_vendor_is_backfilled(tmp_path: Path, config: Path) -> None:
     assert [line for line in lines if line.startswith("folio")] == [
         'folio_pages_used{target="acme",account="acc1"} 2 1769817599',
         'folio_pages_used{target="acme",account="acc1"} 2 1769903999',
+    ]
+
+
+def test_a_plugins_vendor_is_reported(tmp_path: Path, config: Path) -> None:
+    install_plugin(tmp_path)
+    days = ("--from=2026-01-30", "--to=2026-02-01", "--by=day")
+    status, out, err = done("report", f"--config.file={config}", *days, PYTHONPATH=str(tmp_path))
+    assert (status, err) == (0, "")
+    assert (
+        out
+        == """\
+Usage from 2026-01-30 to 2026-02-01 (ends are exclusive, UTC)
+
+acme: Folio Ltd (acc1)
+DAY             PAGES    SHARE      COST
+2026-01-30 Fri      2   50.0 %  0.03 EUR
+2026-01-31 Sat      2   50.0 %  0.03 EUR
+Total               4  100.0 %  0.06 EUR
+
+PERIOD                                     ALLOWED  USED  UNUSED     PRICE  PER UNIT
+pack Pages (p1), 2026-01-30 to 2026-02-01       10     4       6  0.15 EUR    0.0375
+
+TOTAL
+pages used                                      4
+cost of the usage                            0.06  EUR
+purchased (periods that begin in the range)  0.15  EUR
+"""
+    )
+    flags = (*days, "--format=focus", "--invoice-id=acme=INV-1")
+    status, out, err = done("report", f"--config.file={config}", *flags, PYTHONPATH=str(tmp_path))
+    assert (status, err) == (0, "")
+    found = [
+        (row["ServiceName"], row["ChargeCategory"], row["EffectiveCost"], row["SkuId"])
+        for row in csv.DictReader(out.splitlines())
+    ]
+    assert found == [
+        *[("Folio", "Usage", "0.03", "folio-pages")] * 2,
+        ("Folio", "Purchase", "0.00", "p1"),
     ]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from own_thread import in_own_thread
+
 from exporter.cli.main import run
 
 if TYPE_CHECKING:
@@ -28,6 +30,6 @@ class CliRunner:
 
 def exit_status(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
-        return run(arguments, environ)
+        return in_own_thread(run, arguments, environ)
     except SystemExit as error:  # argparse ends this way
         return int(error.code or 0)

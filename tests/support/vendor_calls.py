@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
+
+from own_thread import in_own_thread
 
 from exporter.client.client import HttpClient
 from exporter.client.errors import http_error
@@ -107,9 +108,7 @@ async def polled(poll_target: PollTarget) -> PollAttempt:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` in a thread of its own; see `in_virtual_time` for the reason."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, main).result()
+    return in_own_thread(asyncio.run, main)
 
 
 def credits_today(attempt: PollAttempt) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from own_thread import in_own_thread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -34,13 +35,8 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def in_virtual_time(main: Coroutine[Any, Any, T]) -> T:
-    """The result of `main`, which must end every task that it starts; the clock starts at 0.
-
-    It runs in a thread of its own: if a coroutine swallows an exception that is thrown into it,
-    Python 3.11's tracer misses the rest of the functions that are running in that thread.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_run, main).result()
+    """The result of `main`, which must end every task that it starts; the clock starts at 0."""
+    return in_own_thread(_run, main)
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:

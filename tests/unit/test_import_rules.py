@@ -30,7 +30,7 @@ LAYERS = (
     {"metrics"},
     {"server"},
     {"web"},
-    {"app", "systemd", "backfill", "demo"},
+    {"app", "systemd", "backfill", "capture", "reports", "demo"},
     {"cli"},
     {"__main__"},
 )

@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.forecast import (
-    Forecast,
-    PastUsage,
-    forecast,
-    history_of_total,
-)
+from exporter.forecast import Forecast, forecast, history_of_total
 from exporter.model import Allowance, UsageHistory
 
 DAY = 86_400.0
@@ -377,10 +372,33 @@ class TestTotalsOnly:
         plan = allowance(40, start=TODAY + DAY)
         assert forecast(history_of_total(plan, TODAY, (0,)), plan) == Forecast()
 
-    def test_past_periods_say_what_a_new_plan_will_use(self) -> None:
-        plan = allowance(90, 10, start=TODAY - DAY)
-        usage = history_of_total(plan, TODAY, (0,), PastUsage(290, 29))
-        assert (usage.earlier_per_day, usage.earlier_days) == (10.0, 30.0)
+    def test_the_period_before_shows_what_a_new_plan_will_use(self) -> None:
+        plan = allowance(
+            90, 10, start=TODAY - DAY, previous_start=TODAY - 30 * DAY, previous_used=580
+        )
+        usage = history_of_total(plan, TODAY, (0,))
+        # One day of 10, 29 days of 20: a day counts 0.97 of the next.
+        assert usage.earlier_per_day == pytest.approx(19.5, abs=0.01)
+        assert usage.earlier_days == 30.0
+
+    def test_a_plan_that_begins_today_goes_on_as_the_one_before(self) -> None:
+        at = TODAY + DAY / 2
+        plan = allowance(95, 0, start=at, previous_start=at - 30 * DAY, previous_used=300)
+        found = forecast(history_of_total(plan, at, (0,)), plan)
+        assert found.burn_per_day == pytest.approx(10)
+        assert found.exhaustion == pytest.approx(at + 9.5 * DAY)
+
+    def test_the_period_before_counts_until_the_first_observed_day(self) -> None:
+        plan = allowance(
+            90, 10, start=TODAY - DAY, previous_start=TODAY - 8 * DAY, previous_used=70
+        )
+        assert history_of_total(plan, TODAY, (3, 7, 8, 10, 0)) == UsageHistory(
+            TODAY, TODAY, 0, (7, 8, 10), 10.0, 5.0
+        )
+
+    def test_a_period_before_whose_use_is_unknown_shows_nothing(self) -> None:
+        plan = allowance(90, 10, start=TODAY - DAY, previous_start=TODAY - 30 * DAY)
+        assert history_of_total(plan, TODAY, (0,)).earlier_days == 1.0
 
     def test_observed_weekdays_replace_the_mean_pace_by_and_by(self) -> None:
         # Fridays to Thursdays with nothing at weekends, after 30 days at the same mean pace

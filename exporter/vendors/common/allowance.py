@@ -34,7 +34,7 @@ class AllowanceSettings(Model):
     """How many credits were purchased, and for which time."""
 
     credits: int = Field(ge=0, le=2**53)
-    """Credits for each period."""
+    """Credits for each period; 0 where none are purchased in advance."""
 
     period: Literal["month", "quarter", "year", "prepaid"]
     """How often they are renewed; prepaid ones are not."""
@@ -47,7 +47,7 @@ class AllowanceSettings(Model):
     """Prepaid only: the last day they count."""
 
     price_per_credit: float | None = Field(None, ge=0)
-    """Shown, never converted; together with `currency`."""
+    """For the costs in reports; never converted; together with `currency`."""
 
     currency: str | None = Field(None, pattern="^[A-Z]{3}$")
     """The ISO 4217 code of `price_per_credit`."""

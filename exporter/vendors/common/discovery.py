@@ -11,7 +11,7 @@ from pydantic import Field
 
 from exporter.config.models import Model
 from exporter.config.types import Duration
-from exporter.model import FailureReason, PollError
+from exporter.model import FailureReason, PollError, PollFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -100,15 +100,19 @@ class CachedList(Generic[T]):
         policy: when to request it.
         target: whose list it is, for the log.
         default: used until the list was read for the first time, if anything is.
+
+    Attributes:
+        error: why the last request failed, if it did and there is a list to fall back on.
     """
 
-    __slots__ = ("_due", "_policy", "_target", "_value")
+    __slots__ = ("_due", "_policy", "_target", "_value", "error")
 
     def __init__(self, policy: RefreshPolicy, target: str, default: T | None = None) -> None:
         self._policy = policy
         self._target = target
         self._value = default
         self._due = float("-inf")
+        self.error: PollFailure | None = None
 
     async def get(self, request: Callable[[float | None], Awaitable[T]]) -> T:
         """The list, requested where that is due.
@@ -126,15 +130,19 @@ class CachedList(Generic[T]):
             self._value = await request(None)
             self._due = now + self._policy.interval
             return self._value
+        # Also where the poll's own timeout ends the request: it must not do so at every poll.
+        self._due = now + self._policy.interval * _RETRY
         try:
             self._value = await request(self._policy.list_timeout)
             self._due = now + self._policy.interval
+            self.error = None
         except PollError as error:
-            self._due = now + self._policy.interval * _RETRY
-            _log.warning(
-                "a list cannot be read, the last one is used",
-                extra={"target": self._target, "reason": error.reason, "detail": error.detail},
-            )
+            if error.failure != self.error:
+                _log.warning(
+                    "a list cannot be read, the last one is used",
+                    extra={"target": self._target, "reason": error.reason, "detail": error.detail},
+                )
+            self.error = error.failure
         return self._value
 
     def invalidate(self, error: PollError) -> None:

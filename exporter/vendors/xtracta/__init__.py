@@ -14,13 +14,14 @@ from exporter.vendors.xtracta.api import (
     parse_timestamp,
     parse_usage,
 )
+from exporter.vendors.xtracta.fields import FIELDS
 from exporter.vendors.xtracta.history import HISTORY
 from exporter.vendors.xtracta.mapper import poll_result
 from exporter.vendors.xtracta.metrics import METRICS
 from exporter.vendors.xtracta.poller import create_poller
 from exporter.vendors.xtracta.settings import Settings
 
-VENDOR: Final = Vendor(Settings, METRICS, create_poller, HISTORY, "Xtracta")
+VENDOR: Final = Vendor(Settings, METRICS, create_poller, HISTORY, "Xtracta", FIELDS)
 
 __all__ = [
     "HISTORY",

@@ -10,30 +10,29 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollResult, Sample, malformed_response
-from exporter.past_usage import Account, Money, Period
+from exporter.model import HistoricalResult, PollFailure, PollResult, Sample
+from exporter.past_usage import Account, Money, Period, UnreadScope
 from exporter.usage_pace import DAY as DAY_SECONDS
 from exporter.vendors.base import History
-from exporter.vendors.common import xml_parser
 from exporter.vendors.common.days import DAY, midnight
-from exporter.vendors.xtracta.api import (
-    Group,
-    Plan,
-    PlanReader,
-    api_request,
-    check_envelope,
-)
+from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
 from exporter.vendors.xtracta.mapper import plan_result
 from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
+from exporter.vendors.xtracta.periods import (
+    history_request,
+    parse_history,
+    previous_period,
+    without_overlaps,
+)
 from exporter.vendors.xtracta.poller import read_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
-    from exporter.client.client import Request
-    from exporter.secrets import Secret
+    from exporter.past_usage import PastUsage
     from exporter.vendors.base import HistoryQuery, Transport
-    from exporter.vendors.common.xml_parser import Element
+    from exporter.vendors.xtracta.api import Group, Plan
+    from exporter.vendors.xtracta.periods import PlanPeriod
     from exporter.vendors.xtracta.settings import Settings
 
 _OF_USE: Final = frozenset(
@@ -47,17 +46,18 @@ class Past(NamedTuple):
     Args:
         group: its id.
         named: its name and place in the tree; None where unknown.
-        periods: those that touch the days that were requested, in order of time.
+        periods: those that touch the days that were requested, in order of time; or why the
+            vendor refuses them.
         plans: the plans and packs that there are now.
     """
 
     group: str
     named: Group | None
-    periods: list[PlanPeriod]
+    periods: list[PlanPeriod] | PollFailure
     plans: list[Plan]
 
 
-async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncIterator[Past]:
+async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncGenerator[Past]:
     """The past of each group; see `base.History`.
 
     Groups and their names are today's.
@@ -67,12 +67,16 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
     key = settings.key.read()
     readable = dict.fromkeys(plan.group for plan in today.plans)
     failed = (failure.value for failure in today.failures)
-    for group in dict.fromkeys((*readable, *failed)):
+
+    async def periods_of(group: str) -> list[PlanPeriod]:
         body = await send(history_request(settings, key, group, begin, end))
+        return without_overlaps(parse_history(body, key, group))
+
+    for group in dict.fromkeys((*readable, *failed)):
         yield Past(
             group,
             today.names.get(group) if group in readable else None,
-            without_overlaps(parse_history(body, key, group)),
+            await result_or_rejection(periods_of(group)),
             [plan for plan in today.plans if plan.group == group],
         )
 
@@ -85,34 +89,50 @@ def _bounds(query: HistoryQuery) -> tuple[float, float]:
 def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator[HistoricalResult]:
     """What a poll would have read at the end of each period, and before what was fixed."""
     begin, end = _bounds(query)
+    periods = raise_rejection(past.periods)
     names = {past.group: past.named} if past.named else {}
     infos = (
         Sample(GROUP_INFO, (group, named.name, named.parent), 1) for group, named in names.items()
     )
     yield HistoricalResult(begin, end, PollResult(tuple(infos)))
-    for period in past.periods:
-        yield from _parts(period, past.periods, names, begin, end)
+    for period in periods:
+        yield from _parts(period, periods, names, begin, end)
 
 
-def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Period]:
+def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:
     """The periods that overlap the days, and the current plans that the history lacks."""
     begin, end = _bounds(query)
+    periods = past.periods
+    if isinstance(periods, PollFailure):
+        yield UnreadScope(f"past periods of group {past.group}", periods)
+        periods = []
     account = Account("group", past.group, past.named.name if past.named else "")
     current = (
         plan
         for plan in past.plans
         if not any(
             period.of == (plan.kind, plan.identifier) and plan.start in {None, period.begin}
-            for period in past.periods
+            for period in periods
         )
     )
     found = [
-        *((period.plan, period.begin, period.end) for period in past.periods),
+        *((period.plan, period.begin, period.end) for period in periods),
         *((plan, plan.start, plan.expiry) for plan in current),
     ]
     for plan, start, expiry in found:
         if (start is None or start < end) and (expiry is None or expiry > begin):
-            yield from _usage(plan, start, expiry, account, renews=settings.renews)
+            renews = settings.renews or _is_renewed(plan, periods)
+            yield from _usage(plan, start, expiry, account, renews=renews)
+
+
+def _is_renewed(plan: Plan, periods: Sequence[PlanPeriod]) -> bool:
+    """Whether a period before or after this one shows that the plan is renewed."""
+    previous = previous_period(plan, periods)
+    following = any(
+        period.of == (plan.kind, plan.identifier) and period.begin == plan.expiry
+        for period in periods
+    )
+    return following or bool(previous and previous.renewed)
 
 
 def _usage(
@@ -120,7 +140,9 @@ def _usage(
 ) -> Iterator[Period]:
     """A period for each resource of a plan or pack; the price is that of the first."""
     price = Money(plan.price, plan.currency) if plan.price is not None and plan.currency else None
-    for resource in sorted(plan.resources, key=lambda name: name != DOCUMENTS):
+    resources = sorted(plan.resources, key=lambda name: name != DOCUMENTS)
+    for resource in resources:
+        is_first = resource == resources[0]
         figures = plan.resources[resource]
         yield Period(
             account,
@@ -132,88 +154,10 @@ def _usage(
             None if end is None else datetime.fromtimestamp(end, UTC),
             figures.allowed,
             figures.used,
-            price,
+            price if is_first else None,
+            has_own_price=is_first,
             renews=renews and plan.kind == "plan",
         )
-        price = None
-
-
-class PlanPeriod(NamedTuple):
-    """A plan or pack as it was when a period of it ended, and the period, Unix seconds."""
-
-    plan: Plan
-    begin: float
-    end: float
-
-    @property
-    def of(self) -> tuple[str, str]:
-        """What the plan or pack has in common with its other periods."""
-        return self.plan.kind, self.plan.identifier
-
-
-def history_request(
-    settings: Settings, key: Secret, group: str, begin: float, end: float
-) -> Request:
-    """Request the periods of a group from `begin` until before `end`, Unix seconds."""
-    if not group:
-        raise malformed_response(
-            "the reply has no id of the key's own group; set groups to that id"
-        )
-    form = {
-        "group_id": group,
-        "billing_from": f"{begin:.0f}",
-        "billing_to": f"{end - 1:.0f}",
-    }
-    return api_request(settings, key, "billings/history", form)
-
-
-def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
-    """The periods in a reply about `group`; those without a start, an end or an id are left out.
-
-    Raises:
-        PollError: as `parse_usage` does.
-    """
-    activities = check_envelope(body, "billings_response", key).iter("activity")
-    periods = (_period(activity, key, group) for activity in activities)
-    return [period for period in periods if period]
-
-
-def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
-    plan_type = xml_parser.read_text(xml_parser.find_one(activity, "plan_type"))
-    reader = PlanReader(
-        activity, "pack" if plan_type and plan_type.lower() == "pack" else "plan", key
-    )
-    if reader.text("group_id") not in {"", group}:
-        raise malformed_response("the reply is about another group than the one requested")
-    identifier = reader.number("id")
-    begin, end = reader.timestamp("start_date"), reader.timestamp("expiry_date", is_end=True)
-    if begin is None or end is None or identifier is None:
-        return None
-    plan = Plan(
-        kind=reader.kind,
-        group=group,
-        identifier=str(identifier),
-        name=reader.text("plan"),
-        resources={
-            name: figures._replace(available=figures.remaining)
-            for name, figures in reader.resources().items()
-        },
-        price=reader.price(),
-        currency=reader.currency(),
-        start=begin,
-        expiry=end,
-    )
-    return PlanPeriod(plan, begin, end)
-
-
-def without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:
-    """The periods in order of time; one ends where the next of the same plan or pack begins."""
-    follows: dict[tuple[str, str], float] = {}
-    found = []
-    for period in sorted(periods, key=lambda each: each.begin, reverse=True):
-        found.append(period._replace(end=min(period.end, follows.get(period.of, period.end))))
-        follows[period.of] = period.begin
-    return found[::-1]
 
 
 def _parts(

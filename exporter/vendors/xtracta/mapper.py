@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.forecast import history_of_total, with_forecast
 from exporter.model import Allowance, PollResult, Sample, malformed_response
@@ -26,6 +27,24 @@ if TYPE_CHECKING:
 
     from exporter.model import MetricFamily, ScopeFailure
     from exporter.vendors.xtracta.api import Figures, Group, Plan, Usage
+    from exporter.vendors.xtracta.periods import PreviousPeriod
+
+
+class EarlierPeriods(NamedTuple):
+    """What is known of the periods before the present ones.
+
+    Args:
+        periods: by group and id of the plan.
+        notes: for people: groups whose past could not be read, and why.
+        renews: whether plans are renewed when they end, even where no past period shows it.
+    """
+
+    periods: Mapping[tuple[str, str], PreviousPeriod] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
+    renews: bool = False
+
+
+NOTHING_EARLIER: Final = EarlierPeriods()
 
 
 def poll_result(
@@ -33,8 +52,7 @@ def poll_result(
     names: Mapping[str, Group],
     now: float,
     failures: tuple[ScopeFailure, ...] = (),
-    *,
-    renews: bool = False,
+    past: EarlierPeriods = NOTHING_EARLIER,
 ) -> PollResult:
     """What the replies about the groups of a target amount to.
 
@@ -43,7 +61,7 @@ def poll_result(
         names: by group id.
         now: Unix seconds: the mean use of a plan is up to now.
         failures: groups that could not be read.
-        renews: whether plans are renewed when they end.
+        past: what is known of earlier periods.
 
     Raises:
         PollError: malformed, when there is no plan at all: earlier values stay until stale.
@@ -51,7 +69,7 @@ def poll_result(
     plans = [plan for usage in usages.values() for plan in usage.plans]
     if not plans:
         raise malformed_response(NO_PLAN)
-    results = [plan_result(plan, plans, names, now, renews=renews) for plan in plans]
+    results = [plan_result(plan, plans, names, now, past) for plan in plans]
     samples = [sample for result in results for sample in result.samples]
     samples += (
         Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
@@ -67,7 +85,8 @@ def poll_result(
             f"{describe(group)}: {unreadable_note(usage.unreadable)}"
             for group, usage in usages.items()
             if usage.unreadable
-        ),
+        )
+        + past.notes,
     )
 
 
@@ -76,8 +95,7 @@ def plan_result(
     plans: Iterable[Plan],
     names: Mapping[str, Group],
     now: float,
-    *,
-    renews: bool = False,
+    past: EarlierPeriods = NOTHING_EARLIER,
 ) -> PollResult:
     """What one plan or pack amounts to.
 
@@ -86,15 +104,22 @@ def plan_result(
         plans: all of its group, which may have its id, too.
         names: by group id.
         now: Unix seconds.
-        renews: whether a plan is renewed when it ends; a pack never is.
+        past: what is known of earlier periods; a pack has none, and is not renewed.
     """
     identifier = _allowance_identifier(plan, plans)
+    is_plan = plan.kind == "plan"
+    previous = past.periods.get((plan.group, plan.identifier)) if is_plan else None
     return PollResult(
         tuple(_samples(plan, identifier)),
         tuple(
-            replace(
-                _allowance(plan, identifier, resource, names, now),
-                renews=renews and plan.kind == "plan",
+            _with_forecast(
+                replace(
+                    _allowance(plan, identifier, resource, names),
+                    renews=is_plan and (past.renews or bool(previous and previous.renewed)),
+                    previous_start=previous and previous.begin,
+                    previous_used=previous and previous.used.get(resource),
+                ),
+                now,
             )
             for resource in plan.resources
         ),
@@ -145,12 +170,10 @@ def _figures(
             yield Sample(metrics[name], labels, value)
 
 
-def _allowance(
-    plan: Plan, identifier: str, resource: str, names: Mapping[str, Group], now: float
-) -> Allowance:
+def _allowance(plan: Plan, identifier: str, resource: str, names: Mapping[str, Group]) -> Allowance:
     figures = plan.resources[resource]
     is_documents = resource == DOCUMENTS
-    allowance = Allowance(
+    return Allowance(
         account=plan.group,
         account_name=names[plan.group].name if plan.group in names else "",
         allowance=identifier if is_documents else f"{identifier}-{resource}",
@@ -163,9 +186,12 @@ def _allowance(
         end=plan.expiry,
         cumulative_only=True,
     )
-    if plan.expiry is None or plan.expiry > now:
+
+
+def _with_forecast(allowance: Allowance, now: float) -> Allowance:
+    if allowance.end is None or allowance.end > now:
         return with_forecast(allowance, history_of_total(allowance, now, ()))
     # Once it has ended, its use per day remains; if it ran out before, when is unknown.
     unknown = replace(allowance, available=None)
-    ended = with_forecast(unknown, history_of_total(allowance, plan.expiry, ()))
+    ended = with_forecast(unknown, history_of_total(allowance, allowance.end, ()))
     return replace(ended, available=allowance.available)

@@ -1,14 +1,14 @@
-"""Polls an Xtracta target: a request for each group, and now and then one for their names."""
+"""Polls an Xtracta target: a request for each group; rarely, for their names and their past."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.model import FailureReason, PollError, ScopeFailure, malformed_response
-from exporter.vendors.common.concurrency import gather_results
+from exporter.vendors.common.concurrency import gather_or_fail, gather_results
 from exporter.vendors.common.discovery import (
     CachedList,
     RefreshPolicy,
@@ -23,10 +23,18 @@ from exporter.vendors.xtracta.api import (
     parse_usage,
     usage_request,
 )
-from exporter.vendors.xtracta.mapper import NO_PLAN, describe, poll_result
+from exporter.vendors.xtracta.mapper import NO_PLAN, EarlierPeriods, describe, poll_result
+from exporter.vendors.xtracta.periods import (
+    PAST_SECONDS,
+    PreviousPeriod,
+    history_request,
+    parse_history,
+    previous_period,
+    without_overlaps,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.model import PollResult
     from exporter.secrets import Secret
@@ -35,6 +43,9 @@ if TYPE_CHECKING:
     from exporter.vendors.xtracta.settings import Settings
 
 Tree = dict[str, Group]  # every group by its id
+PastOfGroup = dict[str, PreviousPeriod]  # by the id of its plans
+
+_PAST_INTERVAL: Final = 86_400.0  # seconds from one request for past periods to the next
 
 
 def create_poller(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Poller:
@@ -93,14 +104,33 @@ class _Api(NamedTuple):
         body = await self.send(groups_request(self.settings, self.key, max_seconds))
         return parse_groups(body, self.key)
 
+    async def past(
+        self, group: str, plans: Iterable[Plan], now: float, max_seconds: float | None
+    ) -> PastOfGroup:
+        """The period before the present one of each of these plans, as far as there is one."""
+        request = history_request(self.settings, self.key, group, now - PAST_SECONDS, now)
+        body = await self.send(replace(request, timeout=max_seconds))
+        periods = without_overlaps(parse_history(body, self.key, group))
+        found = ((plan.identifier, previous_period(plan, periods)) for plan in plans)
+        return {identifier: period for identifier, period in found if period}
+
+
+class _CachedPast(NamedTuple):
+    """The past of a group's plans, as long as they are in the period that `starts` says."""
+
+    starts: Mapping[str, float]
+    periods: CachedList[PastOfGroup]
+
 
 class _TargetPoller:
-    """What is kept from one poll of a target to the next: the tree of its groups."""
+    """What one poll of a target leaves to the next: the tree of its groups, and the past."""
 
-    __slots__ = ("_finds_groups", "_settings", "_tree")
+    __slots__ = ("_finds_groups", "_past", "_past_policy", "_settings", "_tree")
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
+        self._past: dict[str, _CachedPast] = {}
+        self._past_policy = RefreshPolicy(_PAST_INTERVAL, settings.poll.timeout, clock)
         self._finds_groups = settings.groups == "all"
         policy = RefreshPolicy(settings.discovery.interval, settings.poll.timeout, clock)
         # Without `all` the tree only gives names, and a poll can do without names.
@@ -109,12 +139,16 @@ class _TargetPoller:
 
     async def poll(self, send: Transport, now: float, /) -> PollResult:
         """Poll once; the mean use of a plan is up to `now`."""
-        usages, names, failures = await self.read(send)
-        return poll_result(usages, names, now, tuple(failures), renews=self._settings.renews)
+        api = _Api(self._settings, self._settings.key.read(), send)
+        reading = await self._read(api)
+        earlier = await self._read_past(api, reading.plans, now)
+        return poll_result(reading.usages, reading.names, now, tuple(reading.failures), earlier)
 
     async def read(self, send: Transport) -> Reading:
         """Request every group, and their names where that is due."""
-        api = _Api(self._settings, self._settings.key.read(), send)
+        return await self._read(_Api(self._settings, self._settings.key.read(), send))
+
+    async def _read(self, api: _Api) -> Reading:
         groups = await self._groups(api)
         # A target with one group can do with nothing less: its request has all of the poll's time.
         seconds = scope_timeout(self._settings.poll.timeout) if len(groups) > 1 else None
@@ -133,6 +167,43 @@ class _TargetPoller:
             first = failures[0]
             raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
         return Reading(usages, await self._tree.get(partial(self._request_tree, api)), failures)
+
+    async def _read_past(self, api: _Api, plans: Iterable[Plan], now: float) -> EarlierPeriods:
+        """The periods before the present ones: requested daily, and when a plan's period changes.
+
+        A failure costs only this knowledge.
+        """
+        groups: dict[str, dict[str, Plan]] = {}
+        for plan in plans:
+            if plan.kind == "plan" and plan.start is not None:
+                groups.setdefault(plan.group, {})[plan.identifier] = plan
+        caches = {group: self._cached_past(group, plans) for group, plans in groups.items()}
+        found = await gather_or_fail(
+            cache.get(partial(api.past, group, groups[group].values(), now))
+            for group, cache in caches.items()
+        )
+        return EarlierPeriods(
+            {
+                (group, identifier): period
+                for group, periods in zip(groups, found, strict=True)
+                for identifier, period in periods.items()
+            },
+            tuple(
+                f"past periods of {describe(int(group) if group else None)} cannot be read: "
+                f"{cache.error.reason}: {cache.error.detail}"
+                for group, cache in caches.items()
+                if cache.error
+            ),
+            self._settings.renews,
+        )
+
+    def _cached_past(self, group: str, plans: Mapping[str, Plan]) -> CachedList[PastOfGroup]:
+        starts = {identifier: plan.start or 0.0 for identifier, plan in plans.items()}
+        known = self._past.get(group)
+        if known is None or known.starts != starts:
+            known = _CachedPast(starts, CachedList(self._past_policy, self._settings.name, {}))
+            self._past[group] = known
+        return known.periods
 
     async def _groups(self, api: _Api) -> tuple[int | None, ...]:
         """The groups to request; None means the key's own."""

@@ -28,7 +28,7 @@ class Settings(Target):
     """own (the key's group), all (the tree below it too), or a list of ids: a request each."""
 
     renews: bool = False
-    """Whether plans are renewed when they end; the API does not report it."""
+    """Whether plans are renewed when they end, even where past periods do not show it."""
 
     discovery: DiscoverySettings = Field(default_factory=default_discovery)
     """How `all` is found, and the names of groups."""

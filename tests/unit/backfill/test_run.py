@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from backfill_plans import a_plan
 from fake_targets import target
+from own_thread import in_own_thread
 
 from exporter.app import load_config
 from exporter.backfill.run import Result, backfill, report
@@ -71,7 +72,7 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
                 found.append(await run(folder, load_config(path, {})))
             return found
 
-    return asyncio.run(main())
+    return in_own_thread(asyncio.run, main())
 
 
 async def run(folder: Path, config: Config) -> Result:

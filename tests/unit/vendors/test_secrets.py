@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import logging
 import re
@@ -13,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 import pytest
+from disguises import DISGUISES, reveals_key
 from exporter_process import MODULE, running, started, until
 from raw_http_server import head, peer, reply
 from vendor_calls import affinda_settings, connected, failure, polled, run, source, xtracta_settings
@@ -45,17 +45,6 @@ def canary(number: int) -> str:
     return f"xq{number:03d}Zk7wVb94Jp+/T=uG"
 
 
-DISGUISES: Final[dict[str, Callable[[str], str]]] = {
-    "plain": str,
-    "url": partial(quote, safe=""),
-    "base64": lambda key: base64.b64encode(key.encode()).decode(),
-    "base64 of a header": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
-    "hex": lambda key: key.encode().hex(),
-    "reversed": lambda key: key[::-1],
-    "blanks": " ".join,
-    "hyphens": lambda key: "-".join(key[at : at + 4] for at in range(0, len(key), 4)),
-    "upper": str.upper,
-}
 USAGE: Final = {
     "scope": "organization",
     "scopeIdentifier": "oRg1",
@@ -154,14 +143,6 @@ XTRACTA: Final[dict[str, Callable[[str], bytes]]] = {
     "unknown element": lambda text: billing("x", tag(text)),
     "wrong end": lambda text: reply(f"<billings_response><{tag(text)}></x>".encode()),
 }
-
-
-def reveals_key(key: str, text: str) -> bool:
-    """Whether a text has ten consecutive characters of the key, in any encoding."""
-    heard = re.sub(r"[^a-z0-9]", "", text.lower())
-    forms = {re.sub(r"[^a-z0-9]", "", disguise(key).lower()) for disguise in DISGUISES.values()}
-    # Of a base64 text the ends depend on what stands before and behind the key.
-    return any(form[at : at + 10] in heard for form in forms for at in range(2, len(form) - 11))
 
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)

@@ -11,6 +11,8 @@ from vendor_calls import series
 from exporter.model import Allowance, Anomaly, PollError
 from exporter.vendors.xtracta import METRICS, Plan, Usage, poll_result
 from exporter.vendors.xtracta.api import Figures, Group
+from exporter.vendors.xtracta.mapper import NOTHING_EARLIER, EarlierPeriods
+from exporter.vendors.xtracta.periods import PreviousPeriod
 
 DAY = 86_400.0
 START = 1_700_000_000.0
@@ -33,10 +35,12 @@ PACK = YEARLY._replace(
 )
 
 
-def allowances(*plans: Plan, days: float, renews: bool = False) -> dict[str, Allowance]:
+def allowances(
+    *plans: Plan, days: float, past: EarlierPeriods = NOTHING_EARLIER
+) -> dict[str, Allowance]:
     """By name, some days after the start."""
     now = START + days * DAY
-    found = poll_result({None: Usage(plans, ())}, {}, now, renews=renews).allowances
+    found = poll_result({None: Usage(plans, ())}, {}, now, (), past).allowances
     return {allowance.allowance: allowance for allowance in found}
 
 
@@ -212,9 +216,32 @@ def test_an_expired_plan_keeps_its_mean_use_and_is_never_exhausted() -> None:
 
 
 def test_plans_renew_where_configured_and_packs_never() -> None:
-    found = allowances(YEARLY, PACK, days=1, renews=True)
+    found = allowances(YEARLY, PACK, days=1, past=EarlierPeriods(renews=True))
     assert {name: left.renews for name, left in found.items()} == {"71": True, "73": False}
     assert not allowances(YEARLY, days=1)["71"].renews
+
+
+def test_a_plan_whose_past_shows_it_renews_and_goes_on_at_its_pace() -> None:
+    before = PreviousPeriod(START - 365 * DAY, {"documents": 3650}, renewed=True)
+    plan = YEARLY._replace(resources={"documents": Figures(4000, 0, 4000)})
+    pack = PACK._replace(identifier="71")
+    found = allowances(plan, pack, days=0, past=EarlierPeriods({("481", "71"): before}))
+    left = found["71"]
+    assert (left.renews, left.previous_start, left.previous_used) == (
+        True,
+        START - 365 * DAY,
+        3650,
+    )
+    assert left.burn_per_day == pytest.approx(10)
+    assert left.exhaustion == pytest.approx(START + 400 * DAY)
+    assert left.projected_used == pytest.approx(3650)
+    assert (found["pack-71"].renews, found["pack-71"].previous_start) == (False, None)
+
+
+def test_a_plan_whose_past_was_another_length_is_not_known_to_renew() -> None:
+    before = PreviousPeriod(START - 14 * DAY, {}, renewed=False)
+    left = allowances(YEARLY, days=1, past=EarlierPeriods({("481", "71"): before}))["71"]
+    assert (left.renews, left.previous_used) == (False, None)
 
 
 def test_the_allowance_of_a_pack_with_the_id_of_a_plan_has_a_prefix() -> None:

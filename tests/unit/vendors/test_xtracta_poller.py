@@ -220,7 +220,7 @@ def test_patterns_and_the_limit_apply_to_groups(caplog: pytest.LogCaptureFixture
         ({"max_scopes": 2}, ["481,71", "482,72"]),
     ):
         settings = xtracta_settings(groups="all", discovery=discovery)
-        assert plans(poll(create_poller(settings), vendors())) == expected
+        assert plans(poll(create_poller(settings), vendors(), NOW.timestamp())) == expected
     assert [record.getMessage() for record in caplog.records] == [
         "more groups than discovery.max_scopes: only the first 2 of 3 are polled"
     ]

@@ -1,0 +1,1 @@
+"""What vendors sent at one probe, as files to read, to share and to replay."""

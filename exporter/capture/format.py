@@ -1,0 +1,334 @@
+"""Captures as values, and as files that people can read: see docs/capture.md for the layout."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar
+
+from pydantic import Field, ValidationError
+
+from exporter.capture.errors import CaptureError
+from exporter.client.client import Response
+from exporter.config.models import Model
+from exporter.files import read_regular_file
+from exporter.model import FailureReason, PollFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+MANIFEST: Final = "manifest.json"
+_FORMAT: Final = 1
+_NOT_IN_FILE_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_MAX_NAME: Final = 40
+_MAX_BYTES: Final = 16 * 1024 * 1024  # of a file; a reply has 2 MB at most
+_M = TypeVar("_M", bound=Model)
+
+
+class Call(NamedTuple):
+    """A request, without the parameters that hold the key.
+
+    Args:
+        method: `GET` or `POST`.
+        url: with its query.
+        body: as text; empty where there is none.
+    """
+
+    method: str
+    url: str
+    body: str
+
+
+class Exchange(NamedTuple):
+    """A request, and what came of it.
+
+    Args:
+        call: the request.
+        outcome: the response; why there is none; or None, if the poll ended before.
+    """
+
+    call: Call
+    outcome: Response | PollFailure | None
+
+
+class TargetCapture(NamedTuple):
+    """One poll of a target.
+
+    Args:
+        settings: without keys and `http`, as a configuration has them; lists are tuples.
+        key_error: why there was no usable key, if there was none.
+        started, ended: Unix seconds.
+        duration: seconds.
+        exchanges: in the order in which the requests started.
+    """
+
+    settings: Mapping[str, Any]
+    key_error: str | None
+    started: float
+    ended: float
+    duration: float
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return str(self.settings["name"])
+
+    @property
+    def vendor(self) -> str:
+        """The vendor's name."""
+        return str(self.settings["vendor"])
+
+
+class Capture(NamedTuple):
+    """A probe.
+
+    Args:
+        exporter, python: versions.
+        printed: when the result was printed, Unix seconds: distances in the table are from it.
+        is_anonymized: whether identifiers and names are stand-ins.
+        targets: in the order of the configuration.
+    """
+
+    exporter: str
+    python: str
+    printed: float
+    is_anonymized: bool
+    targets: tuple[TargetCapture, ...]
+
+
+class _Target(Model):
+    folder: str = Field(pattern="^[A-Za-z0-9_-]{1,64}$")
+    settings: dict[str, Any]
+    key_error: str | None = None
+    started: float
+    ended: float
+    duration: float
+    exchanges: int = Field(ge=0)
+
+
+class _Manifest(Model):
+    format: Literal[1]
+    exporter: str
+    python: str
+    captured: str
+    printed: float
+    anonymized: bool
+    targets: tuple[_Target, ...]
+
+
+class _Request(Model):
+    method: str
+    url: str
+    body: str | None = None
+
+
+class _Response(Model):
+    status: int = Field(ge=0, le=999)
+    headers: tuple[str, ...]
+    body: str | None = Field(None, pattern=r"^[0-9]{3,6}\.reply\.[a-z]{3,4}$")
+
+
+class _Failure(Model):
+    reason: Annotated[FailureReason, Field(strict=False)]
+    detail: str
+    retry_after: float | None = None
+
+
+class _Exchange(Model):
+    request: _Request
+    response: _Response | None = None
+    failure: _Failure | None = None
+    unfinished: Literal[True] | None = None
+
+
+def new_folder(path: Path) -> None:
+    """Make a folder that only its owner can read, or take one that is empty.
+
+    Raises:
+        CaptureError: it is not empty: a capture never mixes with other files.
+        OSError: it cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        if not path.is_dir() or any(path.iterdir()):
+            raise CaptureError(f"{path} is not an empty folder; choose another one") from None
+    path.chmod(0o700)
+
+
+def save(capture: Capture, path: Path) -> int:
+    """Write a capture into an empty folder; the number of its files.
+
+    The manifest comes last, in one step: without it nothing is replayed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    targets = []
+    count = 1
+    for number, target in enumerate(capture.targets, 1):
+        folder = folder_name(number, target.name)
+        (path / folder).mkdir(mode=0o700)
+        for name, content in _exchange_files(target.exchanges):
+            _write(path / folder / name, content)
+            count += 1
+        fields = {**target._asdict(), "folder": folder, "exchanges": len(target.exchanges)}
+        targets.append(_Target.model_validate(fields))
+    manifest = _Manifest(
+        format=_FORMAT,
+        exporter=capture.exporter,
+        python=capture.python,
+        captured=f"{datetime.fromtimestamp(capture.printed, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        printed=capture.printed,
+        anonymized=capture.is_anonymized,
+        targets=tuple(targets),
+    )
+    partial = path / f"{MANIFEST}.part"
+    _write(partial, _as_json(manifest))
+    partial.rename(path / MANIFEST)
+    return count
+
+
+def folder_name(number: int, target: str) -> str:
+    """The name of the folder of a target, which may have any name itself."""
+    name = _NOT_IN_FILE_NAMES.sub("_", target)[:_MAX_NAME]
+    return f"{number:02d}-{name}"
+
+
+def _exchange_files(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[str, bytes]]:
+    for number, (call, outcome) in enumerate(exchanges, 1):
+        request = _Request(method=call.method, url=call.url, body=call.body or None)
+        if isinstance(outcome, Response):
+            body = reply_file(number, outcome.body)
+            headers = tuple(f"{name}: {value}" for name, value in outcome.headers)
+            response = _Response(status=outcome.status, headers=headers, body=body)
+            entry = _Exchange(request=request, response=response)
+            if body:
+                yield body, outcome.body
+        elif outcome:
+            entry = _Exchange(request=request, failure=_Failure(**outcome._asdict()))
+        else:
+            entry = _Exchange(request=request, unfinished=True)
+        yield f"{number:03d}.json", _as_json(entry)
+
+
+def reply_file(number: int, body: bytes) -> str | None:
+    """The name of the file of a body; None where it is empty."""
+    return f"{number:03d}.reply.{kind_of(body)}" if body else None
+
+
+def kind_of(body: bytes) -> Literal["json", "html", "xml", "txt", "bin"]:
+    """What a body looks like."""
+    start = body[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"{", b"[")):
+        return "json"
+    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        return "html"
+    if start.startswith(b"<") or b"<?xml" in start:
+        return "xml"
+    try:
+        return "bin" if _CONTROL.search(body.decode()) else "txt"
+    except UnicodeDecodeError:
+        return "bin"
+
+
+def _as_json(value: Model) -> bytes:
+    document = value.model_dump(exclude_none=True, mode="json")
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return f"{text}\n".encode(errors="backslashreplace")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "xb", opener=_open_private) as file:
+        file.write(content)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def load(path: Path) -> Capture:
+    """The capture in a folder.
+
+    Raises:
+        CaptureError: it is incomplete, damaged, or of another version of the format.
+    """
+    manifest = _read(path / MANIFEST, _Manifest)
+    targets = tuple(
+        TargetCapture(
+            target.settings,
+            target.key_error,
+            target.started,
+            target.ended,
+            target.duration,
+            tuple(
+                _load_exchange(path / target.folder, number)
+                for number in range(1, target.exchanges + 1)
+            ),
+        )
+        for target in manifest.targets
+    )
+    names = [target.settings.get("name") for target in targets]
+    texts = [*names, *(target.settings.get("vendor") for target in targets)]
+    if len(set(names)) < len(names) or not all(isinstance(text, str) for text in texts):
+        raise CaptureError(
+            f"{path / MANIFEST}: expected a name and a vendor for each target, each name once"
+        )
+    return Capture(
+        manifest.exporter, manifest.python, manifest.printed, manifest.anonymized, targets
+    )
+
+
+def _load_exchange(folder: Path, number: int) -> Exchange:
+    entry = _read(folder / f"{number:03d}.json", _Exchange)
+    call = Call(entry.request.method, entry.request.url, entry.request.body or "")
+    if entry.response:
+        headers = tuple(_header(line) for line in entry.response.headers)
+        body = _content(folder / entry.response.body) if entry.response.body else b""
+        return Exchange(call, Response(entry.response.status, headers, body))
+    if entry.failure:
+        return Exchange(call, PollFailure(*(value for _, value in entry.failure)))
+    return Exchange(call, None)
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(": ")
+    return name, value
+
+
+def _read(path: Path, model: type[_M]) -> _M:
+    content = _content(path)
+    try:
+        return model.model_validate(with_tuples(json.loads(content)))
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, each["loc"])) or "all" for each in error.errors())
+        raise CaptureError(f"{path}: not a file of a capture; invalid: {places}") from None
+    except (ValueError, RecursionError):
+        raise CaptureError(f"{path}: not a file of a capture") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = read_regular_file(path, _MAX_BYTES + 1)
+    except OSError as error:
+        is_missing = error.errno == errno.ENOENT
+        detail = "missing: the capture is incomplete" if is_missing else f"{error.strerror}"
+        raise CaptureError(f"{path}: {detail}") from None
+    if len(content) > _MAX_BYTES:
+        raise CaptureError(f"{path}: too large")
+    return content
+
+
+def with_tuples(value: object) -> Any:  # noqa: ANN401  JSON has no static type
+    """JSON's lists as tuples, as the configuration's models expect them."""
+    if isinstance(value, list):
+        return tuple(map(with_tuples, value))
+    if isinstance(value, dict):
+        return {key: with_tuples(item) for key, item in value.items()}
+    return value

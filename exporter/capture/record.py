@@ -1,0 +1,302 @@
+"""Records the requests of a poll and what came of them, without keys."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel
+
+from exporter.capture.format import Call, Capture, Exchange, TargetCapture, with_tuples
+from exporter.client.client import Response, as_transport
+from exporter.config.models import KEY_FIELDS
+from exporter.config.serialize import to_plain
+from exporter.logging import describe_exception
+from exporter.model import FailureReason, PollError, PollFailure
+from exporter.polling.poll import PollTarget
+from exporter.secrets import REDACTED, MissingKey, Secret, SecretFinder, StaticKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from exporter.client.client import Request, RoundTripper
+    from exporter.config.models import Target
+    from exporter.model import PollOutcome, PollResult
+    from exporter.vendors.base import Poller, Transport
+
+KEY: Final = "qz0-KEY-qz0-KEY-qz0"
+"""Stands for every key: a replay polls with it, so that a reply that quotes it is treated alike."""
+REMOVED: Final = "REMOVED"
+"""Stands for cookies and other credentials."""
+_MIN_LENGTH: Final = 8  # shorter values of cookies and passwords are found in many texts
+_CREDENTIAL: Final = re.compile(
+    r"auth|cookie|(?<!cache-)key|passw|secret|session|signature|token|credential", re.IGNORECASE
+)
+_OMITTED: Final = frozenset({*KEY_FIELDS, "http"})  # of the settings
+_ESCAPE: Final = re.compile(
+    r"\\u([0-9a-fA-F]{4})|&#[xX]([0-9a-fA-F]{1,6});|%([0-9a-fA-F]{2})"
+    r"|&#([0-9]{1,7});|\\(.)|&(amp|lt|gt|quot|apos);"
+)
+_ENTITIES: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_MAX_CHARACTER: Final = 0x10FFFF
+
+
+class Recorder:
+    """Records one poll of a target, in memory.
+
+    Args:
+        target: its key is read now, once: what is sent is what is removed.
+        proxy: the URL of its proxy, if it has one.
+    """
+
+    def __init__(self, target: Target, proxy: str | None) -> None:
+        self.target, self._key_error = _with_fixed_key(target)
+        self.keys = {*_keys(self.target)}
+        self.credentials = {*_passwords(proxy)}
+        self._finder = SecretFinder(self.keys)
+        self._calls: list[Call] = []
+        self._outcomes: dict[int, Response | PollFailure] = {}
+        self._started = 0.0
+
+    def poll_target(
+        self,
+        create_poller: Callable[[Any], Poller],
+        round_tripper: RoundTripper,
+        now: Callable[[], float],
+    ) -> PollTarget:
+        """What to poll instead.
+
+        Args:
+            create_poller: as `Vendor` has it.
+            round_tripper: sends the requests.
+            now: Unix seconds.
+        """
+        poller = create_poller(self.target)
+
+        async def poll(send: Transport, started: float, /) -> PollResult:
+            self._started = started
+            return await poller(send, started)
+
+        async def send(request: Request, /) -> Response:
+            number = len(self._calls)
+            self._calls.append(call_without_keys(request, self._finder))
+            self.credentials |= {*_sent_credentials(request)}
+            try:
+                response = await round_tripper(request)
+            except PollError as error:
+                self._outcomes[number] = error.failure
+                raise
+            except Exception as error:
+                detail = f"unexpected {describe_exception(error)}"
+                self._outcomes[number] = PollFailure(FailureReason.INTERNAL, detail)
+                raise
+            self._outcomes[number] = response
+            self.credentials |= {*_received_credentials(response)}
+            return response
+
+        return PollTarget(self.target, poll, as_transport(send, now))
+
+    def result(self, outcome: PollOutcome) -> TargetCapture:
+        """What was recorded, with all that the replies quote.
+
+        Args:
+            outcome: how the poll ended.
+        """
+        names = (name for name in type(self.target).model_fields if name not in _OMITTED)
+        settings = _without_secrets({name: to_plain(getattr(self.target, name)) for name in names})
+        exchanges = tuple(
+            Exchange(call, self._outcomes.get(number)) for number, call in enumerate(self._calls)
+        )
+        return TargetCapture(
+            with_tuples(settings),
+            self._key_error,
+            self._started,
+            outcome.at,
+            outcome.duration,
+            exchanges,
+        )
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401  of any shape
+    """Plain settings with a key in place of each secret, and without what is not set."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(each) for name, each in value.items() if each is not None}
+    return KEY if value == REDACTED else value
+
+
+def _with_fixed_key(target: Target) -> tuple[Target, str | None]:
+    """The target with its key as it is now, and why it has none, if it has none."""
+    no_key = dict.fromkeys(KEY_FIELDS)
+    try:
+        key = target.key.read()
+    except PollError as error:
+        return without_key(target, error.detail), error.detail
+    return target.model_copy(update=no_key | {"api_key": StaticKey(key)}), None
+
+
+def without_key(target: Target, detail: str) -> Target:
+    """A target whose key cannot be used, and why."""
+    update = dict.fromkeys(KEY_FIELDS) | {"api_key_env": MissingKey("", detail)}
+    return target.model_copy(update=update)
+
+
+def _keys(settings: BaseModel) -> Iterator[Secret]:
+    """The secrets among the settings of a target, also those that a plug-in adds."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, StaticKey):
+            yield value.secret
+        elif isinstance(value, Secret):
+            yield value
+        elif isinstance(value, BaseModel) and name != "http":
+            yield from _keys(value)
+
+
+def _passwords(proxy: str | None) -> Iterator[Secret]:
+    userinfo = unquote(urlsplit(proxy or "").netloc.rpartition("@")[0])
+    yield from _secrets([userinfo, userinfo.partition(":")[2]])
+
+
+def _secrets(texts: Iterable[str]) -> Iterator[Secret]:
+    return (Secret(text) for text in texts if len(text) >= _MIN_LENGTH)
+
+
+def _sent_credentials(request: Request) -> Iterator[Secret]:
+    for name, value in request.headers.items():
+        if _is_credential(name.lower()):
+            yield from _secrets([value.partition(" ")[2] or value])
+
+
+def _received_credentials(response: Response) -> Iterator[Secret]:
+    for name, value in response.headers:
+        if "cookie" in name:
+            yield from _secrets([value.partition("=")[2].partition(";")[0].strip(' "')])
+        elif _is_credential(name) and not value.islower():  # a word is no credential
+            yield from _secrets([value])
+
+
+def _is_credential(header: str) -> bool:
+    """Whether a header holds a credential; `WWW-Authenticate` only asks for one."""
+    return bool(_CREDENTIAL.search(header)) and "authenticate" not in header
+
+
+def call_without_keys(request: Request, keys: SecretFinder) -> Call:
+    """The request without the parameters of its query and form that hold a key."""
+    url, mark, query = request.url.partition("?")
+    query = _without_keys(query, keys)
+    body = _without_keys(_text(request.body or b""), keys)
+    return Call(request.method, url + mark * bool(query) + query, body)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+
+
+def _without_keys(parameters: str, keys: SecretFinder) -> str:
+    return "&".join(each for each in parameters.split("&") if not _spans(each, keys))
+
+
+def without_secrets(
+    capture: Capture, keys: Iterable[Secret], credentials: Iterable[Secret]
+) -> Capture:
+    """The capture without any of these, whatever its replies repeat.
+
+    Args:
+        capture: of one probe.
+        keys: of all its targets.
+        credentials: cookies, and other values of headers.
+    """
+    # In a capture of a replay, the stand-in is the key.
+    known = {key for key in keys if key.reveal() != KEY}
+    cleaner = _Cleaner(
+        SecretFinder(known), SecretFinder({*credentials} - known - {Secret(KEY), Secret(REMOVED)})
+    )
+    return capture._replace(targets=tuple(map(cleaner.target, capture.targets)))
+
+
+class _Cleaner(NamedTuple):
+    """Removes secrets from captures.
+
+    Args:
+        keys: ours, which may be anywhere.
+        credentials: the vendors', which are in replies only.
+    """
+
+    keys: SecretFinder
+    credentials: SecretFinder
+
+    def target(self, target: TargetCapture) -> TargetCapture:
+        exchanges = (
+            Exchange(Call(*map(self.text, call)), outcome and self.outcome(outcome))
+            for call, outcome in target.exchanges
+        )
+        return target._replace(settings=self.plain(target.settings), exchanges=tuple(exchanges))
+
+    def plain(self, value: Any) -> Any:  # noqa: ANN401  of any shape
+        if isinstance(value, dict):
+            return {name: self.plain(item) for name, item in value.items()}
+        if isinstance(value, tuple):
+            return tuple(map(self.plain, value))
+        return self.text(value) if isinstance(value, str) else value
+
+    def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
+        if isinstance(outcome, PollFailure):
+            return outcome._replace(detail=self.reply(outcome.detail))
+        headers = tuple(
+            (self.reply(name), REMOVED if _is_credential(name) else self.reply(value))
+            for name, value in outcome.headers
+        )
+        body = self.reply(outcome.body.decode("latin-1")).encode("latin-1")
+        return Response(outcome.status, headers, body)
+
+    def reply(self, text: str) -> str:
+        return _replace(self.text(text), self.credentials, REMOVED)
+
+    def text(self, text: str) -> str:
+        return _replace(text, self.keys, KEY)
+
+
+def _replace(text: str, secrets: SecretFinder, stand_in: str) -> str:
+    """`text` with a stand-in for all parts of secrets, also where they are escaped."""
+    pieces, at = list[str](), 0
+    for begin, end in _spans(text, secrets):
+        if begin >= at:
+            pieces += (text[at:begin], stand_in)
+        at = max(at, end)
+    replaced = "".join((*pieces, text[at:]))
+    # The replacement may have put a secret together.
+    return stand_in if pieces and _spans(replaced, secrets) else replaced
+
+
+def _spans(text: str, secrets: SecretFinder) -> list[tuple[int, int]]:
+    """In order; found in the text as it is and in the text without its escapes."""
+    spans = [*secrets.spans(text)]
+    if "\\" in text or "&" in text or "%" in text:
+        characters, places = _unescaped(text)
+        found = secrets.spans("".join(characters))
+        spans += ((places[begin], places[end]) for begin, end in found)
+    return sorted(spans)
+
+
+def _unescaped(text: str) -> tuple[list[str], list[int]]:
+    """The characters without the escapes of JSON, XML and URLs; the place of each, and the end."""
+    characters, places, at = list[str](), list[int](), 0
+    for match in _ESCAPE.finditer(text):
+        characters += text[at : match.start()]
+        places += range(at, match.start())
+        characters.append(_character(match))
+        places.append(match.start())
+        at = match.end()
+    return [*characters, *text[at:]], [*places, *range(at, len(text) + 1)]
+
+
+def _character(match: re.Match[str]) -> str:
+    json_hex, xml_hex, url_hex, xml_number, json_escape, entity = match.groups()
+    if entity or json_escape:
+        return _ENTITIES[entity] if entity else json_escape
+    code = int(xml_number) if xml_number else int(json_hex or xml_hex or url_hex, 16)
+    return chr(code) if code <= _MAX_CHARACTER else "\ufffd"

@@ -1,0 +1,116 @@
+"""Polls targets against a capture: the same result offline, at the captured time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
+
+from pydantic import ValidationError
+
+from exporter.capture.errors import CaptureError
+from exporter.capture.format import Call
+from exporter.capture.record import KEY, call_without_keys, without_key
+from exporter.client.client import Response
+from exporter.model import FailureReason, PollError, PollOutcome
+from exporter.polling.limits import RateLimiter
+from exporter.polling.poll import poll_once
+from exporter.secrets import Secret, SecretFinder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.capture.format import Capture, TargetCapture
+    from exporter.client.client import Request
+    from exporter.config.models import Target
+    from exporter.model import PollFailure
+    from exporter.polling.poll import PollTarget
+    from exporter.vendors.base import Vendor
+
+_OTHERS_FIRST: Final = 0.05  # seconds in which the recorded responses are read
+
+
+class ReplayedTarget:
+    """A target of a capture.
+
+    Each request gets what the same request got; the first one of several equal ones gets what was
+    recorded first, and so on.
+
+    Args:
+        captured: the target.
+        vendors: by name.
+
+    Raises:
+        CaptureError: its vendor is not known, or its settings are invalid now.
+    """
+
+    def __init__(self, captured: TargetCapture, vendors: Mapping[str, Vendor]) -> None:
+        self.target = _settings(captured, vendors)
+        self._captured = captured
+        self._keys = SecretFinder([Secret(KEY)])
+        self._outcomes: defaultdict[Call, deque[Response | PollFailure | None]] = defaultdict(deque)
+        for call, outcome in captured.exchanges:
+            self._outcomes[_decoded(call)].append(outcome)
+
+    @property
+    def not_requested(self) -> int:
+        """How many recorded requests were not made again."""
+        return sum(map(len, self._outcomes.values()))
+
+    def now(self) -> float:
+        """When the poll started, Unix seconds."""
+        return self._captured.started
+
+    async def round_trip(self, request: Request, /) -> Response:
+        """The recorded response; see `RoundTripper`."""
+        outcomes = self._outcomes[_decoded(call_without_keys(request, self._keys))]
+        if not outcomes:
+            raise PollError(FailureReason.CONNECT, "the capture has no such request")
+        outcome = outcomes.popleft()
+        if isinstance(outcome, Response):
+            return outcome
+        if outcome:
+            raise PollError(*outcome)
+        await asyncio.sleep(_OTHERS_FIRST)
+        raise TimeoutError  # as the end of the poll's time raises it
+
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        """Poll once; the outcome has the recorded times.
+
+        Args:
+            poll_target: this target, with a transport over `round_trip`.
+        """
+        attempt = await poll_once(poll_target, RateLimiter(inf), self.now)
+        at = self._captured.ended
+        outcome = PollOutcome(*attempt, at=at, next_at=at)
+        return outcome._replace(duration=self._captured.duration)
+
+
+def replayed_targets(capture: Capture, vendors: Mapping[str, Vendor]) -> list[ReplayedTarget]:
+    """The targets of a capture.
+
+    Raises:
+        CaptureError: as `ReplayedTarget`.
+    """
+    return list(map(partial(ReplayedTarget, vendors=vendors), capture.targets))
+
+
+def _settings(captured: TargetCapture, vendors: Mapping[str, Vendor]) -> Target:
+    data: dict[str, Any] = {**captured.settings, "api_key": KEY}
+    vendor = vendors.get(data["vendor"])
+    if vendor is None:
+        raise CaptureError(f'target {captured.name}: the vendor "{captured.vendor}" is unknown')
+    try:
+        target = vendor.settings.model_validate(data)
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        raise CaptureError(f"target {captured.name}: invalid settings: {places}") from None
+    return without_key(target, captured.key_error) if captured.key_error else target
+
+
+def _decoded(call: Call) -> Call:
+    """The request in the form in which equal ones are equal, however they are quoted."""
+    return Call(*map(unquote_plus, call))

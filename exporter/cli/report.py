@@ -1,0 +1,78 @@
+"""`report`: past usage by workspace, day or month, from the vendors' own daily figures."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING
+
+from exporter.app import USER_AGENT, load_config
+from exporter.cli.flags import Parser
+from exporter.cli.output import write
+from exporter.client.client import HttpClient
+from exporter.files import replace_file
+from exporter.history.flags import FlagError
+from exporter.history.progress import Progress
+from exporter.polling.limits import RateLimiter
+from exporter.reports.formats import Document, format_report
+from exporter.reports.plan import BY, FORMATS, plan_report
+from exporter.reports.run import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exporter.reports.plan import ReportPlan
+
+_EPILOG = """\
+The ends of days and periods are exclusive. The exit status is 1 if a target failed; the others are
+reported all the same.
+"""
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the command; its exit status is 0 if every target was reported."""
+    parser = Parser("report", "Report past usage, by default of last month.", environ, _EPILOG)
+    parser.config_flag()
+    parser.flag("month", "", "a calendar month such as 2026-01; by default the last one")
+    parser.flag("from", "", "instead of a month, the first day, such as 2026-01-31")
+    parser.flag("to", "", "the day after the last; by default the current day is the last (UTC)")
+    parser.flag("by", BY[0], "what a row is about", choices=BY, metavar=None)
+    parser.flag("format", FORMATS[0], "output format", choices=FORMATS, metavar=None)
+    parser.flag("output", "", "write to this file", metavar="FILE")
+    description = "the invoice of a target, as TARGET=ID, for --format=focus"
+    parser.repeated_flag("invoice-id", "", description)
+    parser.target_arguments()
+    flags = parser.parse(arguments)
+    config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
+    now = datetime.now(UTC)
+    try:
+        plan = plan_report(flags, config.targets, now.date())
+    except FlagError as error:
+        parser.error(str(error))
+    return asyncio.run(_report(plan, RateLimiter(config.poll.requests_per_second), now))
+
+
+async def _report(plan: ReportPlan, rate_limiter: RateLimiter, now: datetime) -> int:
+    progress = Progress(len(plan.targets), sys.stderr)
+    reading = await read(plan, HttpClient(USER_AGENT), rate_limiter, progress)
+    document = format_report(plan, reading, now, _width(plan))
+    _write(document, plan)
+    return 1 if document.failures else 0
+
+
+def _width(plan: ReportPlan) -> int | None:
+    """The columns of the terminal to which the report goes."""
+    return get_terminal_size().columns if sys.stdout.isatty() and not plan.output else None
+
+
+def _write(document: Document, plan: ReportPlan) -> None:
+    text = document.text.rstrip("\n")
+    if plan.output:
+        replace_file(plan.output, f"{text}\n")
+    else:
+        write(text, is_utf8=plan.format != "table")
+    for line in (*document.failures, *document.notes):
+        print(line, file=sys.stderr)

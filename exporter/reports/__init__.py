@@ -1,0 +1,1 @@
+"""Reports of past usage: rows, totals, and the formats in which they are written."""

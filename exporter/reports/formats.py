@@ -1,0 +1,77 @@
+"""A report in the requested format, with its failures and notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.reports.csv_format import format_csv
+from exporter.reports.focus import FocusError, focus_notes, focus_rows, format_focus
+from exporter.reports.json_format import format_json
+from exporter.reports.table import format_table, problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from exporter.reports.plan import ReportPlan
+    from exporter.reports.rows import TargetReport
+    from exporter.reports.run import Reading
+
+
+class Document(NamedTuple):
+    """A report.
+
+    Args:
+        text: the report itself.
+        failures: a line for each target that is not in it.
+        notes: a line for each thing that is not in it, or not final.
+    """
+
+    text: str
+    failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def format_report(
+    plan: ReportPlan, reading: Reading, now: datetime, width: int | None = None
+) -> Document:
+    """The report of what was read.
+
+    Args:
+        plan: what was to be reported.
+        reading: what was read.
+        now: the time, for periods that are not over.
+        width: columns of the terminal; None where lines may have any length.
+    """
+    targets = reading.targets
+    failures = reading.failures + tuple(line for target in targets for line in target.failures)
+    if plan.format == "table":
+        return Document(format_table(plan, targets, width), failures)
+    notes = tuple(
+        f"{target.target}: {problem}"
+        for target in targets
+        for account in target.accounts
+        for problem in problems(account)
+    )
+    if plan.format == "json":
+        return Document(format_json(plan, targets, failures, now), failures, notes)
+    if plan.format == "csv":
+        return Document(format_csv(targets, now), failures, notes)
+    return _focus(plan, targets, failures, notes)
+
+
+def _focus(
+    plan: ReportPlan,
+    targets: Iterable[TargetReport],
+    read_failures: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Document:
+    rows, failures, more = [], list(read_failures), list(notes)
+    for target in targets:
+        try:
+            rows += focus_rows(target, plan.days, plan.invoice_ids.get(target.target, ""))
+        except FocusError as error:
+            failures.append(str(error))
+        else:
+            more += (f"{target.target}: {note}" for note in focus_notes(target, plan.days))
+    return Document(format_focus(rows), tuple(failures), tuple(more))

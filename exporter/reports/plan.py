@@ -1,0 +1,164 @@
+"""The plan of a report, validated before the first request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from exporter.history.flags import (
+    EARLIEST_DAY,
+    FlagError,
+    parse_day,
+    select_targets,
+    vendors_without_history,
+)
+from exporter.vendors.base import HistoryQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from exporter.config.models import Target
+
+FORMATS: Final = ("table", "csv", "json", "focus")
+PARTS: Final = ("workspace", "document-type")
+"""The axes whose parts are rows; they are independent, so one report has one of them."""
+BY: Final = (*PARTS, "organization", "day", "month")
+_DAY: Final = timedelta(days=1)
+_MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True)
+class DayRange:
+    """Days from `first` until before `after`."""
+
+    first: date
+    after: date
+
+    @property
+    def last(self) -> date:
+        """The last day."""
+        return self.after - _DAY
+
+    @property
+    def end(self) -> datetime:
+        """The moment at which the last day ends."""
+        return datetime.combine(self.after, time(), UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPlan:
+    """What to report.
+
+    Args:
+        targets: whose usage.
+        days: which days.
+        by: what a row is about, one of `BY`.
+        format: one of `FORMATS`.
+        output: the file to write; None for standard output.
+        invoice_ids: by target, for FOCUS.
+    """
+
+    targets: tuple[Target, ...]
+    days: DayRange
+    by: str
+    format: str
+    output: Path | None
+    invoice_ids: Mapping[str, str]
+
+    @property
+    def query(self) -> HistoryQuery:
+        """What to read of each target's history: no part that has no row."""
+        parts = frozenset({self.by}).intersection(PARTS)
+        return HistoryQuery(self.days.first, self.days.last, parts)
+
+
+def plan_report(flags: Mapping[str, Any], targets: Sequence[Target], today: date) -> ReportPlan:
+    """The plan that the command line's flags describe.
+
+    Args:
+        flags: by name.
+        targets: the configuration's.
+        today: the current day in UTC.
+
+    Raises:
+        FlagError: the first invalid flag.
+    """
+    output = Path(flags["output"]) if flags["output"] else None
+    if output and output.exists() and not output.is_file():
+        raise FlagError(f"--output {output} is not a regular file")
+    selected = select_targets(targets, flags.get("targets", ()), vendors_without_history())
+    invoice_ids = parse_invoice_ids(filter(None, flags["invoice-id"]), selected)
+    if invoice_ids and flags["format"] != "focus":
+        raise FlagError("--invoice-id needs --format=focus")
+    return ReportPlan(
+        targets=selected,
+        days=parse_range(flags["month"], flags["from"], flags["to"], today),
+        by=flags["by"],
+        format=flags["format"],
+        output=output,
+        invoice_ids=invoice_ids,
+    )
+
+
+def parse_range(month: str, first: str, after: str, today: date) -> DayRange:
+    """The days of `--month`, or from `--from` until before `--to`; by default last month's.
+
+    Without `--to` the current day is the last.
+
+    Raises:
+        FlagError: a flag is invalid, or they do not fit together.
+    """
+    if month and (first or after):
+        raise FlagError("--month cannot be combined with --from and --to")
+    if after and not first:
+        raise FlagError("--to needs --from")
+    if first:
+        end = parse_day(after, "--to") if after else today + _DAY
+        days = DayRange(parse_day(first, "--from"), end)
+    else:
+        days = _month(month) if month else _month_of(today.replace(day=1) - _DAY)
+    if days.after <= days.first:
+        raise FlagError("--to must be after --from; it is exclusive")
+    if not EARLIEST_DAY <= days.first <= today:
+        name = "--from" if first else "--month"
+        raise FlagError(f"{name} must begin from {EARLIEST_DAY} to {today}")
+    return days
+
+
+def _month(text: str) -> DayRange:
+    match = _MONTH.fullmatch(text)
+    if not match:
+        raise FlagError("invalid --month; expected a month such as 2026-01")
+    return _month_of(date(int(match[1]), int(match[2]), 1))
+
+
+def _month_of(day: date) -> DayRange:
+    return DayRange(day.replace(day=1), next_month(day))
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after that of `day`."""
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+def parse_invoice_ids(pairs: Iterable[str], targets: Iterable[Target]) -> dict[str, str]:
+    """The invoice of each target, from `TARGET=ID`.
+
+    Raises:
+        FlagError: a pair is invalid, or its target is unknown or has two.
+    """
+    names = {target.name for target in targets}
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, _, identifier = pair.partition("=")
+        if not (name and identifier):
+            raise FlagError(f"invalid --invoice-id {pair}; expected TARGET=ID")
+        if name not in names:
+            raise FlagError(f"invalid --invoice-id {pair}; {name} is not in the report")
+        if name in found:
+            raise FlagError(f"invalid --invoice-id {pair}; {name} already has one")
+        found[name] = identifier
+    return found

@@ -1,0 +1,132 @@
+"""Records and replays polls in the process of the test, without files and without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from vendor_calls import run
+
+from exporter.capture.format import Capture, save
+from exporter.capture.record import Recorder, without_secrets
+from exporter.capture.replay import replayed_targets
+from exporter.client.client import Response, as_transport
+from exporter.demo.vendors import Request as ServerRequest
+from exporter.model import PollOutcome, PollResult
+from exporter.polling.limits import RateLimiter
+from exporter.polling.poll import PollTarget, poll_once
+from exporter.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from exporter.client.client import Request, RoundTripper
+    from exporter.config.models import Target
+    from exporter.demo.vendors import Vendors
+    from exporter.model import PollFailure
+    from exporter.vendors.base import Poller
+
+NOW = 1_779_000_000.25  # 2026-05-17
+
+
+class Probe(NamedTuple):
+    """A capture, and the outcomes that were captured."""
+
+    capture: Capture
+    outcomes: list[PollOutcome]
+
+
+def responses(vendors: Vendors) -> RoundTripper:
+    """Round trips to simulated vendors."""
+
+    async def send(request: Request) -> Response:
+        parts = urlsplit(request.url)
+        reply = vendors.answer(
+            ServerRequest(
+                request.method,
+                parts.path,
+                dict(parse_qsl(parts.query)),
+                {name.lower(): value for name, value in request.headers.items()},
+                dict(parse_qsl((request.body or b"").decode())),
+            )
+        )
+        return Response(reply.status, (("content-type", reply.content_type),), reply.body)
+
+    return send
+
+
+def recorded(
+    targets: Sequence[Target],
+    round_tripper: RoundTripper,
+    proxy: str | None = None,
+    create_poller: Callable[[Any], Poller] | None = None,
+) -> Probe:
+    """One poll of each target, captured."""
+    recorders = [Recorder(target, proxy) for target in targets]
+
+    async def poll(recorder: Recorder) -> PollOutcome:
+        create = create_poller or VENDORS[recorder.target.vendor].create_poller
+        poll_target = recorder.poll_target(create, round_tripper, lambda: NOW)
+        attempt = await poll_once(poll_target, RateLimiter(1000.0), lambda: NOW)
+        return PollOutcome(*attempt, at=NOW + 1, next_at=NOW + 1)
+
+    async def main() -> list[PollOutcome]:
+        return await asyncio.gather(*map(poll, recorders))
+
+    outcomes = run(main())
+    captured = tuple(
+        recorder.result(outcome) for recorder, outcome in zip(recorders, outcomes, strict=True)
+    )
+    keys = {key for recorder in recorders for key in recorder.keys}
+    credentials = {each for recorder in recorders for each in recorder.credentials}
+    capture = Capture("1.0", "3.11", NOW + 2, is_anonymized=False, targets=captured)
+    return Probe(without_secrets(capture, keys, credentials), outcomes)
+
+
+def replayed(capture: Capture) -> list[PollOutcome]:
+    """The outcomes of a replay."""
+
+    async def main() -> list[PollOutcome]:
+        return await asyncio.gather(
+            *(
+                each.poll(
+                    PollTarget(
+                        each.target,
+                        VENDORS[each.target.vendor].create_poller(each.target),
+                        as_transport(each.round_trip, each.now),
+                    )
+                )
+                for each in replayed_targets(capture, VENDORS)
+            )
+        )
+
+    return run(main())
+
+
+def figures(result: PollResult | PollFailure) -> object:
+    """What a poll found, without identifiers and names; or why it failed."""
+    if not isinstance(result, PollResult):
+        return result.reason
+    return (
+        [(sample.metric.name, sample.value) for sample in result.samples],
+        [
+            replace(each, account="", allowance="", account_name="", allowance_name="")
+            for each in result.allowances
+        ],
+        result.anomalies,
+        [failure.reason for failure in result.scope_failures],
+    )
+
+
+def files(capture: Capture, folder: Path) -> dict[str, bytes]:
+    """Every file of a capture by its path, as it is written into a new folder."""
+    folder.mkdir()
+    save(capture, folder)
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
