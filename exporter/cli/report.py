@@ -52,9 +52,12 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         plan = plan_report(flags, config.targets, now.date())
     except FlagError as error:
         parser.error(str(error))
-    rate_limiter = RateLimiter(config.poll.requests_per_second)
+    return asyncio.run(_report(plan, RateLimiter(config.poll.requests_per_second), now))
+
+
+async def _report(plan: ReportPlan, rate_limiter: RateLimiter, now: datetime) -> int:
     progress = Progress(len(plan.targets), sys.stderr)
-    reading = asyncio.run(read(plan, HttpClient(USER_AGENT), rate_limiter, progress))
+    reading = await read(plan, HttpClient(USER_AGENT), rate_limiter, progress)
     document = format_report(plan, reading, now, _width(plan))
     _write(document, plan)
     return 1 if document.failures else 0

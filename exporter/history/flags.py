@@ -47,7 +47,7 @@ def parse_day(text: str, flag: str) -> date:
     """A day such as `2026-01-31`.
 
     Raises:
-        FlagError: it is none; the message names `flag`.
+        FlagError: it is not a day; the message names `flag`.
     """
     try:
         if _DATE.fullmatch(text):

@@ -11,12 +11,14 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter_process import served
-from interpreters import ROOT, NotRunError, command, fetch, find
+from interpreters import ROOT, command, fetch, find
+from own_thread import in_own_thread
 
 from exporter.cli.main import run
 from exporter.demo.scenario import demo_accounts, demo_config
@@ -73,7 +75,7 @@ def count_passes(output: str) -> int:
 
 
 def environment() -> Path:  # pragma: no cover  needs Python 3.12
-    """The validator's environment, made anew; gives its site-packages."""
+    """The validator's environment, built from the lock file; gives its site-packages."""
     interpreter = find(PYTHON, os.environ) or fetch(PYTHON)
     uv = Path(sys.executable).with_name("uv")
     command(uv, "venv", "--quiet", "--clear", "--python", interpreter, FOLDER)
@@ -84,8 +86,9 @@ def environment() -> Path:  # pragma: no cover  needs Python 3.12
 
 def write_files(folder: Path) -> list[Path]:
     """The demo's targets from the start of the last year on, by each axis, as FOCUS files."""
-    accounts = demo_accounts()
-    first = accounts.now().date().replace(month=1, day=1)
+    now = datetime.now(UTC)
+    accounts = demo_accounts(lambda: now)
+    first = now.date().replace(month=1, day=1)
     files = [folder / f"{by}.csv" for by in BY]
     with served(Vendors(accounts)) as url:
         config = folder / "config.yaml"
@@ -106,8 +109,7 @@ def write_files(folder: Path) -> list[Path]:
                 *invoices,
                 *TARGETS,
             )
-            if run(["report", *command_line], {}):
-                raise NotRunError("the report failed")
+            assert in_own_thread(run, ["report", *command_line], {}) == 0
     return files
 
 

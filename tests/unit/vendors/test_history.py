@@ -448,3 +448,9 @@ def test_a_list_of_scopes_that_cannot_be_read_ends_the_backfill_of_a_target() ->
 
     with pytest.raises(PollError, match="server_error: list of workspaces: HTTP status 500"):
         history_of(affinda_settings(workspaces="all"), Vendors(ACCOUNTS, broken), MARCH, MARCH)
+
+
+def test_groups_without_a_plan_have_no_history() -> None:
+    none = Accounts((), (Group(481, "Head", KEY),), lambda: NOON)
+    with pytest.raises(PollError, match="malformed: the reply has no plan and no pack"):
+        history_of(xtracta_settings(groups="all"), Vendors(none), MARCH, MARCH)
