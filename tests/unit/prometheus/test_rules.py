@@ -97,6 +97,7 @@ def test_every_promised_alert_is_there() -> None:
         "DocusagePriceChanged",
         "DocusageResponseAnomalies",
         "DocusageScopesFailing",
+        "DocusageShardMissing",
         "DocusageTargetDown",
         "DocusageTargetsMissing",
         "DocusageUsageSpike",
