@@ -248,7 +248,8 @@ def name_of(rule: dict[str, Any]) -> str:
 def with_needed_rules(path: Path, folder: Path) -> Path:
     """A copy of the cases with only the rules that they depend on, which takes half the time."""
     cases = path.read_text()
-    assert not re.search(r"ALERTS(?!\{[^}]*alertname=)", cases), "a case must name its alert"
+    if re.search(r"ALERTS(?!\{[^}]*alertname=)", cases):  # every alert matters to it
+        return path
     (folder / "rules").mkdir()
     (folder / "tests").mkdir()
     needed = {name for name in NAMES | RECORDED if re.search(rf"\b{name}\b", cases)}
