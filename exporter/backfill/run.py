@@ -28,8 +28,8 @@ _NOT_YET: Final = (
 )
 _FAILURE: Final = """\
 {failures}
-{output} was not written: {failed} of {all} targets failed. The others are on disk: the same
-command with --end={last} continues."""
+{output} was not written: {failed} of {all} targets failed. The others are in {output}.partial.
+Mend the cause and repeat the command with --end={last}, or name the targets to write."""
 _HEAD_BLOCK: Final = timedelta(hours=3)  # what Prometheus has not written to a block yet
 
 

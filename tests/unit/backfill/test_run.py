@@ -142,6 +142,6 @@ def test_the_report_of_a_failure_has_reasons_and_the_next_step(tmp_path: Path) -
     assert report(Result(None, failures), wanted, NOON) == (
         "a: auth: HTTP status 401\n"
         "b: dns: no host\n"
-        "history.om was not written: 2 of 3 targets failed. The others are on disk: the same\n"
-        "command with --end=2026-03-10 continues."
+        "history.om was not written: 2 of 3 targets failed. The others are in history.om.partial.\n"
+        "Mend the cause and repeat the command with --end=2026-03-10, or name the targets to write."
     )
