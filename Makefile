@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 VERSIONS ?=
 
-.PHONY: help accuracy bench soak docs demo pictures test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers focus clean
+.PHONY: help accuracy bench captures soak docs demo pictures test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers focus clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -40,6 +40,9 @@ docs: $(VENV)/dev ## write what documents and manifests take from the code and t
 	@PYTHONPATH=tests/support $(BIN)/python -m configuration_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 	@PYTHONPATH=tests/support $(BIN)/python -m chart_readme
+
+captures: $(VENV)/dev ## write the expected results of tests/data/captures anew
+	@PYTHONPATH=tests/support $(BIN)/python -m capture_results
 
 accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
 	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy

@@ -39,7 +39,8 @@ def test_backfill_reports_the_targets_that_failed_and_the_next_step(
         "acme-refused: auth: HTTP status 401: Invalid token.\n"
         f"{probed.with_name('history.om')} was not written: 1 of 3 targets failed. The others "
         f"are in {probed.with_name('history.om')}.partial.\n"
-        "Mend the cause and repeat the command with --end=2026-03-02, or name the targets to write.\n"
+        "Mend the cause and repeat the command with --end=2026-03-02, or name the targets to "
+        "write.\n"
     )
 
 
