@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from exporter.model import PollOutcome
-from exporter.state.detail import to_detailed_json
+from exporter.presentation.serialize import to_detailed_json
 from exporter.state.store import TargetSnapshot, TargetState
 from exporter.vendors.affinda import Scope, Settings, Usage, poll_result
 from exporter.web.status_page import RUNBOOK_URL, PageInfo, status_page

@@ -131,6 +131,11 @@ class UsageHistory:
     earlier_per_day: float = 0.0
     earlier_days: float = 0.0
 
+    @property
+    def all_days(self) -> list[float]:
+        """Use of each day, ending with the current one so far."""
+        return [*self.days, self.used_today]
+
 
 def compact_days(days: Sequence[int]) -> Sequence[int]:
     """The same, in four bytes a day where they fit: a year of each target is held."""

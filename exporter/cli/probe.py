@@ -19,7 +19,7 @@ from exporter.files import replace_file
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
 from exporter.polling.poll import PollTarget
-from exporter.state.presentation import to_json
+from exporter.presentation.serialize import to_json
 from exporter.state.store import StateStore
 from exporter.vendors import VENDORS
 

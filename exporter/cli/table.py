@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.state.presentation import (
+from exporter.presentation.formatting import (
     format_account,
     format_allowance_name,
     format_end,

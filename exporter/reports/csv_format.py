@@ -50,7 +50,7 @@ def _usage(row: Row, account: AccountReport) -> list[str]:
     return [
         *(row.kind, row.identifier, row.name),
         *(row.days.first.isoformat(), row.days.after.isoformat()),
-        "yes" if row.is_complete else "no",
+        "true" if row.is_complete else "false",
         account.unit,
         "" if row.is_unread and not row.used else str(row.used),
         share(row.used, total, 4),
@@ -66,7 +66,7 @@ def _period(period: Period, now: datetime) -> list[str]:
     return [
         *(period.kind, period.identifier, period.name),
         *(iso(period.start), iso(period.end)),
-        "yes" if is_over(period, now) else "no",
+        "true" if is_over(period, now) else "false",
         period.unit,
         "" if period.is_used_by_day else used,
         *[""] * 3,

@@ -6,14 +6,9 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.forecast import projection
-from exporter.state.outlook import format_day, format_outlook
-from exporter.state.presentation import (
-    format_account,
-    format_allowance_name,
-    format_number,
-    is_used_up,
-)
-from exporter.state.scope_usage import daily_use
+from exporter.presentation.formatting import format_number, format_title, is_used_up
+from exporter.presentation.outlook import format_day, format_outlook
+from exporter.presentation.scope_usage import daily_use
 from exporter.usage_pace import DAY, pace_of
 from exporter.web.charts import Moment, Totals, UsageChart
 
@@ -61,7 +56,7 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
     history = allowance.history if is_forecast else None
     projected = _projected(history, allowance, days, end) if history else []
     pace = pace_of(history) if history else None
-    name = f"{format_account(allowance)} · {format_allowance_name(allowance)}"
+    name = format_title(allowance)
     return UsageChart(
         label=f"Use of {name}",
         description=_description(allowance, now, is_stale=snapshot.is_stale),
@@ -82,7 +77,7 @@ def scope_chart(scope: ScopeUsage, now: float) -> UsageChart | None:
     history = scope.history
     if history is None:
         return None
-    used = [*history.days, history.used_today][-_WITHOUT_ALLOWANCE:]
+    used = history.all_days[-_WITHOUT_ALLOWANCE:]
     first = history.today - DAY * (len(used) - 1)
     end = history.today + DAY
     return UsageChart(
@@ -108,7 +103,7 @@ def _days(state: TargetState, allowance: Allowance, now: float) -> _Days:
     if history is None:
         today = read_at - read_at % DAY
         return _Days(today, read_at, [0.0])
-    used = [*history.days, history.used_today]
+    used = history.all_days
     at = min(max(read_at, history.today), history.today + DAY)
     return _Days(history.today, at, used)
 

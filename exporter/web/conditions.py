@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.presentation import is_used_up, runs_out_early, severity
+from exporter.presentation.formatting import is_used_up, runs_out_early, severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

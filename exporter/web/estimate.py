@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.presentation import format_number
+from exporter.presentation.formatting import format_number
 from exporter.usage_pace import WEEK, explain
 
 if TYPE_CHECKING:

@@ -11,9 +11,8 @@ from importlib.metadata import metadata
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from exporter.presentation.serialize import to_detailed_json, to_json
 from exporter.server.messages import HTML, JSON, PLAIN, Response, text_response
-from exporter.state.detail import to_detailed_json
-from exporter.state.presentation import to_json
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.status_page import status_page
 from exporter.web.style import security_headers

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.presentation import format_number, format_percent
-from exporter.state.scope_usage import usage_sums
+from exporter.presentation.formatting import format_number, format_percent
+from exporter.presentation.scope_usage import usage_sums
 from exporter.web.charts import sparkline
 from exporter.web.markup import isolate
 
@@ -17,16 +17,8 @@ if TYPE_CHECKING:
 
 _MONTH: Final = 30
 _UNKNOWN: Final = "—"
-_HEADS: Final = (
-    "Scope",
-    "Last 30 days",
-    "Today",
-    "Yesterday",
-    "7 days",
-    "30 days",
-    "Month",
-    "Share",
-)
+_FIGURES: Final = ("Today", "Yesterday", "7 days", "30 days", "Month to date", "Share")
+_HEADS: Final = ("Scope", "Last 30 days", *_FIGURES)
 _NOTE: Final = (
     '<p class="quiet">Share: of the 30 days of the first row. Workspaces and document types are '
     "two ways to divide the same use.</p>"
@@ -74,21 +66,21 @@ def _group(
 def _recent(scope: ScopeUsage) -> float | None:
     """Use of the last 30 days, as far as they are known."""
     history = scope.history
-    return sum([*history.days, history.used_today][-_MONTH:]) if history else None
+    return sum(history.all_days[-_MONTH:]) if history else None
 
 
 def _scope_row(scope: ScopeUsage, total: float | None, failure: ScopeFailure | None) -> str:
     name = isolate(scope.name or scope.value)
     identifier = f' <span class="quiet">{isolate(scope.value)}</span>' if scope.name else ""
     reason = _reason(failure) if failure else ""
-    cells = [_UNKNOWN] * 6
+    cells = [_UNKNOWN] * len(_FIGURES)
     line = ""
     if scope.history:
         sums = usage_sums(scope.history)
         cells = [_UNKNOWN if value is None else escape(format_number(value)) for value in sums]
         used = _recent(scope) or 0
         cells.append(escape(format_percent(used / total)) if total and used >= 0 else _UNKNOWN)
-        days = [*scope.history.days, scope.history.used_today][-_MONTH:]
+        days = scope.history.all_days[-_MONTH:]
         line = sparkline(days, _MONTH, f"at most {format_number(max(days))} a day")
     return (
         f'<tr><th scope="row">{name}{identifier}{reason}</th><td>{line}</td>'
@@ -99,7 +91,7 @@ def _scope_row(scope: ScopeUsage, total: float | None, failure: ScopeFailure | N
 def _failed_row(failure: ScopeFailure) -> str:
     return (
         f'<tr><th scope="row">{isolate(failure.value or failure.scope)}{_reason(failure)}</th>'
-        f"{f'<td>{_UNKNOWN}</td>' * 7}</tr>"
+        f"{f'<td>{_UNKNOWN}</td>' * (1 + len(_FIGURES))}</tr>"
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.presentation import format_number
-from exporter.state.scope_usage import total_use
+from exporter.presentation.formatting import format_number
+from exporter.presentation.scope_usage import total_use
 from exporter.web.charts import sparkline
 from exporter.web.conditions import allowance_urgency
 from exporter.web.markup import isolate, target_path

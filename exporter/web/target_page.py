@@ -8,18 +8,17 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.outlook import format_day, format_outlook
-from exporter.state.presentation import (
-    format_account,
-    format_allowance_name,
+from exporter.presentation.formatting import (
     format_date,
     format_exhaustion_range,
     format_number,
     format_percent,
     format_rounded_duration,
+    format_title,
     is_used_up,
 )
-from exporter.state.scope_usage import scopes_of
+from exporter.presentation.outlook import format_day, format_outlook
+from exporter.presentation.scope_usage import scopes_of
 from exporter.web.allowance_chart import allowance_chart, scope_chart
 from exporter.web.charts import usage_chart
 from exporter.web.conditions import allowance_urgency
@@ -114,7 +113,11 @@ def _lead(
         return f": {escape(_usage_sentence(scopes))}"
     worst, *others = allowances
     count = len(allowances)
-    which = f"{isolate(_title(worst))}, the first of {count:,} allowances: " if others else ""
+    which = (
+        f"{isolate(format_title(worst))}, the most urgent of {count:,} allowances: "
+        if others
+        else ""
+    )
     return f": {which}{escape(format_outlook(worst, now))}"
 
 
@@ -123,16 +126,12 @@ def _usage_sentence(scopes: Sequence[ScopeUsage]) -> str:
     history = scopes[0].history if scopes else None
     if history is None:
         return "No allowance is known, and no use."
-    used = sum([*history.days, history.used_today][-_MONTH:])
+    used = sum(history.all_days[-_MONTH:])
     days = min(_MONTH, len(history.days) + 1)
     return (
         f"{format_number(used)} {scopes[0].unit} were used on the last {days} days. "
         "No allowance is known, so what is left is unknown."
     )
-
-
-def _title(allowance: Allowance) -> str:
-    return f"{format_account(allowance)} · {format_allowance_name(allowance)}"
 
 
 def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> str:
@@ -143,7 +142,7 @@ def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> st
     is_in_lead = not snapshot.is_stale and result is not None and len(result.allowances) == 1
     sentence = "" if is_in_lead else f"<p>{escape(chart.description)}</p>"
     return (
-        f'<section class="picture"><h2>{isolate(_title(allowance))}</h2>'
+        f'<section class="picture"><h2>{isolate(format_title(allowance))}</h2>'
         f"{sentence}{_figure(chart)}{note}{_facts(allowance, now, is_stale=snapshot.is_stale)}"
         f"{'' if snapshot.is_stale else estimate_section(allowance)}</section>"
     )

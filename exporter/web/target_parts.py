@@ -6,10 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.model import FailureReason
-from exporter.state.presentation import (
-    format_account,
+from exporter.presentation.formatting import (
     format_allowance,
-    format_allowance_name,
     format_date,
     format_end,
     format_exhaustion,
@@ -19,6 +17,7 @@ from exporter.state.presentation import (
     format_projection,
     format_rounded_duration,
     format_scope_failure,
+    format_title,
     runs_out_early,
     severity,
 )
@@ -125,7 +124,7 @@ def _format_failure(failure: PollFailure) -> str:
 
 def allowance_block(allowance: Allowance, alerts: Alerts, now: float) -> str:
     """What is left of an allowance, as a bar and a few words."""
-    name = f"{format_account(allowance)} · {format_allowance_name(allowance)}"
+    name = format_title(allowance)
     bar = share = ""
     if allowance.ratio is not None:
         level = severity(allowance, alerts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from exporter.csv_text import csv_cell, csv_text
-from exporter.state.scope_usage import scopes_of
+from exporter.presentation.scope_usage import scopes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.state.store import TargetSnapshot
 
 CSV: Final = "text/csv; charset=utf-8"
-_COLUMNS: Final = ("date", "target", "scope", "identifier", "name", "unit", "used", "is_complete")
+_COLUMNS: Final = ("date", "target", "type", "id", "name", "unit", "used", "complete")
 
 
 def usage_csv(snapshot: TargetSnapshot) -> bytes:

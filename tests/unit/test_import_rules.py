@@ -28,6 +28,7 @@ LAYERS = (
     {"polling", "state"},
     {"history"},
     {"metrics"},
+    {"presentation"},
     {"server"},
     {"web"},
     {"app", "systemd", "backfill", "capture", "reports", "demo"},

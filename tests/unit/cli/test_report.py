@@ -81,8 +81,8 @@ def test_a_workspace_that_cannot_be_read_is_named_and_its_usage_is_in_other(
     assert (status, errors) == (1, failure + unread)
     lines = [line for line in csv.DictReader(text.splitlines()) if line["type"] != "allowance"]
     assert [(line["type"], line["used"], line["complete"]) for line in lines] == [
-        ("workspace", "", "no"),
-        ("other", "88", "no"),
+        ("workspace", "", "false"),
+        ("other", "88", "false"),
     ]
     _, text, _ = run_cli(*report(probed, *flags, "--format=json"))
     (account,) = json.loads(text)["targets"][0]["accounts"]
@@ -120,7 +120,11 @@ def test_the_current_day_is_incomplete_in_every_format(run_cli: CliRunner, probe
     assert "2026-03-02 Mon (incomplete)       12   28.6 %\n" in text
     status, text, errors = run_cli(*report(probed, *flags, "--format=csv"))
     assert (status, errors) == (0, f"acme-a: {message}\n")
-    assert [line["complete"] for line in csv.DictReader(text.splitlines())] == ["yes", "no", "no"]
+    assert [line["complete"] for line in csv.DictReader(text.splitlines())] == [
+        "true",
+        "false",
+        "false",
+    ]
 
 
 def test_focus_without_a_price_fails_and_says_which_key_to_set(

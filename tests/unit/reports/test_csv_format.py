@@ -26,13 +26,13 @@ def test_rows_and_periods_are_lines() -> None:
         vendor="Xtracta",
     )
     assert format_csv([eu, nz], NOW) == HEADER + (
-        "acme-eu,Affinda,organization,oRg1,Acme,workspace,wS1,Claims,2026-03-01,2026-03-04,yes,"
+        "acme-eu,Affinda,organization,oRg1,Acme,workspace,wS1,Claims,2026-03-01,2026-03-04,true,"
         "credits,6,0.1000,0.0125,0.0750,EUR,,,,,\n"
-        "acme-eu,Affinda,organization,oRg1,Acme,other,,,2026-03-01,2026-03-04,yes,"
+        "acme-eu,Affinda,organization,oRg1,Acme,other,,,2026-03-01,2026-03-04,true,"
         "credits,54,0.9000,0.0125,0.6750,EUR,,,,,\n"
         "acme-eu,Affinda,organization,oRg1,Acme,allowance,credits,monthly credits,2026-03-01,"
-        "2026-04-01,no,credits,,,,,EUR,1000,60,940,12.5000,0.208333\n"
-        "acme-nz,Xtracta,group,481,Head,plan,71,Yearly,2026-03-02,2026-03-31T06:30:00Z,yes,"
+        "2026-04-01,false,credits,,,,,EUR,1000,60,940,12.5000,0.208333\n"
+        "acme-nz,Xtracta,group,481,Head,plan,71,Yearly,2026-03-02,2026-03-31T06:30:00Z,true,"
         "documents,600,,,,NZD,800,600,200,0.00000001,0.000000\n"
     )
 
@@ -43,9 +43,9 @@ def test_what_is_not_known_is_empty() -> None:
         *(PLAN,), unit="pages", start=None, end=None, allowed=None, used=None, price=None
     )
     assert format_csv([report_of(usage, pages)], NOW) == HEADER + (
-        "acme,Affinda,organization,oRg1,Acme,organization,oRg1,Acme,2026-03-01,2026-03-02,no,"
+        "acme,Affinda,organization,oRg1,Acme,organization,oRg1,Acme,2026-03-01,2026-03-02,false,"
         "credits,0,,,,,,,,,\n"
-        "acme,Affinda,group,481,Head,plan,71,Yearly,,,no,pages,,,,,,,,,,\n"
+        "acme,Affinda,group,481,Head,plan,71,Yearly,,,false,pages,,,,,,,,,,\n"
     )
 
 

@@ -27,7 +27,8 @@ from exporter.metrics.exposition import target_lines
 from exporter.model import FailureReason, PollError, PollOutcome, PollResult
 from exporter.polling.limits import PollSlots, RateLimiter
 from exporter.polling.scheduler import PollScheduler
-from exporter.state.presentation import format_state, to_json
+from exporter.presentation.formatting import format_state
+from exporter.presentation.serialize import to_json
 from exporter.state.store import StateStore
 
 if TYPE_CHECKING:

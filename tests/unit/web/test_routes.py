@@ -204,7 +204,7 @@ def test_a_target_has_pages_of_its_own_whatever_its_name(name: str) -> None:
     assert json.loads(figures[1])["data"]["name"] == name
     assert b"\r\ncontent-type: text/csv; charset=utf-8\r\n" in usage[0]
     assert b'\r\ncontent-disposition: attachment; filename="usage.csv"; filename*=' in usage[0]
-    assert usage[1].startswith(b"date,target,scope,")
+    assert usage[1].startswith(b"date,target,type,")
 
 
 def test_a_name_that_ends_like_the_csv_is_the_name() -> None:

@@ -318,7 +318,9 @@ def test_of_many_allowances_the_worst_have_pictures() -> None:
     assert len(page.xpath("//svg[@role='meter']")) == 12 - MAX_PICTURES
     assert "4 further allowances" in text_of(page)
     (sentence,) = page.find_class("lead")
-    assert text_of(sentence).startswith("acme: org · plan-0, the first of 12 allowances: 300 of")
+    assert text_of(sentence).startswith(
+        "acme: org · plan-0, the most urgent of 12 allowances: 300 of"
+    )
 
 
 def rows(page: html.HtmlElement) -> list[list[str]]:

@@ -15,7 +15,7 @@ def test_each_scope_has_a_line_for_each_day() -> None:
     target = settings("acme")
     days: dict[str, tuple[int | None, ...]] = {"whole": (5, 7, 2), "wSp1": (-1, 2), "wSp2": (None,)}
     assert usage_csv(polled(target, affinda_result(target, days))).decode() == (
-        "date,target,scope,identifier,name,unit,used,is_complete\n"
+        "date,target,type,id,name,unit,used,complete\n"
         "2026-11-16,acme,organization,oRg1,Acme,credits,5,true\n"
         "2026-11-17,acme,organization,oRg1,Acme,credits,7,true\n"
         "2026-11-18,acme,organization,oRg1,Acme,credits,2,false\n"

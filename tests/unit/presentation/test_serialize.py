@@ -18,8 +18,7 @@ from pages_of_targets import (
     xtracta_target,
 )
 
-from exporter.state.detail import to_detailed_json
-from exporter.state.presentation import to_json
+from exporter.presentation.serialize import to_detailed_json, to_json
 
 if TYPE_CHECKING:
     from exporter.state.store import TargetSnapshot

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.presentation import format_allowance, format_number, format_percent, is_used_up
+from exporter.presentation.formatting import (
+    format_allowance,
+    format_number,
+    format_percent,
+    is_used_up,
+)
 
 if TYPE_CHECKING:
     from exporter.model import Allowance

@@ -9,7 +9,7 @@ from fake_targets import allowance, outcome
 from pages_of_targets import DAY, NOW, affinda_result, polled, settings, use, xtracta_target
 
 from exporter.model import PollResult, ScopeUsage, UsageHistory
-from exporter.state.scope_usage import UsageSums, scopes_of, total_use, usage_sums
+from exporter.presentation.scope_usage import UsageSums, scopes_of, total_use, usage_sums
 from exporter.state.store import TargetState
 
 MIDNIGHT = 1_794_960_000.0  # Wednesday, 18 November 2026

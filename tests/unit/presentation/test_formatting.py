@@ -9,7 +9,7 @@ from fake_targets import TIMEOUT, allowance, outcome, target
 
 from exporter.config.models import Alerts
 from exporter.model import FailureReason, PollOutcome, PollResult, ScopeFailure
-from exporter.state.presentation import (
+from exporter.presentation.formatting import (
     format_account,
     format_allowance,
     format_allowance_name,
@@ -25,8 +25,8 @@ from exporter.state.presentation import (
     is_used_up,
     runs_out_early,
     severity,
-    to_json,
 )
+from exporter.presentation.serialize import to_json
 from exporter.state.store import TargetSnapshot, TargetState
 
 NOW = 1_780_000_000.0  # 2026-05-28 20:26:40 UTC

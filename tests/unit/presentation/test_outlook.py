@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_targets import allowance
 
-from exporter.state.outlook import format_day, format_outlook
+from exporter.presentation.outlook import format_day, format_outlook
 
 NOW = 1_795_046_400.0  # Thursday, 19 November 2026
 DAY = 86_400

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.model import ScopeUsage, UsageHistory
-from exporter.state.presentation import format_account, format_allowance_name
+from exporter.presentation.formatting import format_title
 from exporter.usage_pace import DAY
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class TotalUse(NamedTuple):
 
 def usage_sums(history: UsageHistory) -> UsageSums:
     """The windows of a history."""
-    days = [*history.days, history.used_today]
+    days = history.all_days
 
     def last(count: int) -> float | None:
         return sum(days[-count:]) if count <= len(days) else None
@@ -57,7 +57,7 @@ def scopes_of(state: TargetState) -> tuple[ScopeUsage, ...]:
         ScopeUsage(
             "allowance",
             f"{allowance.account}/{allowance.allowance}",
-            f"{format_account(allowance)} · {format_allowance_name(allowance)}",
+            format_title(allowance),
             allowance.unit,
             daily_use(state, allowance),
         )

@@ -1,4 +1,4 @@
-"""All that is known of one target, as JSON."""
+"""What is known of a target, as JSON: the short form of lists, and all of it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from exporter.forecast import projection
-from exporter.state.presentation import allowance_to_json, to_json
-from exporter.state.scope_usage import scopes_of, usage_sums
+from exporter.presentation.scope_usage import scopes_of, usage_sums
 from exporter.usage_pace import DAY, explain
 
 if TYPE_CHECKING:
@@ -16,6 +15,59 @@ if TYPE_CHECKING:
     from exporter.usage_pace import CountedDay
 
 MAX_PROJECTION = 366 * DAY
+
+
+def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
+    """A target as `/api/v1/targets` returns it: times in Unix seconds, unknown values as null."""
+    state, failure = snapshot.state, snapshot.state.failure
+    last_poll = state.last_poll
+    return {
+        "name": snapshot.target.name,
+        "vendor": snapshot.target.vendor,
+        "up": state.is_up,
+        "stale": snapshot.is_stale,
+        "last_poll": last_poll and last_poll.at,
+        "last_success": state.succeeded_at,
+        "failing_since": state.failing_since,
+        "next_poll": last_poll and last_poll.next_at,
+        "poll_duration_seconds": last_poll and last_poll.duration,
+        "last_error": failure and {"reason": failure.reason, "detail": failure.detail},
+        "scope_failures": [
+            {
+                "scope": each.scope,
+                "reason": each.reason,
+                "detail": each.detail,
+                "last_success": each.succeeded_at,
+            }
+            for each in snapshot.scope_failures
+        ],
+        "notes": list(snapshot.result.notes if snapshot.result else ()),
+        "allowances": [allowance_to_json(allowance) for allowance in snapshot.allowances],
+    }
+
+
+def allowance_to_json(allowance: Allowance) -> dict[str, object]:
+    """An allowance, as a part of `to_json`."""
+    return {
+        "account": allowance.account,
+        "account_name": allowance.account_name,
+        "allowance": allowance.allowance,
+        "allowance_name": allowance.allowance_name,
+        "unit": allowance.unit,
+        "allowed": allowance.allowed,
+        "used": allowance.used,
+        "available": allowance.available,
+        "available_ratio": allowance.ratio,
+        "burn_per_day": allowance.burn_per_day,
+        "exhaustion": allowance.exhaustion,
+        "exhaustion_earliest": allowance.exhaustion_earliest,
+        "exhaustion_latest": allowance.exhaustion_latest,
+        "projected_used": allowance.projected_used,
+        "projected_used_ratio": allowance.projected_used_ratio,
+        "renews": allowance.renews,
+        "start": allowance.start,
+        "end": allowance.end,
+    }
 
 
 def to_detailed_json(snapshot: TargetSnapshot) -> dict[str, object]:
@@ -50,7 +102,7 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
         "unit": scope.unit,
         **usage_sums(history)._asdict(),
         "first_day": f"{first:%Y-%m-%d}",
-        "days": [*history.days, history.used_today],
+        "days": history.all_days,
     }
 
 

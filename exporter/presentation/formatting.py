@@ -1,4 +1,4 @@
-"""A target's state as text for people and as JSON for programs."""
+"""A target's figures and times as text for people."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ def _with_identifier(name: str, identifier: str) -> str:
     if not name:
         return identifier
     return name if identifier in {"", *name.split()} else f"{name} ({identifier})"
+
+
+def format_title(allowance: Allowance) -> str:
+    """The account and the allowance, such as `Acme (oRg00001) · Yearly (71)`."""
+    return f"{format_account(allowance)} · {format_allowance_name(allowance)}"
 
 
 def format_allowance(allowance: Allowance) -> str:
@@ -163,56 +168,3 @@ def format_end(allowance: Allowance, now: float) -> str:
     if allowance.end is None:
         return ""
     return f"{'ends' if allowance.end > now else 'ended'} {format_date(allowance.end, now)}"
-
-
-def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
-    """A target as `/api/v1/targets` returns it: times in Unix seconds, unknown values as null."""
-    state, failure = snapshot.state, snapshot.state.failure
-    last_poll = state.last_poll
-    return {
-        "name": snapshot.target.name,
-        "vendor": snapshot.target.vendor,
-        "up": state.is_up,
-        "stale": snapshot.is_stale,
-        "last_poll": last_poll and last_poll.at,
-        "last_success": state.succeeded_at,
-        "failing_since": state.failing_since,
-        "next_poll": last_poll and last_poll.next_at,
-        "poll_duration_seconds": last_poll and last_poll.duration,
-        "last_error": failure and {"reason": failure.reason, "detail": failure.detail},
-        "scope_failures": [
-            {
-                "scope": each.scope,
-                "reason": each.reason,
-                "detail": each.detail,
-                "last_success": each.succeeded_at,
-            }
-            for each in snapshot.scope_failures
-        ],
-        "notes": list(snapshot.result.notes if snapshot.result else ()),
-        "allowances": [allowance_to_json(allowance) for allowance in snapshot.allowances],
-    }
-
-
-def allowance_to_json(allowance: Allowance) -> dict[str, object]:
-    """An allowance, as a part of `to_json`."""
-    return {
-        "account": allowance.account,
-        "account_name": allowance.account_name,
-        "allowance": allowance.allowance,
-        "allowance_name": allowance.allowance_name,
-        "unit": allowance.unit,
-        "allowed": allowance.allowed,
-        "used": allowance.used,
-        "available": allowance.available,
-        "available_ratio": allowance.ratio,
-        "burn_per_day": allowance.burn_per_day,
-        "exhaustion": allowance.exhaustion,
-        "exhaustion_earliest": allowance.exhaustion_earliest,
-        "exhaustion_latest": allowance.exhaustion_latest,
-        "projected_used": allowance.projected_used,
-        "projected_used_ratio": allowance.projected_used_ratio,
-        "renews": allowance.renews,
-        "start": allowance.start,
-        "end": allowance.end,
-    }

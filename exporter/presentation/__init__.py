@@ -1,0 +1,1 @@
+"""Snapshots of targets as text, sentences and JSON, for pages and commands."""
