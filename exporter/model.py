@@ -32,6 +32,11 @@ class FailureReason(StrEnum):
     SECRET = "secret"  # noqa: S105  a reason's name, no password
     INTERNAL = "internal"
 
+    @property
+    def is_credential(self) -> bool:
+        """Whether only another API key, or a readable one, helps."""
+        return self in {FailureReason.AUTH, FailureReason.SECRET}
+
 
 class Anomaly(StrEnum):
     """What differs from the vendor's reference in a reply that was accepted: a closed list."""
