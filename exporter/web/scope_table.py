@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from exporter.model import ScopeFailure, ScopeUsage
 
 _MONTH: Final = 30
-_UNKNOWN: Final = "—"
 
 
 def scopes_section(scopes: Sequence[ScopeUsage], scope_failures: Iterable[ScopeFailure]) -> str:
