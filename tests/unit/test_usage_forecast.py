@@ -182,6 +182,21 @@ def test_the_projection_adds_the_expected_use_until_the_end(
     assert found.projected_used == pytest.approx(projected)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "used", "available", "projected"),
+    [(100, 50, 30, 120.0), (100, 90, 60, 90.0), (100, 10, 130, 20.0), (100, 10, 190, 0.0), (None, 70, 30, 120.0)],
+)
+def test_a_projection_starts_from_what_is_available(
+    allowed: int | None, used: int, available: int, projected: float
+) -> None:
+    usage = UsageHistory(TODAY, TODAY, 0, EVEN)
+    found = forecast(
+        usage,
+        Allowance("acme", "7", allowed, used, available, "documents", end=TODAY + 5 * DAY),
+    )
+    assert found.projected_used == pytest.approx(projected)
+
+
 def test_a_projection_needs_an_end() -> None:
     assert predict(EVEN, 950).projected_used is None
 
@@ -301,17 +316,25 @@ def test_the_range_is_wide_while_little_is_known() -> None:
 USES = st.lists(st.integers(-200, 1000), max_size=400)
 
 
-@given(USES, st.integers(-50, 500), st.integers(1, 20_000), st.floats(0, 24), st.floats(0.5, 90))
+@given(
+    USES,
+    st.integers(-50, 500),
+    st.integers(1, 20_000),
+    st.integers(1, 20_000),
+    st.floats(0, 24),
+    st.floats(0.5, 90),
+)
 def test_pace_range_and_projection_agree(
-    days: list[int], used_today: int, available: int, hour: float, days_left: float
+    days: list[int], used_today: int, available: int, allowed: int, hour: float, days_left: float
 ) -> None:
     end = TODAY + (1 + days_left) * DAY
     usage = UsageHistory(TODAY + hour * 3600, TODAY, used_today, days)
-    found = forecast(usage, allowance(available, 500, end=end))
-    assert found == forecast(usage, allowance(available, 500, end=end))
+    left = Allowance("acme", "7", allowed, 500, available, "documents", end=end)
+    found = forecast(usage, left)
+    assert found == forecast(usage, left)
     if found.exhaustion is None:
         assert not found.burn_per_day
-        assert found.projected_used in {None, 500}
+        assert found.projected_used in {None, max(0, allowed - available)}
         return
     assert found.burn_per_day is not None
     assert found.burn_per_day > 0
@@ -322,7 +345,7 @@ def test_pace_range_and_projection_agree(
     assert isfinite(found.exhaustion_latest)
     is_early = found.exhaustion < end
     is_close = abs(found.exhaustion - end) < 60  # seconds, for rounding
-    assert is_close or is_early == (found.projected_used > 500 + available)
+    assert is_close or is_early == (found.projected_used > allowed)
 
 
 @given(USES, st.integers(1, 20_000), st.integers(0, 5000))
