@@ -122,7 +122,7 @@ def cases(rules: Path) -> str:
         {"eval_time": f"{week * 168 + 4 * 24 + 21}h", "expr": ENDED_OVER_THE_WEEKEND}
         for week in range(1, WEEKS)
     ]
-    some = {"eval_time": f"{WEEKS * 168 - 3}h", "exp_samples": [{"labels": "{}", "value": 10}]}
+    some = {"eval_time": f"{WEEKS * 168 - 3}h", "exp_samples": [{"labels": "{}", "value": 11}]}
     some["expr"] = f"count(count by (target) (count_over_time({FIRING}[{WEEKS}w])))"
     every = "3h"
     return yaml.safe_dump(
