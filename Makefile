@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_ARGS ?=
 VERSIONS ?=
 
-.PHONY: help accuracy bench soak docs demo test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers focus clean
+.PHONY: help accuracy bench captures soak docs demo pictures test test-one test-others test-lowest check unit types lint format lock dashboards rules release rivals servers focus clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
@@ -40,6 +40,9 @@ docs: $(VENV)/dev ## write what documents and manifests take from the code and t
 	@PYTHONPATH=tests/support $(BIN)/python -m configuration_reference
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 	@PYTHONPATH=tests/support $(BIN)/python -m chart_readme
+
+captures: $(VENV)/dev ## write the expected results of tests/data/captures anew
+	@PYTHONPATH=tests/support $(BIN)/python -m capture_results
 
 accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes
 	@PYTHONPATH=tests/support $(BIN)/python -m usage_accuracy
@@ -78,6 +81,9 @@ rivals:
 	@test -x /usr/sbin/nginx -a -x /usr/bin/prometheus-pushgateway || (apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    nginx-light prometheus-pushgateway >/dev/null)
+
+pictures: $(VENV)/dev servers ## take the README's pictures of the pages, of the demo's targets on one day
+	@PYTHONPATH=tests/support $(BIN)/python -m page_pictures
 
 dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
 	$(BIN)/python -m grafana.generator

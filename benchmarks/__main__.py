@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import connections, load, polling, rendering, serving, starting
+from benchmarks import connections, load, pages, polling, rendering, serving, starting
 from benchmarks.report import Table, machine, milliseconds, times
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def tables(folder: Path) -> Iterator[Table]:
     yield _starting(folder)
     yield _polling(folder)
     yield _rendering()
+    yield _pages()
     measurements = serving.measure(folder)
     yield _static_file(measurements)
     yield _exporters(measurements)
@@ -91,6 +92,16 @@ def _rendering() -> Table:
             )
             for count in rendering.CHANGES
         ],
+    )
+
+
+def _pages() -> Table:
+    return Table(
+        "Pages for people",
+        f"Time to render, with {pages.DAYS} days of daily use. They are rendered on request only. "
+        "Goal: a target's page in 20 ms.",
+        ("page", "ms"),
+        [(name, milliseconds(seconds)) for name, seconds in pages.measure().items()],
     )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date, datetime
 
+    from exporter.model import PollFailure
+
 _DAY: Final = timedelta(days=1)
 _EXACT: Final = Context(prec=100, traps=[Inexact])  # digits; no price times a count has more
 
@@ -137,4 +139,16 @@ class Period:
         return max(0, self.allowed - self.used)
 
 
-PastUsage: TypeAlias = DailyUsage | Period
+class UnreadScope(NamedTuple):
+    """A scope whose past could not be read while the rest could.
+
+    Args:
+        scope: for people, such as `workspace wSp1`.
+        failure: why.
+    """
+
+    scope: str
+    failure: PollFailure
+
+
+PastUsage: TypeAlias = DailyUsage | Period | UnreadScope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -66,8 +67,9 @@ async def backfill(
         to_results = history_of(target).to_results
         try:
             with spool.open(target) as target_spool:
-                async for past in reader.read(target, query, done):
-                    target_spool.add(to_results(target, past, query))
+                async with aclosing(reader.read(target, query, done)) as parts:
+                    async for past in parts:
+                        target_spool.add(to_results(target, past, query))
         except PollError as error:
             failures[target.name] = error.failure
     progress.show(len(plan.targets), "writing")

@@ -6,6 +6,7 @@ import json
 import re
 from enum import Enum, auto
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit
 from xml.sax.saxutils import escape
@@ -324,6 +325,7 @@ def _rewrite_setting(name: str, value: Any, fields: Fields, visitor: _Visitor) -
     return value if value in fields.keywords else type(value)(visitor.value(kind, str(value)))
 
 
+@lru_cache(maxsize=1024)
 def _kind(field: str | None, fields: Fields) -> _Kind:
     """The kind of a field; outside of all fields are sentences, and the empty name is plain."""
     if field is None:

@@ -73,6 +73,8 @@ def _rewrite_json(text: str, replace: Replace) -> str:
 
 
 def _json_text(raw: str) -> str:
+    if "\\" not in raw:
+        return raw
     try:
         return str(json.loads(f'"{raw}"', strict=False))
     except ValueError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from exporter.history.retry import with_retry
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from exporter.client.client import HttpClient
     from exporter.config.models import Target
@@ -31,7 +32,7 @@ class HistoryReader:
         self._rate_limiter = rate_limiter
         self._progress = progress
 
-    async def read(self, target: Target, query: HistoryQuery, done: int) -> AsyncIterator[Any]:
+    async def read(self, target: Target, query: HistoryQuery, done: int) -> AsyncGenerator[Any]:
         """The parts of a target's history; see `History.read`.
 
         Args:
@@ -46,10 +47,11 @@ class HistoryReader:
             self._client.transport(target.http), self._rate_limiter, target.poll.timeout
         )
         scopes = 0
-        async for past in history_of(target).read(target, send, query):
-            yield past
-            scopes += 1
-            self._progress.show(done, target.name, scopes)
+        async with aclosing(history_of(target).read(target, send, query)) as parts:
+            async for past in parts:
+                yield past
+                scopes += 1
+                self._progress.show(done, target.name, scopes)
 
 
 def history_of(target: Target) -> History[Any]:

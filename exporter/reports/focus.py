@@ -107,6 +107,9 @@ def focus_notes(target: TargetReport, days: DayRange) -> Iterator[str]:
 
 
 def _title(period: Period) -> str:
+    """Such as `plan Yearly (71)`; an allowance's identifier is not the vendor's."""
+    if period.kind == "allowance" and period.name:
+        return f"allowance {period.name}"
     return f"{period.kind} {name_of(period.name, period.identifier)}"
 
 

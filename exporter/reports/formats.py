@@ -10,9 +10,11 @@ from exporter.reports.json_format import format_json
 from exporter.reports.table import format_table, problems
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from exporter.reports.plan import ReportPlan
+    from exporter.reports.rows import TargetReport
     from exporter.reports.run import Reading
 
 
@@ -41,7 +43,8 @@ def format_report(
         now: the time, for periods that are not over.
         width: columns of the terminal; None where lines may have any length.
     """
-    targets, failures = reading
+    targets = reading.targets
+    failures = reading.failures + tuple(line for target in targets for line in target.failures)
     if plan.format == "table":
         return Document(format_table(plan, targets, width), failures)
     notes = tuple(
@@ -54,12 +57,17 @@ def format_report(
         return Document(format_json(plan, targets, failures, now), failures, notes)
     if plan.format == "csv":
         return Document(format_csv(targets, now), failures, notes)
-    return _focus(plan, reading, notes)
+    return _focus(plan, targets, failures, notes)
 
 
-def _focus(plan: ReportPlan, reading: Reading, notes: tuple[str, ...]) -> Document:
-    rows, failures, more = [], list(reading.failures), list(notes)
-    for target in reading.targets:
+def _focus(
+    plan: ReportPlan,
+    targets: Iterable[TargetReport],
+    read_failures: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Document:
+    rows, failures, more = [], list(read_failures), list(notes)
+    for target in targets:
         try:
             rows += focus_rows(target, plan.days, plan.invoice_ids.get(target.target, ""))
         except FocusError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.past_usage import DailyUsage, Period
+from exporter.past_usage import DailyUsage, Period, UnreadScope
 from exporter.reports.plan import DayRange
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class Row(NamedTuple):
         """Whether the figure is known and final."""
         return not self.unknown_days and not self.is_current
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether no day is known."""
+        return self.unknown_days == (self.days.after - self.days.first).days
+
 
 @dataclass(frozen=True, slots=True)
 class AccountReport:
@@ -110,12 +115,20 @@ class TargetReport:
         vendor: its vendor's name for people.
         accounts: those whose usage the vendor reports by day.
         periods: of allowances, plans and packs, those that overlap the range.
+        unread: scopes that could not be read.
     """
 
     target: str
     vendor: str
     accounts: tuple[AccountReport, ...]
     periods: tuple[Period, ...]
+    unread: tuple[UnreadScope, ...]
+
+    @property
+    def failures(self) -> Iterator[str]:
+        """A line for each scope that could not be read."""
+        for scope, (reason, detail, _) in self.unread:
+            yield f"{self.target}: {scope}: {reason}: {detail}"
 
 
 def target_report(target: str, vendor: str, past: Iterable[PastUsage], by: str) -> TargetReport:
@@ -128,14 +141,16 @@ def target_report(target: str, vendor: str, past: Iterable[PastUsage], by: str) 
         by: what a row is about.
     """
     usages: defaultdict[Account, list[DailyUsage]] = defaultdict(list)
-    periods = []
+    periods, unread = [], []
     for each in past:
         if isinstance(each, Period):
             periods.append(each)
+        elif isinstance(each, UnreadScope):
+            unread.append(each)
         elif each.counts:
             usages[each.account].append(each)
     accounts = (_account_report(whole, parts, by) for whole, *parts in usages.values())
-    return TargetReport(target, vendor, tuple(accounts), tuple(periods))
+    return TargetReport(target, vendor, tuple(accounts), tuple(periods), tuple(unread))
 
 
 def _account_report(whole: DailyUsage, parts: Sequence[DailyUsage], by: str) -> AccountReport:

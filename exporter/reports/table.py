@@ -57,6 +57,7 @@ def _target(target: TargetReport, plan: ReportPlan, width: int | None) -> Iterat
         yield from _layout(_headings(account, plan.by), _usage_lines(account, plan.by), width)
         yield from summary(account, plan.by)
         yield from problems(account)
+    yield from (f"{scope} could not be read." for scope, _ in target.unread)
     if target.accounts and target.periods:
         yield ""
     if target.periods:
@@ -95,6 +96,8 @@ def _label(row: Row, by: str) -> str:
 
 def _cells(row: Row, account: AccountReport) -> tuple[str, ...]:
     used, total = row.used, account.total.used
+    if row.is_unread and not used:
+        return tuple("-" for _ in _headings(account, "")[1:])
     share = f"{quotient(100 * used, total, 1)} %" if total else "-"
     cost = (money(row.cost),) if account.unit_price else ()
     return f"{used:,}", share, *cost
@@ -126,10 +129,16 @@ def problems(account: AccountReport) -> Iterator[str]:
         )
     if total.is_current:
         yield f"The current day, {account.current_day}, is not over: its figures are incomplete."
-    unknown = max(row.unknown_days for row in (total, *account.rows))
-    if unknown:
-        days = "1 day" if unknown == 1 else f"up to {unknown:,} days"
-        yield f"The vendor's figures of {days} cannot be read: they are not included."
+    if total.unknown_days:
+        kind, days = account.account.kind, _days(total.unknown_days)
+        yield f"The {kind}'s figures of {days} cannot be read: the total may lack usage."
+    of_parts = (row.unknown_days for row in account.rows if account.parts and row.kind != OTHER)
+    if unknown := max(of_parts, default=0):
+        yield f"A part's figures of {_days(unknown)} cannot be read: its usage then is in other."
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count:,} days"
 
 
 def _period_lines(target: TargetReport, days: DayRange, *, has_one: bool) -> Iterator[_Line]:

@@ -190,11 +190,12 @@ def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
             for each in snapshot.scope_failures
         ],
         "notes": list(snapshot.result.notes if snapshot.result else ()),
-        "allowances": [_allowance_to_json(allowance) for allowance in snapshot.allowances],
+        "allowances": [allowance_to_json(allowance) for allowance in snapshot.allowances],
     }
 
 
-def _allowance_to_json(allowance: Allowance) -> dict[str, object]:
+def allowance_to_json(allowance: Allowance) -> dict[str, object]:
+    """An allowance, as a part of `to_json`."""
     return {
         "account": allowance.account,
         "account_name": allowance.account_name,

@@ -180,6 +180,11 @@ class StateStore:
             self._expire(now)
         return tuple(self._snapshots.values())
 
+    def snapshot(self, name: str) -> TargetSnapshot | None:
+        """One target with its state; None where none has this name."""
+        self.snapshots()  # for what has expired
+        return self._snapshots.get(name)
+
     def _expire(self, now: float) -> None:
         for name, snapshot in self._snapshots.items():
             if not snapshot.is_stale and snapshot.state.is_stale(now):

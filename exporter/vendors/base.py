@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from exporter.client.client import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from datetime import date
 
     from exporter.config.models import Target
@@ -56,7 +56,9 @@ class History(Generic[T]):
 
     `T` is the vendor's own: what its API reports of one scope or group. It is read once, in one
     way; `backfill` maps it to metrics, `report` to usage. The mappings are pure functions. The
-    first argument of each function is the target's settings.
+    first argument of each function is the target's settings. Of a scope whose own request was
+    rejected, `read` gives the failure: `to_results` raises it, `to_usage` gives an `UnreadScope`,
+    and for a part also its days, as unknown.
 
     Args:
         read: requests the past, one scope or group after the other; parts that the query does not
@@ -68,7 +70,7 @@ class History(Generic[T]):
             account comes before that of its parts; the vendor's current day is included.
     """
 
-    read: Callable[[Any, Transport, HistoryQuery], AsyncIterator[T]]
+    read: Callable[[Any, Transport, HistoryQuery], AsyncGenerator[T]]
     to_results: Callable[[Any, T, HistoryQuery], Iterable[HistoricalResult]]
     to_usage: Callable[[Any, T, HistoryQuery], Iterable[PastUsage]]
 

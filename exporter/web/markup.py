@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
 from exporter.web.style import STYLE
 
@@ -34,6 +35,11 @@ def time_element(moment: float | None, text: str) -> str:
 def isolate(text: str) -> str:
     """External text, escaped, and unable to change the direction of the text around it."""
     return f"<bdi>{escape(text)}</bdi>"
+
+
+def target_path(name: str) -> str:
+    """A target's name as one segment of a path."""
+    return quote(name, safe="", errors="replace")
 
 
 _DOCUMENT: Final = """<!doctype html>

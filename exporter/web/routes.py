@@ -6,15 +6,19 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from exporter.server.messages import HTML, JSON, PLAIN, Response, text_response
+from exporter.state.detail import to_detailed_json
 from exporter.state.presentation import to_json
 from exporter.web.negotiation import accepts_gzip, choose_format
 from exporter.web.status_page import status_page
 from exporter.web.style import security_headers
+from exporter.web.target_page import target_page, unknown_target_page
+from exporter.web.usage_csv import CSV, attachment, usage_csv
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,6 +27,11 @@ if TYPE_CHECKING:
     from exporter.server.messages import Request
     from exporter.state.store import StateStore
     from exporter.web.status_page import PageInfo
+
+
+_PAGES: Final = "/targets/"
+_TARGETS: Final = "/api/v1/targets/"
+_USAGE: Final = "/usage.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,18 @@ class Application:
             "/api/v1/targets": self._targets,
             self.page_info.telemetry_path: self._metrics,
         }
-        return endpoints.get(path)
+        return endpoints.get(path) or self._target_endpoint(path)
+
+    def _target_endpoint(self, path: str) -> Callable[[Request], Response] | None:
+        """The endpoint of one target; its name may hold any character, a slash included."""
+        if path.startswith(_PAGES):
+            return partial(self._target_page, path.removeprefix(_PAGES))
+        if path.startswith(_TARGETS):
+            name = path.removeprefix(_TARGETS)
+            if name.endswith(_USAGE) and self.store.snapshot(name) is None:
+                return partial(self._target_usage, name.removesuffix(_USAGE))
+            return partial(self._target, name)
+        return None
 
     def _metrics(self, request: Request) -> Response:
         form, gzipped = choose_format(request.headers), accepts_gzip(request.headers)
@@ -105,17 +125,46 @@ class Application:
 
     def _targets(self, _: Request) -> Response:
         targets = [to_json(snapshot) for snapshot in self.store.snapshots()]
-        body = json.dumps({"status": "success", "data": {"targets": targets}}, ensure_ascii=False)
-        return Response(200, JSON, body.encode())
+        return _json_response(200, {"status": "success", "data": {"targets": targets}})
 
     def _status(self, request: Request) -> Response:
         body = status_page(self.store.snapshots(), request.query, self.page_info, time.time())
         return Response(200, HTML, body, security_headers())
 
+    def _target_page(self, name: str, _: Request) -> Response:
+        snapshot = self.store.snapshot(name)
+        if snapshot is None:
+            return Response(404, HTML, unknown_target_page(name), security_headers())
+        body = target_page(snapshot, self.page_info.runbook_url, time.time())
+        return Response(200, HTML, body, security_headers())
+
+    def _target(self, name: str, _: Request) -> Response:
+        snapshot = self.store.snapshot(name)
+        if snapshot is None:
+            return _unknown_target(name)
+        return _json_response(200, {"status": "success", "data": to_detailed_json(snapshot)})
+
+    def _target_usage(self, name: str, _: Request) -> Response:
+        snapshot = self.store.snapshot(name)
+        if snapshot is None:
+            return _unknown_target(name)
+        headers = ((b"content-disposition", attachment(name)),)
+        return Response(200, CSV, usage_csv(snapshot), headers)
+
     def _documentation(self, _: Request) -> Response:
         # The README of this version, from the package's metadata.
         text = metadata("docusage-exporter").json.get("description", "")
         return Response(200, PLAIN, str(text).encode())
+
+
+def _json_response(status: int, document: dict[str, object]) -> Response:
+    body = json.dumps(document, ensure_ascii=False)
+    return Response(status, JSON, body.encode(errors="replace"))
+
+
+def _unknown_target(name: str) -> Response:
+    error = f"no target is named {name!r}; /api/v1/targets lists all"
+    return _json_response(404, {"status": "error", "errorType": "not_found", "error": error})
 
 
 def _not_found() -> Response:

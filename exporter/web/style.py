@@ -1,4 +1,4 @@
-"""The style sheet of the status page, and headers that allow the page nothing else."""
+"""The style sheet of the pages, and headers that allow them nothing else."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ LIGHT: Final = {
     "fine": "#1a7f37",
     "warning": "#8f5500",
     "critical": "#b3261e",
+    "use": "#0b57b0",
+    "weekend": "#5b8fd0",
+    "coming": "#cfdff2",
+    "grid": "#dfe4e9",
 }
 DARK: Final = {
     "page": "#11161d",
@@ -27,6 +31,10 @@ DARK: Final = {
     "fine": "#4cc26a",
     "warning": "#f0b03f",
     "critical": "#ff8a80",
+    "use": "#7db7ff",
+    "weekend": "#4a7bb8",
+    "coming": "#2f5078",
+    "grid": "#2c3643",
 }
 
 
@@ -72,12 +80,71 @@ padding:.9rem 0;border-top:1px solid var(--line)}}
 .down,.stale,.used_up,.error,.critical{{color:var(--critical)}}
 .error{{border-left:4px solid;padding-left:.6rem}}
 .error a{{white-space:nowrap}}
-svg{{display:block;width:100%;height:.8rem;margin:.2rem 0;fill:currentColor;
+svg[role=meter]{{display:block;width:100%;height:.8rem;margin:.2rem 0;fill:currentColor;
 background:var(--panel);border:1px solid var(--line);border-radius:.4rem}}
+.spark{{width:9rem;height:1.5rem;fill:var(--use);border-bottom:1px solid var(--line)}}
+figure{{margin:.6rem 1rem .6rem 3rem}}
+.chart{{display:block;width:100%;overflow:visible;font-size:.75rem}}
+.chart text{{fill:var(--quiet);font-variant-numeric:tabular-nums}}
+.chart text.title{{fill:var(--text);font-weight:600}}
+.chart .tick{{text-anchor:end}}
+.chart .time{{text-anchor:middle}}
+.chart line{{stroke-width:1}}
+.chart path,.key path{{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}}
+.grid{{stroke:var(--grid)}}
+.chart .weekday,.key .weekday{{fill:var(--use)}}
+.chart .weekend,.key .weekend{{fill:var(--weekend)}}
+.chart .expected,.chart .range,.key .expected,.key .range{{fill:var(--coming)}}
+.total,.projected{{stroke:var(--use)}}
+.unobserved{{stroke:var(--use);stroke-dasharray:1 4;stroke-linecap:round}}
+.projected{{stroke-dasharray:6 4}}
+.chart line.limit{{stroke:var(--text);stroke-width:1.5}}
+.chart line.out{{stroke:var(--critical)}}
+.chart text.limit{{fill:var(--text)}}
+.chart circle.out,.chart text.out{{fill:var(--critical)}}
+.chart text.out{{font-weight:600}}
+.chart text.limit,.chart text.out{{paint-order:stroke;stroke:var(--page);stroke-width:3px}}
+.now,.start{{stroke:var(--line)}}
+.chart text.now{{stroke:none}}
+.now{{stroke-dasharray:3 3}}
+.legend{{display:flex;flex-wrap:wrap;gap:.1rem 1rem;font-size:.85rem;color:var(--quiet)}}
+.legend li{{display:flex;align-items:center;gap:.4rem}}
+.key{{width:20px;height:10px;flex:none}}
+dl{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr));
+gap:.6rem 1.5rem;margin:.6rem 0}}
+dd time{{white-space:normal}}
+dt{{color:var(--quiet);font-size:.85rem}}
+section h3{{margin-top:.6rem}}
+.steps{{font-size:.9rem;margin:.4rem 0}}
+.wide{{overflow-x:auto}}
+table{{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}}
+caption{{text-align:left;color:var(--quiet)}}
+th,td{{padding:.25rem .6rem;text-align:right;white-space:nowrap;vertical-align:top}}
+td{{border-top:1px solid var(--grid)}}
+.scopes{{width:100%}}
+.scopes th:first-child{{text-align:left;white-space:normal;min-width:12rem;padding-left:0}}
+.scopes tbody th{{font-weight:400;border-top:1px solid var(--grid)}}
+.scopes [scope=rowgroup]{{font-weight:600;padding-top:.8rem;border:0}}
+thead th{{color:var(--quiet);font-weight:600}}
+.recent{{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .6rem;margin-top:.3rem}}
+main>section{{border-top:1px solid var(--line);margin-top:1.2rem;padding-top:.9rem}}
+.lead{{font-size:1.2rem;margin:.8rem 0}}
 .pages{{border-top:1px solid var(--line);padding:1rem 0}}
 @media (max-width:40rem){{.target{{grid-template-columns:minmax(0,1fr)}}
 label{{flex:1 1 7rem}}
-input,select{{width:100%}}}}
+input,select{{width:100%}}
+.minor,.scopes td:nth-child(2),.scopes th:nth-child(2){{display:none}}
+dl{{grid-template-columns:repeat(2,minmax(0,1fr))}}
+th,td{{padding:.25rem .4rem}}
+.scopes th:first-child{{min-width:8rem}}
+figure{{margin-right:.5rem}}}}
+@media print{{:root{{{_variables(LIGHT)}color-scheme:light}}
+html{{font-size:9pt}}
+body{{max-width:none;padding:0}}
+nav,form{{display:none}}
+figure,dl,tr,.lead{{break-inside:avoid}}
+h2,h3{{break-after:avoid}}
+.wide{{overflow:visible}}}}
 """
 
 

@@ -32,7 +32,7 @@ _CHANGE: Final[Json] = {"unit": "percentunit", "decimals": 0}
 _ONLY_THIS: Final = link(
     "Only this organization", "docusage-affinda", target="target", organization="organization"
 )
-_NONE: Final = "No Affinda organization is polled."
+_NONE: Final = "No Affinda organization is polled, or no exporter is up."
 _NO_PARTS: Final = "Set `workspaces: all` (or `document_types: all`) for a target to see these."
 _HOW_TO_READ: Final = """\
 - **Days** are the vendor's, shown in UTC; the last bar is today so far, and a figure may still

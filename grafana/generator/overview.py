@@ -167,7 +167,7 @@ _TARGET_COLUMNS: Final[Json] = {
     "vendor": {"name": "Vendor", "custom__width": 75},
 }
 _NEVER: Final = 4102444800000  # milliseconds; the year 2100
-_UNKNOWN: Final = 1
+_UNKNOWN: Final = _NEVER + 1
 _DATE: Final[Json] = {"unit": "time:YYYY-MM-DD", "custom__width": 95}
 _SHORT: Final = f"(({_PROJECTED} - 1) * {_ALLOWED} > 0)"
 _UNUSED: Final = f"((1 - {_PROJECTED}) * {_ALLOWED} > 0)"
@@ -175,12 +175,14 @@ _UNUSED: Final = f"((1 - {_PROJECTED}) * {_ALLOWED} > 0)"
 
 def _allowances() -> Json:
     up = max_by("docusage_target_up", "target", "vendor")
-    without_figures = label_set(f"({up} == 0 unless on (target) {_RATIO})", "account_name", "-")
+    without_figures = label_set(
+        f"({up} == 0 unless on (target) {_RATIO})", "account_name", "$target"
+    )
     runs_out = _named(f"{_RUNS_OUT} * 1000 or ({_RATIO} == 0) or {_RATIO} * 0 + {_NEVER}")
     polls = _named(f"{_RATIO} * 0 + on (target, vendor) group_left () {up}")
     expressions = [
         _named(_RATIO),
-        f"{runs_out} or {without_figures} + {_UNKNOWN}",
+        f"{runs_out} or {without_figures} * 0 + {_UNKNOWN}",
         _named(f"{_ENDS} * 1000"),
         _named(_SHORT),
         _named(f"clamp_min({_ALLOWED} - {_USED}, 0)"),
@@ -190,8 +192,8 @@ def _allowances() -> Json:
     ]
     return table(
         "Allowances",
-        "Every allowance, and every target that fails; what runs out first is at the top. An"
-        " account links to its vendor's dashboard, a target to its polls. Short by: what will be"
+        "Every allowance, what runs out first at the top; failing targets without figures are last."
+        " An account links to its vendor's dashboard, a target to its polls. Short by: what will be"
         " missing when the period ends, at the current rate.",
         *(query(expression, table=True) for expression in expressions),
         columns={
@@ -201,8 +203,8 @@ def _allowances() -> Json:
                 "mappings": value_mappings(
                     _0=("ran out", "red"),
                     **{
-                        f"_{_UNKNOWN}": ("no figures", "orange"),
                         f"_{_NEVER}": ("not in use", "text"),
+                        f"_{_UNKNOWN}": ("no figures", "orange"),
                     },
                 ),
                 **_DATE,
@@ -272,7 +274,7 @@ def _short() -> Json:
         amount="Missing",
         money="Costs",
         moment="Runs out",
-        noValue="Nothing is known to fall short.",
+        noValue="Nothing is known to fall short: all forecasts fit, or no exporter is up.",
     )
 
 
@@ -285,7 +287,7 @@ def _lapses() -> Json:
         amount="Unused",
         money="Worth",
         moment="Ends",
-        noValue="Nothing is known to lapse.",
+        noValue="Nothing is known to lapse, or no exporter is up.",
     )
 
 
@@ -313,12 +315,13 @@ def _at_the_end(  # noqa: PLR0913  what differs between two tables
         query(row(priced(figure)), table=True),
         query(row(f"{when} and {figure}"), table=True),
         columns={
-            **_NAME_COLUMNS,
-            "Value #A": {"name": amount, "custom__width": 80},
+            "account_name": _NAME_COLUMNS["account_name"],
+            "Value #A": {"name": amount, "custom__width": 75},
             "unit": {"name": "Unit", "custom__width": 90},
-            "Value #B": {"name": money, "decimals": 2, "custom__width": 85},
-            "currency": {"name": "Currency", "custom__width": 80},
+            "Value #B": {"name": money, "decimals": 2, "custom__width": 80},
+            "currency": {"name": "Currency", "custom__width": 75},
             "Value #C": {"name": moment, **_DATE},
+            "allowance_name": _NAME_COLUMNS["allowance_name"],
             "target": hidden("target"),
             "vendor": hidden("vendor"),
         },
@@ -413,7 +416,7 @@ def _month() -> Json:
         descending=True,
         unit="locale",
         decimals=0,
-        noValue="No Affinda organization is polled.",
+        noValue="No Affinda organization is polled, or no exporter is up.",
     )
 
 

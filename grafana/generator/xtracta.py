@@ -37,7 +37,7 @@ _PLAN: Final = 'plan_id=~"$plan"'
 _KEYS: Final = ", ".join(PLAN)
 _LEGEND: Final = "{{plan_name}}, {{group_name}}"
 _ONLY_TARGET: Final = link("Only this target", "docusage-xtracta", target="target")
-_NONE: Final = "No Xtracta plan is polled."
+_NONE: Final = "No Xtracta plan is polled, or no exporter is up."
 _HOW_TO_READ: Final = """\
 - **Per used** divides the price by the documents used so far: a plan that is hardly used makes
   expensive documents. Prices are never converted.

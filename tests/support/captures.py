@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from vendor_calls import run
+from vendor_calls import KEY, run
 
 from exporter.capture.format import Capture, save
 from exporter.capture.record import Recorder, without_secrets
 from exporter.capture.replay import replayed_targets
 from exporter.client.client import Response, as_transport
+from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Request as ServerRequest
 from exporter.model import PollOutcome, PollResult
 from exporter.polling.limits import RateLimiter
@@ -30,6 +32,25 @@ if TYPE_CHECKING:
     from exporter.vendors.base import Poller
 
 NOW = 1_779_000_000.25  # 2026-05-17
+
+PLAN = Plan(
+    *(71, "Yearly", 4900, "NZD", 1000, 300),
+    datetime(2026, 4, 17, tzinfo=UTC),
+    datetime(2027, 4, 17, tzinfo=UTC),
+)
+ACCOUNTS = Accounts(
+    (
+        Organization(
+            "oRg1",
+            "Acme",
+            KEY,
+            lambda day: day.day,
+            tuple(Workspace(f"w{each}", f"Name {each}", lambda _: 1) for each in range(1, 4)),
+        ),
+    ),
+    (Group(481, "Head", KEY, (PLAN,), subgroups=(Group(482, "Branch", plans=(PLAN,)),)),),
+    now=lambda: datetime(2026, 5, 17, 6, 40, tzinfo=UTC),
+)
 
 
 class Probe(NamedTuple):

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -85,8 +86,9 @@ def environment() -> Path:  # pragma: no cover  needs Python 3.12
 
 def write_files(folder: Path) -> list[Path]:
     """The demo's targets from the start of the last year on, by each axis, as FOCUS files."""
-    accounts = demo_accounts()
-    first = accounts.now().date().replace(month=1, day=1)
+    now = datetime.now(UTC)
+    accounts = demo_accounts(lambda: now)
+    first = now.date().replace(month=1, day=1)
     files = [folder / f"{by}.csv" for by in BY]
     with served(Vendors(accounts)) as url:
         config = folder / "config.yaml"

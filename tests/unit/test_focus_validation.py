@@ -6,6 +6,7 @@ import csv
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from focus_validation import TARGETS, count_passes, failures, write_files
 
 if TYPE_CHECKING:
@@ -51,8 +52,13 @@ def test_an_alternative_counts_only_where_one_of_them_holds() -> None:
     ]
 
 
-def test_the_files_to_validate_have_every_kind_of_charge_of_every_target(tmp_path: Path) -> None:
-    for file in write_files(tmp_path):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_files(tmp_path_factory.mktemp("focus"))
+
+
+def test_the_files_to_validate_have_every_kind_of_charge_of_every_target(files: list[Path]) -> None:
+    for file in files:
         rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
         assert {(row["x_Target"], row["ChargeCategory"]) for row in rows} == {
             (target, category) for target in TARGETS for category in ("Usage", "Purchase")
@@ -60,8 +66,8 @@ def test_the_files_to_validate_have_every_kind_of_charge_of_every_target(tmp_pat
         assert {row["InvoiceId"] for row in rows} == {f"INV-{target}" for target in TARGETS}
 
 
-def test_effective_costs_of_the_demo_are_those_of_its_usage(tmp_path: Path) -> None:
-    by_workspace, by_document_type = write_files(tmp_path)
+def test_effective_costs_of_the_demo_are_those_of_its_usage(files: list[Path]) -> None:
+    by_workspace, by_document_type = files
     for target in ("acme-eu", "acme-us", "acme-logistics"):
         found = [costs_of(file, target) for file in (by_workspace, by_document_type)]
         assert found[0] == found[1]

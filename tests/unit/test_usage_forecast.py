@@ -184,7 +184,13 @@ def test_the_projection_adds_the_expected_use_until_the_end(
 
 @pytest.mark.parametrize(
     ("allowed", "used", "available", "projected"),
-    [(100, 50, 30, 120.0), (100, 90, 60, 90.0), (100, 10, 130, 20.0), (100, 10, 190, 0.0), (None, 70, 30, 120.0)],
+    [
+        (100, 50, 30, 120.0),
+        (100, 90, 60, 90.0),
+        (100, 10, 130, 20.0),
+        (100, 10, 190, 0.0),
+        (None, 70, 30, 120.0),
+    ],
 )
 def test_a_projection_starts_from_what_is_available(
     allowed: int | None, used: int, available: int, projected: float
@@ -319,14 +325,14 @@ USES = st.lists(st.integers(-200, 1000), max_size=400)
 @given(
     USES,
     st.integers(-50, 500),
-    st.integers(1, 20_000),
-    st.integers(1, 20_000),
+    st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)),
     st.floats(0, 24),
     st.floats(0.5, 90),
 )
 def test_pace_range_and_projection_agree(
-    days: list[int], used_today: int, available: int, allowed: int, hour: float, days_left: float
+    days: list[int], used_today: int, figures: tuple[int, int], hour: float, days_left: float
 ) -> None:
+    available, allowed = figures
     end = TODAY + (1 + days_left) * DAY
     usage = UsageHistory(TODAY + hour * 3600, TODAY, used_today, days)
     left = Allowance("acme", "7", allowed, 500, available, "documents", end=end)

@@ -10,17 +10,18 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollResult
-from exporter.past_usage import Account, DailyUsage, Money, Part, Period
+from exporter.model import HistoricalResult, PollFailure, PollResult
+from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
-from exporter.vendors.affinda.mapper import poll_result
+from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
 from exporter.vendors.base import History
 from exporter.vendors.common.days import DAY, days_between, midnight
+from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
     from datetime import date
 
     from exporter.past_usage import PastUsage
@@ -48,17 +49,18 @@ class Past(NamedTuple):
         names: by axis, identifier to name, as they are today.
         organization: the organization's daily figures: its current day is every scope's.
         scope: whose past it is.
-        usage: its daily figures, back to what its windows and the allowance need.
+        usage: its daily figures, back to what its windows and the allowance need; or why the
+            vendor refuses them.
     """
 
     today: date
     names: Mapping[Axis, Mapping[str, str]]
     organization: Usage
     scope: Scope
-    usage: Usage
+    usage: Usage | PollFailure
 
 
-async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncIterator[Past]:
+async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncGenerator[Past]:
     """The organization's past, and then that of each scope; see `base.History`.
 
     Scopes and their names are today's. A query that begins after the current day yields nothing.
@@ -72,11 +74,15 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
         start = min(start, settings.allowance.bounds(query.first)[0])
     key = settings.key.read()
     organization = Scope("organization", settings.organization)
-    whole: Usage | None = None
-    for scope in (organization, *scopes):
+
+    async def usage_of(scope: Scope) -> Usage:
         body = await send(usage_request(settings, key, scope, start, last))
-        usage = parse_usage(body, scope, start, last)
-        whole = whole or usage
+        return parse_usage(body, scope, start, last)
+
+    whole = await usage_of(organization)
+    yield Past(today, names, whole, organization, whole)
+    for scope in scopes:
+        usage = await result_or_rejection(usage_of(scope))
         yield Past(today, names, whole, scope, usage)
 
 
@@ -95,9 +101,10 @@ def to_results(settings: Settings, past: Past, query: HistoryQuery) -> list[Hist
 
     Days that the figures do not cover are absent.
     """
+    usage = raise_rejection(past.usage)
     usages = {
         Scope("organization", settings.organization): past.organization,
-        past.scope: past.usage,
+        past.scope: usage,
     }
     label = None if past.scope.axis == "organization" else AXES[past.scope.axis].label
     first = max(query.first, *(usage.start for usage in usages.values()))
@@ -130,6 +137,9 @@ def _of_label(read: PollResult, label: str | None) -> PollResult:
 def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:
     """The scope's usage by day; with the organization's come the periods of the allowance."""
     axis, identifier = past.scope
+    usage = past.usage
+    if isinstance(usage, PollFailure):
+        yield UnreadScope(describe(past.scope), usage)
     names = past.names.get("organization", {})
     region = "" if settings.base_url else settings.region
     account = Account(
@@ -148,7 +158,7 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pa
         else None,
         _UNIT,
         query.first,
-        tuple(_count(past.usage, day) for day in days_between(query.first, last)),
+        tuple(_count(usage, day) for day in days_between(query.first, last)),
         past.today,
         _unit_price(settings.allowance),
         _PRICE_KEYS,
@@ -157,7 +167,9 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pa
         yield from _periods(settings.allowance, account, past, query)
 
 
-def _count(usage: Usage, day: date) -> int | None:
+def _count(usage: Usage | PollFailure, day: date) -> int | None:
+    if isinstance(usage, PollFailure):
+        return None
     counts = usage.days(day, day)
     return counts[0] if counts else None
 
@@ -181,7 +193,7 @@ def _periods(
     until = min(last + DAY, past.today)
     start, after = allowance.bounds(query.first)
     while start <= last and (after is None or query.first < after):
-        days = past.usage.days(start, min(last, after - DAY) if after else last)
+        days = past.organization.days(start, min(last, after - DAY) if after else last)
         yield Period(
             account,
             "allowance",

@@ -10,11 +10,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollResult, Sample
-from exporter.past_usage import Account, Money, Period
+from exporter.model import HistoricalResult, PollFailure, PollResult, Sample
+from exporter.past_usage import Account, Money, Period, UnreadScope
 from exporter.usage_pace import DAY as DAY_SECONDS
 from exporter.vendors.base import History
 from exporter.vendors.common.days import DAY, midnight
+from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
 from exporter.vendors.xtracta.mapper import plan_result
 from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
 from exporter.vendors.xtracta.periods import (
@@ -26,8 +27,9 @@ from exporter.vendors.xtracta.periods import (
 from exporter.vendors.xtracta.poller import read_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 
+    from exporter.past_usage import PastUsage
     from exporter.vendors.base import HistoryQuery, Transport
     from exporter.vendors.xtracta.api import Group, Plan
     from exporter.vendors.xtracta.periods import PlanPeriod
@@ -44,17 +46,18 @@ class Past(NamedTuple):
     Args:
         group: its id.
         named: its name and place in the tree; None where unknown.
-        periods: those that touch the days that were requested, in order of time.
+        periods: those that touch the days that were requested, in order of time; or why the
+            vendor refuses them.
         plans: the plans and packs that there are now.
     """
 
     group: str
     named: Group | None
-    periods: list[PlanPeriod]
+    periods: list[PlanPeriod] | PollFailure
     plans: list[Plan]
 
 
-async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncIterator[Past]:
+async def read(settings: Settings, send: Transport, query: HistoryQuery) -> AsyncGenerator[Past]:
     """The past of each group; see `base.History`.
 
     Groups and their names are today's.
@@ -64,12 +67,16 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
     key = settings.key.read()
     readable = dict.fromkeys(plan.group for plan in today.plans)
     failed = (failure.value for failure in today.failures)
-    for group in dict.fromkeys((*readable, *failed)):
+
+    async def periods_of(group: str) -> list[PlanPeriod]:
         body = await send(history_request(settings, key, group, begin, end))
+        return without_overlaps(parse_history(body, key, group))
+
+    for group in dict.fromkeys((*readable, *failed)):
         yield Past(
             group,
             today.names.get(group) if group in readable else None,
-            without_overlaps(parse_history(body, key, group)),
+            await result_or_rejection(periods_of(group)),
             [plan for plan in today.plans if plan.group == group],
         )
 
@@ -82,34 +89,39 @@ def _bounds(query: HistoryQuery) -> tuple[float, float]:
 def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator[HistoricalResult]:
     """What a poll would have read at the end of each period, and before what was fixed."""
     begin, end = _bounds(query)
+    periods = raise_rejection(past.periods)
     names = {past.group: past.named} if past.named else {}
     infos = (
         Sample(GROUP_INFO, (group, named.name, named.parent), 1) for group, named in names.items()
     )
     yield HistoricalResult(begin, end, PollResult(tuple(infos)))
-    for period in past.periods:
-        yield from _parts(period, past.periods, names, begin, end)
+    for period in periods:
+        yield from _parts(period, periods, names, begin, end)
 
 
-def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Period]:
+def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:
     """The periods that overlap the days, and the current plans that the history lacks."""
     begin, end = _bounds(query)
+    periods = past.periods
+    if isinstance(periods, PollFailure):
+        yield UnreadScope(f"past periods of group {past.group}", periods)
+        periods = []
     account = Account("group", past.group, past.named.name if past.named else "")
     current = (
         plan
         for plan in past.plans
         if not any(
             period.of == (plan.kind, plan.identifier) and plan.start in {None, period.begin}
-            for period in past.periods
+            for period in periods
         )
     )
     found = [
-        *((period.plan, period.begin, period.end) for period in past.periods),
+        *((period.plan, period.begin, period.end) for period in periods),
         *((plan, plan.start, plan.expiry) for plan in current),
     ]
     for plan, start, expiry in found:
         if (start is None or start < end) and (expiry is None or expiry > begin):
-            renews = settings.renews or _is_renewed(plan, past.periods)
+            renews = settings.renews or _is_renewed(plan, periods)
             yield from _usage(plan, start, expiry, account, renews=renews)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from captures import NOW, recorded, replayed, responses
+from captures import ACCOUNTS, NOW, recorded, replayed, responses
 from hypothesis import given
 from hypothesis import strategies as st
 from vendor_calls import affinda_settings, run, xtracta_settings
@@ -16,7 +15,6 @@ from exporter.capture.errors import CaptureError
 from exporter.capture.format import Call, Exchange, TargetCapture
 from exporter.capture.replay import ReplayedTarget, replayed_targets
 from exporter.client.client import Request, Response
-from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import FailureReason, PollError, PollFailure, PollResult
 from exporter.vendors import VENDORS
@@ -24,25 +22,6 @@ from exporter.vendors import VENDORS
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-KEY = "k-3141592653"
-PLAN = Plan(
-    *(71, "Yearly", 4900, "NZD", 1000, 300),
-    datetime(2026, 4, 17, tzinfo=UTC),
-    datetime(2027, 4, 17, tzinfo=UTC),
-)
-ACCOUNTS = Accounts(
-    (
-        Organization(
-            "oRg1",
-            "Acme",
-            KEY,
-            lambda day: day.day,
-            tuple(Workspace(f"w{each}", f"Name {each}", lambda _: 1) for each in range(1, 4)),
-        ),
-    ),
-    (Group(481, "Head", KEY, (PLAN,), subgroups=(Group(482, "Branch", plans=(PLAN,)),)),),
-    now=lambda: datetime(2026, 5, 17, 6, 40, tzinfo=UTC),
-)
 TARGETS = [
     affinda_settings(workspaces="all", allowance={"credits": 9000, "period": "year"}),
     xtracta_settings(name="nz", groups="all"),

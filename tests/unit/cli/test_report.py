@@ -56,6 +56,40 @@ def test_a_target_that_fails_is_named_and_the_others_are_reported(
     assert document["failures"] == [REFUSED.strip()]
 
 
+def test_a_workspace_that_cannot_be_read_is_named_and_its_usage_is_in_other(
+    run_cli: CliRunner, probed: Path
+) -> None:
+    text = probed.read_text().replace("mEFayXdO\n", "mEFayXdO\n    workspaces: [gone]\n")
+    probed.write_text(text)
+    failure = "acme-a: workspace gone: client_error: HTTP status 404: Not found.\n"
+    flags = "--from=2026-02-28", "--to=2026-03-02", "acme-a"
+    status, text, errors = run_cli(*report(probed, *flags))
+    assert (status, errors) == (1, failure)
+    assert text.splitlines()[3:8] == [
+        "WORKSPACE  CREDITS    SHARE",
+        "gone             -        -",
+        "other           88  100.0 %",
+        "Total           88  100.0 %",
+        "1 workspace accounts for 0 of the organization's 88 credits; 88 are in other.",
+    ]
+    assert text.splitlines()[8:10] == [
+        "A part's figures of 2 days cannot be read: its usage then is in other.",
+        "workspace gone could not be read.",
+    ]
+    status, text, errors = run_cli(*report(probed, *flags, "--format=csv"))
+    unread = "acme-a: A part's figures of 2 days cannot be read: its usage then is in other.\n"
+    assert (status, errors) == (1, failure + unread)
+    lines = [line for line in csv.DictReader(text.splitlines()) if line["type"] != "allowance"]
+    assert [(line["type"], line["used"], line["complete"]) for line in lines] == [
+        ("workspace", "", "no"),
+        ("other", "88", "no"),
+    ]
+    _, text, _ = run_cli(*report(probed, *flags, "--format=json"))
+    (account,) = json.loads(text)["targets"][0]["accounts"]
+    assert [row["used"] for row in account["rows"]] == [None, 88]
+    assert json.loads(text)["failures"] == [failure.strip()]
+
+
 def test_the_output_is_replaced_atomically(run_cli: CliRunner, probed: Path) -> None:
     output = probed.with_name("report.csv")
     output.write_text("old")

@@ -75,7 +75,7 @@ USAGE = OF_AFFINDA | {
 PURCHASE = OF_AFFINDA | {
     "BilledCost": "12.50",
     "ChargeCategory": "Purchase",
-    "ChargeDescription": "Allowance monthly credits (credits)",
+    "ChargeDescription": "Allowance monthly credits",
     "ChargeFrequency": "Recurring",
     "ChargePeriodEnd": "2026-04-01T00:00:00Z",
     "ContractedCost": "12.50",

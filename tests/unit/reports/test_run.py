@@ -149,9 +149,9 @@ def test_a_month_of_60_workspaces_costs_as_many_requests_as_a_backfill(tmp_path:
     with served(backfilled) as url:
         path = tmp_path / "config.yaml"
         path.write_text(sixty(url))
-        plan = a_plan(
-            tmp_path, *load_config(path, {}).targets, first=FEBRUARY.first, last=FEBRUARY.last
-        )
+        targets = load_config(path, {}).targets
+        days = {"first": FEBRUARY.first, "last": FEBRUARY.last, "step": 86_400}
+        plan = a_plan(tmp_path, *targets, **days)
         progress = Progress(1, io.StringIO())
         written = backfill(plan, HttpClient("tests"), RateLimiter(1000.0), progress)
         assert in_own_thread(asyncio.run, written).failures == {}

@@ -159,7 +159,7 @@ EXCEEDED = (
             (daily(CLAIMS, None),),
             [
                 "1 workspace accounts for 0 of the organization's 10 credits; 10 are in other.",
-                "The vendor's figures of 1 day cannot be read: they are not included.",
+                "A part's figures of 1 day cannot be read: its usage then is in other.",
             ],
         ),
     ],
@@ -174,8 +174,11 @@ def test_a_line_says_whether_the_parts_add_up(
 
 
 def test_the_number_of_days_that_cannot_be_read_is_shown() -> None:
-    text = format_table(plan_of(), [report_of(daily(None, None, 3, None))])
-    assert "The vendor's figures of up to 2 days cannot be read: they are not included.\n" in text
+    text = format_table(plan_of(by="day"), [report_of(daily(None, None, 3, None), by="day")])
+    assert (
+        "\nThe organization's figures of 2 days cannot be read: the total may lack usage.\n" in text
+    )
+    assert "A part's figures" not in text
 
 
 def test_accounts_of_one_target_have_headings() -> None:

@@ -14,11 +14,14 @@ from vendor_calls import KEY, affinda_settings, directly, xtracta_settings
 
 from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import Reply, Request, Vendors
-from exporter.past_usage import Account, DailyUsage, Money, Part, Period
+from exporter.model import FailureReason, PollError, PollFailure
+from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors import VENDORS
 from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.config.models import Target
     from exporter.past_usage import PastUsage
 
@@ -99,12 +102,14 @@ def test_only_the_parts_of_the_query_are_read(
 
 def test_a_self_hosted_installation_has_no_region() -> None:
     settings = affinda_settings(base_url="https://affinda.example.com", region="api.eu1")
-    (usage,) = usage_of(settings, Vendors(ACCOUNTS), HistoryQuery(TENTH, TENTH))
-    assert usage.account[3:] == ("", "")
-    (usage,) = usage_of(
-        affinda_settings(region="api.eu1"), Vendors(ACCOUNTS), HistoryQuery(TENTH, TENTH)
-    )
-    assert usage.account[3:] == ("api.eu1", "European Union")
+    european = affinda_settings(region="api.eu1")
+    regions = [
+        each.account[3:]
+        for target in (settings, european)
+        for each in usage_of(target, Vendors(ACCOUNTS), HistoryQuery(TENTH, TENTH))
+        if isinstance(each, DailyUsage)
+    ]
+    assert regions == [("", ""), ("api.eu1", "European Union")]
 
 
 def test_days_that_a_reply_does_not_cover_are_not_known() -> None:
@@ -190,6 +195,52 @@ def test_the_price_is_what_the_file_says() -> None:
         assert isinstance(usage, DailyUsage)
         assert usage.unit_price
         assert usage.unit_price.amount == Decimal(text)
+
+
+def rejecting(status: int) -> Callable[[Request], Reply | None]:
+    """Vendors that answer with an error where a workspace's usage or a group's past is wanted."""
+
+    def before(request: Request) -> Reply | None:
+        is_past = request.path == "/v1/billings/history"
+        return Reply(status) if is_past or "workspace" in request.query else None
+
+    return before
+
+
+def test_a_workspace_that_the_vendor_refuses_costs_only_its_own_days() -> None:
+    settings = affinda_settings(workspaces=("gone",), document_types=("dT1",))
+    found = usage_of(settings, Vendors(ACCOUNTS, rejecting(404)), HistoryQuery(TENTH, ELEVENTH))
+    whole, unread, gone, document_type = found
+    assert unread == UnreadScope(
+        "workspace gone", PollFailure(FailureReason.CLIENT_ERROR, "HTTP status 404")
+    )
+    assert isinstance(whole, DailyUsage)
+    part = Part("workspace", "gone", "")
+    assert gone == replace(whole, part=part, counts=(None, None))
+    assert isinstance(document_type, DailyUsage)
+    assert document_type.counts == (5, 0)
+
+
+@pytest.mark.parametrize("settings", [affinda_settings(workspaces="all"), xtracta_settings()])
+def test_a_refused_scope_ends_a_backfill(settings: Target) -> None:
+    history = VENDORS[settings.vendor].history
+    accounts = replace(GROUPS, organizations=(ORGANIZATION,))
+
+    async def main() -> None:
+        assert history
+        send = directly(Vendors(accounts, rejecting(403)))
+        parts = history.read(settings, send, FIRST)
+        _ = [list(history.to_results(settings, part, FIRST)) async for part in parts]
+
+    with pytest.raises(PollError, match="HTTP status 403"):
+        in_own_thread(asyncio.run, main())
+
+
+@pytest.mark.parametrize("settings", [affinda_settings(workspaces="all"), xtracta_settings()])
+def test_a_server_that_fails_ends_the_reading_of_a_target(settings: Target) -> None:
+    accounts = replace(GROUPS, organizations=(ORGANIZATION,))
+    with pytest.raises(PollError, match="server_error: HTTP status 500"):
+        usage_of(settings, Vendors(accounts, rejecting(500)), FIRST)
 
 
 # Xtracta
@@ -328,3 +379,14 @@ def test_a_report_costs_a_poll_and_a_request_for_each_group() -> None:
         ("/v1/group/list", "481"): 1,
         ("/v1/billings/history", "481"): 1,
     }
+
+
+def test_a_group_whose_past_the_vendor_refuses_shows_its_current_plans() -> None:
+    found = usage_of(xtracta_settings(), Vendors(GROUPS, rejecting(404)), FIRST)
+    unread, *plans = found
+    assert isinstance(unread, UnreadScope)
+    assert (unread.scope, unread.failure.reason) == (
+        *("past periods of group 481", FailureReason.CLIENT_ERROR),
+    )
+    shown = [(each.identifier, each.used) for each in plans if isinstance(each, Period)]
+    assert shown == [("71", 50), ("9", 150)]

@@ -6,11 +6,15 @@ import asyncio
 import dataclasses
 import json
 import re
+from html import escape
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pages_of_targets import affinda_target, use
 from raw_http_client import LAST_GET
+from served_pages import application_with
 from web_server import running_web_server
 
 from exporter.config.models import Target
@@ -22,6 +26,7 @@ from exporter.web.routes import Application
 from exporter.web.status_page import PageInfo
 
 PATHS = ["/", "/documentation", "/-/healthy", "/-/ready", "/config", "/api/v1/targets", "/metrics"]
+TARGET_PATHS = ["/targets/{}", "/api/v1/targets/{}", "/api/v1/targets/{}/usage.csv"]
 ALLOWANCE = Allowance("acc", "credits", 1000, 700, 300, "credits")
 NAME = '<b>"one"&'
 
@@ -185,8 +190,71 @@ def test_targets_are_listed_as_json() -> None:
     assert target["last_error"] == {"reason": "dns", "detail": "no such host"}
 
 
+NAMES = ["acme", "a/b", "ünï cöde", "50%", "..", "a/usage.csv", "/", '<b>"one"&']
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_target_has_pages_of_its_own_whatever_its_name(name: str) -> None:
+    application = application_with([affinda_target(name)])
+    page, figures, usage = (sent(application, "GET", path.format(quote(name, safe="")))
+                            for path in TARGET_PATHS)  # fmt: skip
+    assert page[0].startswith(b"HTTP/1.1 200 ")
+    assert b"\r\ncontent-type: text/html; charset=utf-8\r\n" in page[0]
+    assert f"<h1><bdi>{escape(name)}</bdi></h1>".encode() in page[1]
+    assert json.loads(figures[1])["data"]["name"] == name
+    assert b"\r\ncontent-type: text/csv; charset=utf-8\r\n" in usage[0]
+    assert b'\r\ncontent-disposition: attachment; filename="usage.csv"; filename*=' in usage[0]
+    assert usage[1].startswith(b"date,target,scope,")
+
+
+def test_a_name_that_ends_like_the_csv_is_the_name() -> None:
+    application = application_with([affinda_target("a"), affinda_target("a/usage.csv")])
+    assert get(application, "/api/v1/targets/a/usage.csv").content_type == "application/json"
+    assert get(application, "/api/v1/targets/a/usage.csv/usage.csv").content_type.startswith("text")
+
+
+@pytest.mark.parametrize("path", TARGET_PATHS)
+@pytest.mark.parametrize("name", ["unknown", "", "acme/", "ACME", "<script>", "../acme", "acme?"])
+def test_an_unknown_target_is_not_found(path: str, name: str) -> None:
+    response = get(application_with([affinda_target("acme")]), path.format(name))
+    body = bytes(response.body)
+    assert response.status == 404
+    if response.content_type == "application/json":
+        assert json.loads(body)["status"] == "error"
+        assert name in json.loads(body)["error"]
+    else:
+        assert b'<a href="../">All targets</a>' in body
+        assert b"<script>" not in body
+
+
+@pytest.mark.parametrize("path", [path.format("acme") for path in TARGET_PATHS])
+def test_pages_of_a_target_are_as_strict_as_the_others(path: str) -> None:
+    application = application_with([affinda_target("acme")], prefix="/doc")
+    assert get(application, path).status == 404
+    head, body = sent(application, "GET", f"/doc{path}")
+    assert sent(application, "HEAD", f"/doc{path}") == (head, b"")
+    assert body
+    assert b"\r\ncontent-security-policy: default-src 'none';" in head
+    assert b"\r\ncache-control: no-store\r\n" in head
+    response = get(application, f"/doc{path}", "POST")
+    assert (response.status, response.headers) == (405, ((b"allow", b"GET, HEAD"),))
+
+
+def test_the_status_page_links_to_each_target_and_shows_its_use() -> None:
+    body = bytes(get(application_with([affinda_target("a/b")]), "/").body).decode()
+    assert '<h2><a href="targets/a%2Fb"><bdi>a/b</bdi></a></h2>' in body
+    assert '<svg class="spark" role="img" aria-label="use by day"' in body
+    assert f"{sum(use()[-30:]):,} credits in 30 days" in body
+    stale = affinda_target("a")._replace(is_stale=True)
+    assert '<svg class="spark"' not in bytes(get(application_with([stale]), "/").body).decode()
+    first = affinda_target("a", days=1)
+    assert "credits in 1 day<" in bytes(get(application_with([first]), "/").body).decode()
+
+
 @given(
-    st.text() | st.sampled_from([*PATHS, "/-/reload"]),
+    st.text()
+    | st.sampled_from([*PATHS, "/-/reload"])
+    | st.builds(str.format, st.sampled_from(TARGET_PATHS), st.text()),
     st.text(),
     st.lists(
         st.tuples(st.sampled_from([b"accept", b"accept-encoding"]) | st.binary(), st.binary())

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import Browser, browser
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 from programs import program
+from served_pages import served
 
 from exporter.config.models import Alerts, Target
-from exporter.metrics.cache import MetricsCache
 from exporter.model import (
     Allowance,
     FailureReason,
@@ -28,16 +24,15 @@ from exporter.model import (
     PollResult,
     ScopeFailure,
 )
-from exporter.server.server import Server
-from exporter.server.sockets import bound_sockets, url_of
-from exporter.state.store import StateStore, TargetSnapshot, TargetState
-from exporter.web.routes import Application
+from exporter.state.store import TargetSnapshot, TargetState
 from exporter.web.status_page import PageInfo, status_page
 from exporter.web.style import DARK, LIGHT, STYLE, security_headers
 from exporter.web.target_parts import runbook_anchor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from browser import Browser
 
 NOW = 1_795_000_000.0  # 2026-11-18
 DAY = 86_400
@@ -436,8 +431,11 @@ def test_text_has_the_contrast_that_wcag_requires(scheme: str, name: str, ground
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK])
-def test_borders_have_the_contrast_that_wcag_requires(colours: dict[str, str]) -> None:
-    assert contrast(colours["line"], colours["page"]) >= 3
+def test_borders_lines_and_bars_have_the_contrast_that_wcag_requires(
+    colours: dict[str, str],
+) -> None:
+    for name in ("line", "use", "weekend"):
+        assert contrast(colours[name], colours["page"]) >= 3
 
 
 def test_the_policy_allows_only_the_style_sheet_of_the_page() -> None:
@@ -461,42 +459,6 @@ def test_a_missing_program_fails_the_test_in_continuous_integration(
 ) -> None:
     with pytest.raises(outcome, match="missing-program is not installed"):
         program("missing-program", {"PATH": "/usr/bin", **environ})
-
-
-async def no_reload() -> str:  # pragma: no cover  not requested here
-    return "not in this test"
-
-
-@contextmanager
-def served(snapshots: list[TargetSnapshot]) -> Iterator[str]:
-    """The page on a real socket, in a thread of its own."""
-    store = StateStore()
-    store.set_targets(snapshot.target for snapshot in snapshots)
-    for snapshot in snapshots:
-        if snapshot.state.last_poll:
-            store.record(snapshot.target.name, snapshot.state.last_poll)
-    application = Application(MetricsCache(store, lambda: iter(())), store, no_reload, str, INFO)
-    (socket,) = bound_sockets(["127.0.0.1:0"])
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        async with Server(application.handle).serving([socket]):
-            await stop.wait()
-
-    thread = Thread(target=loop.run_until_complete, args=[serve()])
-    thread.start()
-    try:
-        yield url_of(socket) + "/"
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Browser]:
-    with browser(program("chromium")) as opened:
-        yield opened
 
 
 @pytest.mark.e2e
@@ -543,7 +505,7 @@ def test_the_filter_can_be_used_with_the_keyboard_alone(tab: Browser) -> None:
     with served(MIXED) as url:
         tab.window(1200, 900)
         tab.open(url)
-        for _ in range(10):  # four links, five counts, then the field
+        for _ in range(11):  # four links, six counts, then the field
             tab.press("Tab", 9)
         assert tab.value("document.activeElement.name") == "name"
         assert tab.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"

@@ -1,0 +1,95 @@
+"""All that is known of one target, as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from exporter.forecast import projection
+from exporter.state.presentation import allowance_to_json, to_json
+from exporter.state.scope_usage import scopes_of, usage_sums
+from exporter.usage_pace import DAY, explain
+
+if TYPE_CHECKING:
+    from exporter.model import Allowance, ScopeUsage, UsageHistory
+    from exporter.state.store import TargetSnapshot
+    from exporter.usage_pace import CountedDay
+
+MAX_PROJECTION = 366 * DAY
+
+
+def to_detailed_json(snapshot: TargetSnapshot) -> dict[str, object]:
+    """A target as `/api/v1/targets/NAME` returns it: that of the list, and its daily use."""
+    state = snapshot.state
+    return {
+        **to_json(snapshot),
+        "polls": state.polls,
+        "poll_failures": state.failures,
+        "api_requests": state.requests,
+        "anomalies": dict(state.anomalies),
+        "allowances": [
+            {
+                **allowance_to_json(allowance),
+                "projection": _projection(allowance),
+                "estimate": _estimate(allowance),
+            }
+            for allowance in snapshot.allowances
+        ],
+        "scopes": [_scope(scope) for scope in scopes_of(state)],
+    }
+
+
+def _scope(scope: ScopeUsage) -> dict[str, object]:
+    history = scope.history
+    known = {"scope": scope.label, "identifier": scope.value, "name": scope.name}
+    if history is None:
+        return {**known, "unit": scope.unit, "first_day": None, "days": []}
+    first = datetime.fromtimestamp(history.today, UTC) - timedelta(days=len(history.days))
+    return {
+        **known,
+        "unit": scope.unit,
+        **usage_sums(history)._asdict(),
+        "first_day": f"{first:%Y-%m-%d}",
+        "days": [*history.days, history.used_today],
+    }
+
+
+def _projection(allowance: Allowance) -> list[dict[str, float]]:
+    history, end = allowance.history, allowance.end
+    if history is None or end is None or allowance.burn_per_day is None:
+        return []
+    points = projection(history, allowance, min(end, history.at + MAX_PROJECTION))
+    return [point._asdict() for point in points]
+
+
+def _estimate(allowance: Allowance) -> dict[str, object] | None:
+    """How the forecast was made: the expected use by weekday, Monday first, and its reasons."""
+    history = allowance.history
+    estimate = explain(history) if history and allowance.burn_per_day is not None else None
+    if history is None or estimate is None:
+        return None
+    today = datetime.fromtimestamp(history.today, UTC)
+    shift = -today.weekday()
+    week = estimate.pace.week
+    return {
+        "weekdays": [*week[shift:], *week[:shift]],
+        "mean_error_per_week": estimate.pace.error,
+        "complete_days": estimate.days,
+        "days_for_weekdays": estimate.window,
+        "month_edge_factors": list(estimate.edges),
+        "month_edges_count_working_days": estimate.counts_working_days,
+        "capped_days": [_counted(day, history) for day in estimate.capped],
+        "holidays": [_counted(day, history) for day in estimate.holidays],
+        "level_since": estimate.jump and _date(history, estimate.jump[0]),
+        "level_factor": estimate.jump and estimate.jump[1],
+        "earlier_days": history.earlier_days,
+        "earlier_per_day": history.earlier_per_day,
+    }
+
+
+def _counted(day: CountedDay, history: UsageHistory) -> dict[str, object]:
+    return {"date": _date(history, day.day), "used": day.use, "counted": day.counted}
+
+
+def _date(history: UsageHistory, day: int) -> str:
+    return f"{datetime.fromtimestamp(history.today + day * DAY, UTC):%Y-%m-%d}"

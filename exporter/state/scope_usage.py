@@ -1,0 +1,102 @@
+"""Daily use of a target's scopes, as the pages, the CSV and the JSON show it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.model import ScopeUsage, UsageHistory
+from exporter.state.presentation import format_account, format_allowance_name
+from exporter.usage_pace import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.model import Allowance
+    from exporter.state.store import TargetState
+
+_WEEK: Final = 7
+_MONTH: Final = 30
+_OBSERVED: Final = 2  # days, of which the first is known only in part
+
+
+class UsageSums(NamedTuple):
+    """Use of a scope in windows that end with the current day; None where a day is unknown."""
+
+    today: float
+    yesterday: float | None
+    last_7_days: float | None
+    last_30_days: float | None
+    month_to_date: float | None
+
+
+class TotalUse(NamedTuple):
+    """Use of a target in its unit, by day, ending with the current day so far."""
+
+    unit: str
+    days: Sequence[float]
+
+
+def usage_sums(history: UsageHistory) -> UsageSums:
+    """The windows of a history."""
+    days = [*history.days, history.used_today]
+
+    def last(count: int) -> float | None:
+        return sum(days[-count:]) if count <= len(days) else None
+
+    yesterday = days[-2] if len(days) > 1 else None
+    day_of_month = datetime.fromtimestamp(history.today, UTC).day
+    return UsageSums(history.used_today, yesterday, last(_WEEK), last(_MONTH), last(day_of_month))
+
+
+def scopes_of(state: TargetState) -> tuple[ScopeUsage, ...]:
+    """What the vendor reports by day, and what is derived from the totals of allowances."""
+    if state.result is None:
+        return ()
+    derived = (
+        ScopeUsage(
+            "allowance",
+            f"{allowance.account}/{allowance.allowance}",
+            f"{format_account(allowance)} · {format_allowance_name(allowance)}",
+            allowance.unit,
+            daily_use(state, allowance),
+        )
+        for allowance in state.result.allowances
+        if allowance.cumulative_only
+    )
+    return (*state.result.scopes, *derived)
+
+
+def daily_use(state: TargetState, allowance: Allowance) -> UsageHistory | None:
+    """The days of an allowance that are known in full, and the current one so far."""
+    if not allowance.cumulative_only:
+        return allowance.history
+    observed = state.daily_usage.get((allowance.account, allowance.allowance))
+    if observed is None or len(observed.days) < _OBSERVED:
+        return None
+    at, _, days = observed
+    return UsageHistory(at, at - at % DAY, days[-1], days[1:-1])
+
+
+def total_use(state: TargetState, count: int) -> TotalUse | None:
+    """The use of a target on its last days; None where none is known.
+
+    Args:
+        state: the target's.
+        count: of days, at most.
+    """
+    scopes = scopes_of(state)
+    if state.result and state.result.scopes:
+        scopes = scopes[:1]  # the whole; the others are parts of it
+    known = [scope.history for scope in scopes if scope.history and scope.unit == scopes[0].unit]
+    if not known:
+        return None
+    today = max(history.today for history in known)
+    totals = [0.0] * min(count, max(len(history.days) for history in known) + 1)
+    for history in known:
+        days = [*history.days[-count:], history.used_today]
+        age = round((today - history.today) / DAY)
+        for position, used in enumerate(reversed(days), age + 1):
+            if position <= len(totals):
+                totals[-position] += used
+    return TotalUse(scopes[0].unit, totals)

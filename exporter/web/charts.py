@@ -1,0 +1,336 @@
+"""Pictures of daily use as SVG: numbers in, markup out.
+
+They are as wide as the page allows and of fixed height: shapes stretch, text and lines do not.
+So positions across are in percent, or in thousandths within a nested SVG; down they are pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from html import escape
+from itertools import chain
+from math import ceil, floor, log10
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from exporter.forecast import ProjectedUse
+
+_DAY: Final = 86_400
+_WEEK: Final = 7
+_WEEKS: Final = 20  # up to which Mondays are labelled
+_SATURDAY: Final = 5
+_THURSDAY: Final = 3  # the weekday of 1 January 1970, Monday being 0
+
+_WIDTH: Final = 1000  # of the nested SVG
+_TITLE: Final = 20  # height of a panel's title
+_MARK: Final = 18  # height of the label above the totals
+_TOTAL_HEIGHT: Final = 200
+_BARS_HEIGHT: Final = 90
+_GAP: Final = 12
+_AXIS: Final = 18  # height of a row of labels below
+_BAR: Final = 0.8  # of a day
+_LEAST: Final = 0.05  # height of a bar, pixels
+_HEADROOM: Final = 1.08
+_TICKS: Final = 4  # lines across a panel, at most
+_HALF: Final = 50  # percent
+
+
+class Moment(NamedTuple):
+    """A moment that is marked, Unix seconds, with its label."""
+
+    at: float
+    label: str
+
+
+class Totals(NamedTuple):
+    """The upper panel: the period's running total.
+
+    Args:
+        title: what it shows.
+        points: moments, Unix seconds, and the total until then.
+        unobserved: the same before the first of these, where only the total is known.
+        projection: the total expected.
+        limit: what was purchased, with its label; None where that is unknown.
+        exhaustion: when that is used up.
+    """
+
+    title: str
+    points: Sequence[tuple[float, float]]
+    unobserved: Sequence[tuple[float, float]] = ()
+    projection: Sequence[ProjectedUse] = ()
+    limit: tuple[float, str] | None = None
+    exhaustion: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageChart:
+    """A picture of daily use and, above it, of the running total.
+
+    Args:
+        label: what it is a picture of.
+        description: the facts that it shows.
+        begin, end: the time that it covers, Unix seconds.
+        title: what the bars are.
+        first: midnight that began the first day of `days`.
+        days: use of consecutive days, at least one, the last one so far.
+        expected: use expected of the days after these, the rest of the current one first.
+        now: the current moment.
+        start: when the period began, if it is shown.
+        totals: the upper panel, if any.
+    """
+
+    label: str
+    description: str
+    begin: float
+    end: float
+    title: str
+    first: float
+    days: Sequence[float]
+    expected: Sequence[float] = ()
+    now: Moment | None = None
+    start: float | None = None
+    totals: Totals | None = None
+
+    def percent(self, moment: float) -> float:
+        """How far across a moment is."""
+        return 100 * (moment - self.begin) / (self.end - self.begin)
+
+
+def usage_chart(chart: UsageChart) -> str:
+    """The picture."""
+    top = 0
+    panels = []
+    if chart.totals:
+        panels.append(_totals(chart, chart.totals, _TITLE + _MARK))
+        top = _TITLE + _MARK + _TOTAL_HEIGHT + _GAP
+    bottom = top + _TITLE + _BARS_HEIGHT
+    height = bottom + 2 * _AXIS + 4
+    return (
+        f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" height="{height}">'
+        f"<desc>{escape(chart.description)}</desc>"
+        f"{_marks(chart, bottom)}{''.join(panels)}{_bars(chart, top + _TITLE)}"
+        f"{''.join(_time_labels(chart, bottom))}</svg>"
+    )
+
+
+def sparkline(days: Sequence[float], count: int, label: str) -> str:
+    """Bars of the last `count` days; those that are unknown are left empty."""
+    scale = 20 / max(1.0, *days)
+    heights = enumerate((round(used * scale) for used in days), count - len(days))
+    path = "".join(f"M{day * 10} 20v-{height}h8V20z" for day, height in heights if height > 0)
+    return (
+        f'<svg class="spark" role="img" aria-label="{escape(label)}" viewBox="0 0 {count * 10} 20" '
+        f'preserveAspectRatio="none"><path d="{path}"/></svg>'
+    )
+
+
+def _totals(chart: UsageChart, totals: Totals, top: int) -> str:
+    projected = totals.projection
+    limit = totals.limit[0] if totals.limit else 0.0
+    known = (value for _, value in chain(totals.points, totals.unobserved))
+    largest = max(0.0, limit, *known, *(point.high for point in projected))
+    scale = _Scale(chart, largest * _HEADROOM, _TOTAL_HEIGHT)
+    shapes = []
+    if projected:
+        around = [(point.at, point.high) for point in projected]
+        around += [(point.at, point.low) for point in reversed(projected)]
+        shapes.append(f'<path class="range" d="M{scale.line(around)}z"/>')
+    for name, points in (
+        ("unobserved", totals.unobserved),
+        ("total", totals.points),
+        ("projected", [(point.at, point.used) for point in projected]),
+    ):
+        if points:
+            shapes.append(f'<path class="{name}" d="M{scale.line(points)}"/>')
+    return (
+        _panel_title(totals.title, top - _MARK)
+        + _across(scale, top)
+        + _shapes(shapes, top, _TOTAL_HEIGHT)
+        + _limit(chart, totals, scale, top)
+    )
+
+
+def _limit(chart: UsageChart, totals: Totals, scale: _Scale, top: int) -> str:
+    """What was purchased, and where the total reaches it."""
+    if not totals.limit:
+        return ""
+    limit, label = totals.limit
+    height = f"{top + scale.height(limit):.1f}"
+    parts = [
+        f'<line class="limit" x1="0" x2="100%" y1="{height}" y2="{height}"/>',
+        f'<text class="limit" x="4" y="{float(height) - 5:.1f}">{escape(label)}</text>',
+    ]
+    if totals.exhaustion:
+        across = chart.percent(totals.exhaustion.at)
+        parts.append(
+            _down("out", across, top - 6, top + _TOTAL_HEIGHT)
+            + f'<circle class="out" cx="{across:.2f}%" cy="{height}" r="5"/>'
+            + _label("out", across, top - 8, totals.exhaustion.label)
+        )
+    return "".join(parts)
+
+
+def _bars(chart: UsageChart, top: int) -> str:
+    today, *coming = chart.expected or (0.0,)
+    used_today = max(0.0, chart.days[-1])
+    scale = _Scale(chart, max(used_today + today, *chart.days, *coming) * _HEADROOM, _BARS_HEIGHT)
+    bars: dict[str, list[str]] = {"expected": [], "weekday": [], "weekend": []}
+    midnight = chart.first
+    for used in chart.days:
+        name = "weekend" if is_weekend(midnight) else "weekday"
+        bars[name].append(scale.bar(midnight, used))
+        midnight += _DAY
+    bars["expected"].append(scale.bar(midnight - _DAY, used_today + today, used_today))
+    for used in coming:
+        bars["expected"].append(scale.bar(midnight, used))
+        midnight += _DAY
+    shapes = [f'<path class="{name}" d="{"".join(each)}"/>' for name, each in bars.items()]
+    return _panel_title(chart.title, top) + _across(scale, top) + _shapes(shapes, top, _BARS_HEIGHT)
+
+
+def is_weekend(midnight: float) -> bool:
+    """Whether the day that began then is a Saturday or Sunday."""
+    return (int(midnight // _DAY) + _THURSDAY) % _WEEK >= _SATURDAY
+
+
+class _Scale(NamedTuple):
+    """Where in the nested SVG of a panel a moment and a figure are."""
+
+    chart: UsageChart
+    largest: float
+    panel: int
+
+    def height(self, value: float) -> float:
+        """Pixels from the top."""
+        share = value / self.largest if self.largest > 0 else 0.0
+        return self.panel * (1 - min(max(share, 0.0), 1.0))
+
+    def point(self, at: float, value: float) -> str:
+        return f"{_WIDTH / 100 * self.chart.percent(at):.1f} {self.height(value):.1f}"
+
+    def line(self, points: Iterable[tuple[float, float]]) -> str:
+        return "L".join(self.point(*point) for point in points)
+
+    def bar(self, midnight: float, value: float, base: float = 0.0) -> str:
+        width = _WIDTH * _DAY / (self.chart.end - self.chart.begin)
+        left = _WIDTH / 100 * self.chart.percent(midnight) + width * (1 - _BAR) / 2
+        foot = self.height(base)
+        return _bar(left, width * _BAR, foot - self.height(value), foot)
+
+
+def _bar(left: float, width: float, height: float, foot: float) -> str:
+    """A rectangle as a part of a path; nothing where it would be too low to be seen."""
+    if height < _LEAST:
+        return ""
+    return f"M{left:.1f} {foot:.1f}v-{height:.1f}h{width:.1f}v{height:.1f}z"
+
+
+def _shapes(shapes: Sequence[str], top: int, height: int) -> str:
+    return (
+        f'<svg x="0" y="{top}" width="100%" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
+        f'preserveAspectRatio="none">{"".join(shapes)}</svg>'
+    )
+
+
+def _panel_title(text: str, top: int) -> str:
+    return f'<text class="title" x="0" y="{top - 7}">{escape(text)}</text>'
+
+
+def _across(scale: _Scale, top: int) -> str:
+    """Lines across at round figures, with their labels."""
+    return "".join(
+        f'<line class="grid" x1="0" x2="100%" y1="{top + scale.height(value):.1f}" '
+        f'y2="{top + scale.height(value):.1f}"/>'
+        f'<text class="tick" x="-6" y="{top + scale.height(value) + 4:.1f}">'
+        f"{format_tick(value)}</text>"
+        for value in round_figures(scale.largest)
+    )
+
+
+def round_figures(largest: float) -> list[float]:
+    """From 0 on, with steps of 1, 2 or 5 times a power of ten, of whole numbers."""
+    if largest <= 0:
+        return [0.0]
+    rough = largest / _TICKS
+    size = 10.0 ** floor(log10(rough))
+    step = max(1.0, next(size * times for times in (1, 2, 5, 10) if size * times >= rough))
+    return [step * count for count in range(int(largest / step) + 1)]
+
+
+def format_tick(value: float) -> str:
+    """A figure in at most four digits or so, such as `1,500` or `12k`."""
+    for size, suffix in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
+        if value >= size:
+            return f"{value / (1000 if suffix == 'k' else size):g}{suffix}"
+    return f"{value:,.0f}"
+
+
+def _marks(chart: UsageChart, bottom: int) -> str:
+    """The start of the period and the current moment."""
+    parts = []
+    if chart.start is not None:
+        parts.append(_down("start", chart.percent(chart.start), _TITLE, bottom))
+    if chart.now:
+        across = chart.percent(chart.now.at)
+        parts.append(_down("now", across, _TITLE, bottom + _AXIS + 4))
+        parts.append(_label("now", across, bottom + 2 * _AXIS, chart.now.label))
+    return "".join(parts)
+
+
+def _down(name: str, across: float, top: int, bottom: int) -> str:
+    place = f"{across:.2f}%"
+    return f'<line class="{name}" x1="{place}" x2="{place}" y1="{top}" y2="{bottom}"/>'
+
+
+def _label(name: str, across: float, down: float, text: str) -> str:
+    """A label that stays within the picture."""
+    anchor = "start" if across < _HALF else "end"
+    return (
+        f'<text class="{name}" x="{across:.2f}%" y="{down}" text-anchor="{anchor}">'
+        f"{escape(text)}</text>"
+    )
+
+
+def _time_labels(chart: UsageChart, bottom: int) -> Iterator[str]:
+    for position, (moment, text) in enumerate(time_ticks(chart.begin, chart.end)):
+        across = f"{chart.percent(moment):.2f}%"
+        minor = " minor" if position % 2 else ""
+        yield (
+            f'<line class="grid" x1="{across}" x2="{across}" y1="{bottom}" y2="{bottom + 4}"/>'
+            f'<text class="time{minor}" x="{across}" y="{bottom + _AXIS - 1}">{text}</text>'
+        )
+
+
+def time_ticks(begin: float, end: float) -> list[tuple[float, str]]:
+    """The days that are labelled: every other one, some Mondays, or first days of months."""
+    days = (end - begin) / _DAY
+    if days <= 2 * _WEEK:
+        return list(_day_ticks(begin, end, 2))
+    if days <= _WEEKS * _WEEK:
+        monday = begin + (-int(begin // _DAY) - _THURSDAY) % _WEEK * _DAY
+        return list(_day_ticks(monday, end, ceil(days / _WEEK / 8) * _WEEK))
+    return list(_month_ticks(begin, end, ceil(days / 400)))
+
+
+def _day_ticks(begin: float, end: float, step: int) -> Iterator[tuple[float, str]]:
+    moment = ceil(begin / _DAY) * _DAY
+    while moment <= end:
+        day = datetime.fromtimestamp(moment, UTC)
+        yield moment, f"{day.day} {day:%b}"
+        moment += step * _DAY
+
+
+def _month_ticks(begin: float, end: float, step: int) -> Iterator[tuple[float, str]]:
+    first = datetime.fromtimestamp(begin, UTC).date()
+    month = first.year * 12 + first.month - 1
+    while True:
+        month += 1
+        day = date(month // 12, month % 12 + 1, 1)
+        moment = datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()
+        if moment > end:
+            return
+        if month % step == 0:
+            yield moment, f"{day:%Y}" if day.month == 1 else f"{day:%b}"

@@ -1,0 +1,87 @@
+"""How a forecast was made, in figures, as HTML."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from exporter.state.presentation import format_number
+from exporter.usage_pace import WEEK, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from exporter.model import Allowance, UsageHistory
+    from exporter.usage_pace import CountedDay, Estimate
+
+_MAX_DAYS: Final = 12  # that are listed as capped or as holidays
+_METHOD_URL: Final = "https://github.com/docusage/docusage-exporter/blob/main/docs/forecast.md"
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def estimate_section(allowance: Allowance) -> str:
+    """How the forecast was made, in figures."""
+    history = allowance.history
+    estimate = explain(history) if history and allowance.burn_per_day is not None else None
+    if history is None or estimate is None:
+        return ""
+    today = datetime.fromtimestamp(history.today, UTC)
+    week = estimate.pace.week
+    by_weekday = [week[(day - today.weekday()) % WEEK] for day in range(WEEK)]
+    cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in by_weekday)
+    heads = "".join(f'<th scope="col">{day}</th>' for day in _WEEKDAYS)
+    lines = "".join(f"<li>{escape(line)}</li>" for line in _estimate_lines(estimate, history))
+    return (
+        "<h3>How this is estimated</h3>"
+        '<div class="wide"><table><caption>Expected use of each day of the week, '
+        f"{escape(allowance.unit)}</caption><thead><tr>{heads}</tr></thead>"
+        f'<tbody><tr>{cells}</tr></tbody></table></div><ul class="steps">{lines}'
+        f'<li><a href="{_METHOD_URL}">The method, and how accurate it is</a></li></ul>'
+    )
+
+
+def _estimate_lines(estimate: Estimate, history: UsageHistory) -> Iterator[str]:
+    """What was made of the days that are known."""
+    today = datetime.fromtimestamp(history.today, UTC).date()
+    days, window = estimate.days, estimate.window
+    if history.days:
+        yield (
+            f"{days:,} complete {'day' if days == 1 else 'days'} of use are known; "
+            f"the last {window} give the days of the week."
+        )
+    if history.earlier_days:
+        mean = (
+            f"{format_number(history.earlier_per_day)} a day over {history.earlier_days:,.0f} days"
+        )
+        which = "Before these" if history.days else "Only a total is known"
+        yield f"{which}: {mean} on average."
+    elif not history.days:
+        yield "Only the current day is known: the next ones may use as much."
+    if estimate.edges:
+        which = "working days" if estimate.counts_working_days else "days"
+        factors = [f"{factor:.2f}" for factor in estimate.edges]
+        half = len(factors) // 2
+        yield f"The first {which} of a month use {', '.join(factors[:half])} times as much."
+        yield f"The last {which} of a month use {', '.join(factors[half:])} times as much."
+    elif history.days:
+        yield "The first and last days of a month are like the others."
+    if estimate.jump:
+        day, factor = estimate.jump
+        since = f"{today + timedelta(days=day):%Y-%m-%d}"
+        yield f"Use is at another level since {since}: the days before count {factor:.2f} times."
+    if estimate.capped:
+        yield f"Days too large to recur: {_counted(estimate.capped, today)}."
+    if estimate.holidays:
+        yield f"Holidays: {_counted(estimate.holidays, today)}."
+    yield f"Mean error that is expected of a week's use: {format_number(estimate.pace.error)}."
+
+
+def _counted(days: Sequence[CountedDay], today: date) -> str:
+    listed = [
+        f"{today + timedelta(days=day):%Y-%m-%d} ({format_number(use)} counts as "
+        f"{format_number(counted)})"
+        for day, use, counted in days[-_MAX_DAYS:]
+    ]
+    more = len(days) - len(listed)
+    return ", ".join([*listed, *([f"and {more} more"] if more else [])])

@@ -1,0 +1,289 @@
+"""The page at `/targets/NAME`: one target, with a picture of each allowance.
+
+One HTML document without scripts, which can be printed.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from exporter.state.outlook import format_day, format_outlook
+from exporter.state.presentation import (
+    format_account,
+    format_allowance_name,
+    format_date,
+    format_exhaustion_range,
+    format_number,
+    format_percent,
+    format_rounded_duration,
+    is_used_up,
+)
+from exporter.state.scope_usage import scopes_of
+from exporter.web.allowance_chart import allowance_chart, scope_chart
+from exporter.web.charts import usage_chart
+from exporter.web.conditions import allowance_urgency
+from exporter.web.estimate import estimate_section
+from exporter.web.markup import document, isolate, target_path, time_element
+from exporter.web.scope_table import scopes_section
+from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from exporter.model import Allowance, ScopeUsage
+    from exporter.state.store import TargetSnapshot
+    from exporter.web.charts import UsageChart
+
+MAX_PICTURES: Final = 8  # allowances; the others are listed without
+_MONTH: Final = 30
+_OBSERVED: Final = 28  # days; with fewer, their number is shown
+
+
+def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes:
+    """The page as UTF-8.
+
+    Args:
+        snapshot: the target.
+        runbook_url: of the runbook, without an anchor.
+        now: Unix seconds.
+    """
+    name = snapshot.target.name
+    state = snapshot.state
+    allowances = sorted(state.result.allowances if state.result else (), key=allowance_urgency)
+    scopes = scopes_of(state)
+    body = "".join(
+        (
+            _header(snapshot, now),
+            "<main>",
+            *(f'<p class="lead">{line}</p>' for line in _lead(snapshot, allowances, scopes, now)),
+            failures(snapshot, runbook_url),
+            *(_allowance(snapshot, each, now) for each in allowances[:MAX_PICTURES]),
+            _further(snapshot, allowances[MAX_PICTURES:], now),
+            "" if allowances else _without_allowance(scopes, now),
+            scopes_section(scopes, snapshot.scope_failures),
+            _polls(snapshot, now),
+            "</main>",
+        )
+    )
+    return document(f"{name} · docusage-exporter", body)
+
+
+def unknown_target_page(name: str) -> bytes:
+    """The page of a target that there is none of, as UTF-8."""
+    body = (
+        '<header><h1>Unknown target</h1><nav aria-label="Other pages"><ul>'
+        '<li><a href="../">All targets</a></li></ul></nav></header>'
+        f"<main><p>No target is named {isolate(name)}. It may have been renamed or removed, or "
+        "another shard may poll it.</p></main>"
+    )
+    return document("Unknown target · docusage-exporter", body)
+
+
+def _header(snapshot: TargetSnapshot, now: float) -> str:
+    api = f"../api/v1/targets/{target_path(snapshot.target.name)}"
+    links = (("../", "All targets"), (api, "JSON"), (f"{api}/usage.csv", "Daily use as CSV"))
+    items = "".join(f'<li><a href="{escape(path)}">{text}</a></li>' for path, text in links)
+    return (
+        f"<header><h1>{isolate(snapshot.target.name)}</h1>"
+        f"<p>{escape(snapshot.target.vendor)} {state_marks(snapshot)}</p>"
+        f'<nav aria-label="Other pages"><ul>{items}</ul></nav></header>'
+        f"{poll_times(snapshot, now)}"
+    )
+
+
+def _lead(
+    snapshot: TargetSnapshot,
+    allowances: Sequence[Allowance],
+    scopes: Sequence[ScopeUsage],
+    now: float,
+) -> Iterator[str]:
+    """The sentence that matters, as HTML."""
+    name, state = isolate(snapshot.target.name), snapshot.state
+    if state.last_poll is None:
+        yield f"{name} has not been polled yet: nothing is known."
+    elif state.result is None:
+        yield f"{name}: no poll has succeeded yet: nothing is known."
+    elif snapshot.is_stale:
+        age = format_rounded_duration(now - (state.succeeded_at or now))
+        yield (
+            f"{name}: the values are {age} old and have expired: what is left now is unknown. "
+            "What was known then is below."
+        )
+    elif len(allowances) == 1:
+        yield f"{name}: {escape(format_outlook(allowances[0], now))}"
+    elif allowances:
+        worst = allowances[0]
+        which = f"{isolate(_title(worst))}, the first of {len(allowances):,} allowances"
+        yield f"{name}: {which}: {escape(format_outlook(worst, now))}"
+    else:
+        yield f"{name}: {escape(_usage_sentence(scopes))}"
+
+
+def _usage_sentence(scopes: Sequence[ScopeUsage]) -> str:
+    """Where there is no allowance."""
+    history = scopes[0].history if scopes else None
+    if history is None:
+        return "No allowance is known, and no use."
+    used = sum([*history.days, history.used_today][-_MONTH:])
+    days = min(_MONTH, len(history.days) + 1)
+    return (
+        f"{format_number(used)} {scopes[0].unit} were used on the last {days} days. "
+        "No allowance is known, so what is left is unknown."
+    )
+
+
+def _title(allowance: Allowance) -> str:
+    return f"{format_account(allowance)} · {format_allowance_name(allowance)}"
+
+
+def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> str:
+    chart = allowance_chart(snapshot, allowance, now)
+    note = _missing_figures(snapshot, allowance)
+    result = snapshot.state.result
+    # The only allowance's sentence is at the top of the page, unless it has expired.
+    is_said = not snapshot.is_stale and result is not None and len(result.allowances) == 1
+    sentence = "" if is_said else f"<p>{escape(chart.description)}</p>"
+    return (
+        f'<section class="picture"><h2>{isolate(_title(allowance))}</h2>'
+        f"{sentence}{_figure(chart)}{note}{_facts(allowance, now, is_stale=snapshot.is_stale)}"
+        f"{'' if snapshot.is_stale else estimate_section(allowance)}</section>"
+    )
+
+
+def _missing_figures(snapshot: TargetSnapshot, allowance: Allowance) -> str:
+    """What the picture cannot show."""
+    if allowance.cumulative_only:
+        observed = snapshot.state.daily_usage.get((allowance.account, allowance.allowance))
+        days = max(0, len(observed.days) - 1) if observed else 0
+        which = "day" if days == 1 else "days"
+        text = (
+            "The vendor reports only a total. The exporter derives the use of each day from the "
+            f"totals that it observes: {days or 'no'} complete {which} so far."
+        )
+        return f'<p class="quiet">{text}</p>' if days < _OBSERVED else ""
+    if allowance.history is None:
+        return '<p class="quiet">Use per day is unknown.</p>'
+    return ""
+
+
+def _without_allowance(scopes: Sequence[ScopeUsage], now: float) -> str:
+    chart = scope_chart(scopes[0], now) if scopes else None
+    if chart is None:
+        return ""
+    name = scopes[0].name or scopes[0].value
+    return f'<section class="picture"><h2>{isolate(name)}</h2>{_figure(chart)}</section>'
+
+
+def _further(snapshot: TargetSnapshot, allowances: Sequence[Allowance], now: float) -> str:
+    """The allowances for which there is no picture."""
+    if not allowances:
+        return ""
+    alerts = snapshot.target.alerts
+    blocks = "".join(allowance_block(allowance, alerts, now) for allowance in allowances)
+    return f"<section><h2>{len(allowances):,} further allowances</h2>{blocks}</section>"
+
+
+def _figure(chart: UsageChart) -> str:
+    items = "".join(
+        f'<li><svg class="key" aria-hidden="true" viewBox="0 0 20 10">{shape}</svg>'
+        f"{escape(text)}</li>"
+        for shape, text in _legend(chart)
+    )
+    return (
+        f'<figure>{usage_chart(chart)}<figcaption><ul class="legend">{items}</ul></figcaption>'
+        "</figure>"
+    )
+
+
+def _legend(chart: UsageChart) -> Iterator[tuple[str, str]]:
+    """What each part of the picture is, as far as it is there."""
+    totals = chart.totals
+    bar = '<path class="{}" d="M3 0h14v10H3z"/>'
+    line = '<path class="{}" d="M0 5h20"/>'
+    if any(used > 0 for used in chart.days):
+        yield bar.format("weekday"), "used on a weekday"
+        yield bar.format("weekend"), "at the weekend"
+    if chart.expected:
+        yield bar.format("expected"), "expected"
+    if totals:
+        yield line.format("total"), "total used"
+        if totals.unobserved:
+            yield line.format("unobserved"), "before the first observed day"
+        if totals.projection:
+            yield line.format("projected"), "expected total"
+            yield bar.format("range"), "its range in 8 of 10 cases"
+    if chart.start is not None:
+        yield line.format("start"), f"the period began on {format_day(chart.start)}"
+
+
+def _facts(allowance: Allowance, now: float, *, is_stale: bool) -> str:
+    facts = [*_figures(allowance), *(() if is_stale else _forecast(allowance, now))]
+    return _description_list([*facts, *_period(allowance, now)])
+
+
+def _description_list(facts: Iterable[tuple[str, str]]) -> str:
+    items = "".join(f"<div><dt>{term}</dt><dd>{text}</dd></div>" for term, text in facts)
+    return f"<dl>{items}</dl>"
+
+
+def _count(value: float | None, allowance: Allowance) -> str:
+    if value is None:
+        return "unknown"
+    return f"{escape(format_number(value))} {escape(allowance.unit)}"
+
+
+def _figures(allowance: Allowance) -> Iterator[tuple[str, str]]:
+    yield "Purchased", _count(allowance.allowed, allowance)
+    yield "Used", _count(allowance.used, allowance)
+    share = "" if allowance.ratio is None else f" ({escape(format_percent(allowance.ratio))})"
+    yield "Left", _count(allowance.available, allowance) + share
+
+
+def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
+    if allowance.burn_per_day is not None:
+        yield "Expected per day", _count(allowance.burn_per_day, allowance)
+    if allowance.exhaustion is not None:
+        days = format_exhaustion_range(allowance, now)
+        between = f"; 8 of 10 times {days}" if days else ""
+        text = time_element(allowance.exhaustion, format_date(allowance.exhaustion, now))
+        yield "Ran out" if is_used_up(allowance) else "Runs out", f"{text}{between}"
+    if allowance.projected_used is not None:
+        ratio = allowance.projected_used_ratio
+        of_all = f" ({escape(format_percent(ratio))} of what was purchased)" if ratio else ""
+        yield "Expected at the period's end", _count(allowance.projected_used, allowance) + of_all
+
+
+def _period(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
+    if allowance.start is not None:
+        yield "Period began", time_element(allowance.start, format_date(allowance.start, now))
+    if allowance.end is not None:
+        term = "Period ends" if allowance.end > now else "Period ended"
+        renewal = ", then the same allowance follows" if allowance.renews else ""
+        yield term, time_element(allowance.end, format_date(allowance.end, now)) + renewal
+
+
+def _polls(snapshot: TargetSnapshot, now: float) -> str:
+    state, settings = snapshot.state, snapshot.target.poll
+    facts = []
+    if poll := state.last_poll:
+        facts += [
+            ("Last poll", time_element(poll.at, format_date(poll.at, now))),
+            ("Next poll", time_element(poll.next_at, format_date(poll.next_at, now))),
+            ("Duration", f"{poll.duration:.2f} s"),
+            ("Requests of the last poll", f"{poll.requests:,}"),
+        ]
+    facts += [
+        ("Interval", format_rounded_duration(settings.interval)),
+        ("Values expire after", format_rounded_duration(settings.stale_after)),
+        ("Polls since the start", f"{state.polls:,}, of which {state.failures:,} failed"),
+        ("Requests since the start", f"{state.requests:,}"),
+        ("Anomalies since the start", _anomalies(snapshot)),
+    ]
+    return f"<section><h2>Polls</h2>{_description_list(facts)}</section>"
+
+
+def _anomalies(snapshot: TargetSnapshot) -> str:
+    counts = snapshot.state.anomalies
+    listed = (f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    return ", ".join(listed) or "none"
