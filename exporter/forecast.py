@@ -97,7 +97,7 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     projected = None
     if allowance.end is not None and allowance.used is not None:
         more = 0.0 if is_over else _use_until(pace, usage, allowance.end)
-        projected = max(0.0, _used(allowance) + more)
+        projected = allowance.used + more
     if allowance.available is None or allowance.allowed == 0:
         return Forecast(burn, projected_used=projected)
     if allowance.available <= 0:
@@ -110,16 +110,6 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     earliest = _when_used(pace, usage, allowance.available - margin)
     latest = _when_used(pace, usage, allowance.available + margin)
     return Forecast(burn, exhaustion, earliest, latest, projected)
-
-
-def _used(allowance: Allowance) -> float:
-    """What is not available any more, whatever the vendor reports as used.
-
-    So the projection agrees with the run-out.
-    """
-    if allowance.available and allowance.allowed:
-        return allowance.allowed - allowance.available
-    return allowance.used or 0.0
 
 
 def projection(usage: UsageHistory, allowance: Allowance, end: float) -> list[ProjectedUse]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.forecast import Forecast, forecast, history_of_total
+from exporter.forecast import Forecast, forecast, history_of_total, with_forecast
 from exporter.model import Allowance, UsageHistory
 
 DAY = 86_400.0
@@ -183,24 +183,16 @@ def test_the_projection_adds_the_expected_use_until_the_end(
 
 
 @pytest.mark.parametrize(
-    ("allowed", "used", "available", "projected"),
-    [
-        (100, 50, 30, 120.0),
-        (100, 90, 60, 90.0),
-        (100, 10, 130, 20.0),
-        (100, 10, 190, 0.0),
-        (None, 70, 30, 120.0),
-    ],
+    ("used", "available", "ratio"),
+    [(50, 50, 1.0), (50, 30, 1.2), (90, 60, 0.9), (10, 130, 0.2), (10, 190, 0.0), (130, 0, 1.8)],
 )
-def test_a_projection_starts_from_what_is_available(
-    allowed: int | None, used: int, available: int, projected: float
+def test_a_projected_share_starts_from_what_is_available(
+    used: int, available: int, ratio: float
 ) -> None:
-    usage = UsageHistory(TODAY, TODAY, 0, EVEN)
-    found = forecast(
-        usage,
-        Allowance("acme", "7", allowed, used, available, "documents", end=TODAY + 5 * DAY),
-    )
-    assert found.projected_used == pytest.approx(projected)
+    left = Allowance("acme", "7", 100, used, available, "documents", end=TODAY + 5 * DAY)
+    found = with_forecast(left, UsageHistory(TODAY, TODAY, 0, EVEN))
+    assert found.projected_used == used + 50
+    assert found.projected_used_ratio == pytest.approx(ratio)
 
 
 def test_a_projection_needs_an_end() -> None:
@@ -336,22 +328,22 @@ def test_pace_range_and_projection_agree(
     end = TODAY + (1 + days_left) * DAY
     usage = UsageHistory(TODAY + hour * 3600, TODAY, used_today, days)
     left = Allowance("acme", "7", allowed, 500, available, "documents", end=end)
-    found = forecast(usage, left)
-    assert found == forecast(usage, left)
+    found = with_forecast(left, usage)
+    assert found == with_forecast(left, usage)
     if found.exhaustion is None:
         assert not found.burn_per_day
-        assert found.projected_used in {None, max(0, allowed - available)}
+        assert found.projected_used in {None, 500}
         return
     assert found.burn_per_day is not None
     assert found.burn_per_day > 0
     assert found.exhaustion_earliest is not None
     assert found.exhaustion_latest is not None
-    assert found.projected_used is not None
+    assert found.projected_used_ratio is not None
     assert usage.at <= found.exhaustion_earliest <= found.exhaustion <= found.exhaustion_latest
     assert isfinite(found.exhaustion_latest)
     is_early = found.exhaustion < end
     is_close = abs(found.exhaustion - end) < 60  # seconds, for rounding
-    assert is_close or is_early == (found.projected_used > allowed)
+    assert is_close or is_early == (found.projected_used_ratio > 1)
 
 
 @given(USES, st.integers(1, 20_000), st.integers(0, 5000))
