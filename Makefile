@@ -41,7 +41,7 @@ docs: $(VENV)/dev ## write what documents and manifests take from the code and t
 	@PYTHONPATH=tests/support $(BIN)/python -m kubernetes_rules
 	@PYTHONPATH=tests/support $(BIN)/python -m chart_readme
 
-captures: $(VENV)/dev ## write the expected results of tests/data/captures anew
+captures: $(VENV)/dev ## update the expected results of tests/data/captures
 	@PYTHONPATH=tests/support $(BIN)/python -m capture_results
 
 accuracy: $(VENV)/dev ## measure the forecast on simulated usage for docs/forecast.md; minutes

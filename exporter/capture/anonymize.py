@@ -187,8 +187,9 @@ class _StandIns:
     def _identifier(self, value: str) -> str:
         if KEY in value:
             return KEY
-        if number := _NUMBER.fullmatch(value):
-            return self._numbers.get(number[1], number[1]) + (number[2] or "")
+        number = _NUMBER.fullmatch(value)
+        if number and number[1] in self._numbers:
+            return self._numbers[number[1]] + (number[2] or "")
         return self._identifiers.get(value, value)
 
     def target(self, name: str, /) -> str:
@@ -381,7 +382,8 @@ class _Rewriting(NamedTuple):
     def _parameter(self, name: str, value: str) -> str:
         kind = _kind(name, self.fields)
         is_declared = name.lower() in self.fields.identifiers | self.fields.names
-        return self.visitor.value(kind if is_declared else _Kind.PARAMETER, value)
+        is_known = is_declared or kind == _Kind.PLAIN
+        return self.visitor.value(kind if is_known else _Kind.PARAMETER, value)
 
     def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
         if not isinstance(outcome, Response):

@@ -1,6 +1,7 @@
 """Replaces values in JSON and XML and leaves every other byte as it is, also in damaged documents.
 
-The documents are not parsed and written anew: what is unusual about them is why they were captured.
+The documents are not parsed and formatted again: what is unusual about them is why they were
+captured.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Call(NamedTuple):
     Args:
         method: `GET` or `POST`.
         url: with its query.
-        body: as text; empty where there is none.
+        body: as text; empty without one.
     """
 
     method: str
@@ -49,7 +49,7 @@ class Exchange(NamedTuple):
 
     Args:
         call: the request.
-        outcome: the response; why there is none; or None, if the poll ended before.
+        outcome: the response, or the failure; None if the poll ended before either.
     """
 
     call: Call

@@ -87,7 +87,7 @@ class Response(NamedTuple):
     body: bytes
 
     def header(self, name: str) -> str:
-        """All values of a header, separated by commas; empty where there is none."""
+        """All values of a header, separated by commas; empty if it is missing."""
         return ", ".join(value for key, value in self.headers if key == name)
 
 
@@ -98,7 +98,7 @@ class RoundTripper(Protocol):
         """The response.
 
         Raises:
-            PollError: there is none, or it is too large or not decodable.
+            PollError: none arrived, or it is too large or not decodable.
         """
         ...
 

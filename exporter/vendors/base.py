@@ -88,7 +88,7 @@ class Fields:
         names: hold names for people.
         messages: hold sentences, which may quote identifiers and names.
         plain: hold neither; `*` stands for any characters.
-        keywords: values of identifiers that are none, such as `all`.
+        keywords: values of settings for identifiers that mean several, such as `all`.
         domains: the vendor's own, which stay in URLs.
     """
 

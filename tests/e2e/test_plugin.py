@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
+REFUSED = (
+    "does not declare which fields identify; capture without --anonymize, or name other targets\n"
+)
 
 
 class Folio(BaseHTTPRequestHandler):
@@ -49,6 +52,22 @@ targets:
 """)
         yield path
         server.shutdown()
+
+
+def test_a_probe_of_a_plugins_vendor_is_captured_and_replayed(tmp_path: Path, config: Path) -> None:
+    install_plugin(tmp_path)
+    path, capture = str(tmp_path), tmp_path / "capture"
+    flags = (f"--config.file={config}", "--format=json")
+    status, live, _ = done("probe", *flags, f"--capture={capture}", PYTHONPATH=path)
+    assert (status, json.loads(live)["targets"][0]["allowances"][0]["used"]) == (0, 3)
+    assert done("probe", f"--replay={capture}", "--format=json", PYTHONPATH=path)[1] == live
+    anonymous = (f"--replay={capture}", f"--capture={tmp_path / 'other'}", "--anonymize")
+    assert done("probe", *anonymous, PYTHONPATH=path) == (
+        1,
+        "",
+        f"target acme: the vendor folio {REFUSED}",
+    )
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_plugins_vendor_is_polled_exposed_and_shown(tmp_path: Path, config: Path) -> None:

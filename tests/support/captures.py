@@ -128,9 +128,8 @@ def replayed(capture: Capture) -> list[PollOutcome]:
 
 
 def figures(result: PollResult | PollFailure) -> object:
-    """What a poll found, without identifiers and names; or why it failed."""
-    if not isinstance(result, PollResult):
-        return result.reason
+    """What a successful poll found, without identifiers and names."""
+    assert isinstance(result, PollResult)
     return (
         [(sample.metric.name, sample.value) for sample in result.samples],
         [

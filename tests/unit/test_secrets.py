@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model import FailureReason, PollError
-from exporter.secrets import KeyFile, Secret, StaticKey, validate_key
+from exporter.secrets import KeyFile, Secret, SecretFinder, StaticKey, validate_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,3 +187,11 @@ def test_a_text_that_cannot_be_a_key_is_refused_without_being_quoted(
 @pytest.mark.parametrize("key", ["bWFkZSB1cA==", "a=", "$2y", "k<1>", "50%off"])
 def test_a_key_with_such_characters_elsewhere_is_accepted(key: str) -> None:
     assert validate_key(key, "the variable") == Secret(key)
+
+
+def test_parts_of_several_secrets_are_found_where_they_are() -> None:
+    finder = SecretFinder([Secret("qwertz123456"), Secret("short")])
+    text = "\u0130: qwertz123 and SHORT"  # the lower case of the first letter is two characters
+    spans = set(finder.spans(text))
+    assert min(spans)[0] == 3
+    assert {text[begin:end] for begin, end in spans} == {"qwertz12", "wertz123", "SHORT"}

@@ -158,6 +158,7 @@ def test_only_the_vendors_own_hosts_stay(base_url: str, expected: str) -> None:
     ("body", "expected"),
     [
         ("group_id=481&name=x", "group_id=1001&name=name-1"),
+        ("recursive=481&page=007&of=481", "recursive=481&page=007&of=1001"),
         ('{"group_id": 481, "q": "Jane"}', '{"group_id": 1001, "q": "text-1"}'),
         ("<a><Id>481</Id></a>", "<a><Id>1001</Id></a>"),
     ],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from exporter_process import ACCOUNTS, affinda_target, configuration, served, xtracta_target
 
+from exporter.cli import recording
 from exporter.demo.vendors import Reply, Vendors
+from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from cli_runner import CliRunner
 
     from exporter.demo.vendors import Request
+
+REFUSED = (
+    "does not declare which fields identify; capture without --anonymize, or name other targets\n"
+)
 
 
 @pytest.fixture
@@ -146,6 +153,21 @@ def test_a_reply_that_has_no_fields_is_named_for_reading(
     file = tmp_path / "capture" / "01-target-1" / "001.reply.html"
     assert file.read_text() == shown
     assert f'  {file}\n  the text "{shown}"\n' in errors
+
+
+def test_a_vendor_that_does_not_declare_its_fields_cannot_be_anonymized(
+    run_cli: CliRunner, probed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendors = {**VENDORS, "xtracta": replace(VENDORS["xtracta"], fields=None)}
+    monkeypatch.setattr(recording, "VENDORS", vendors)
+    flags = (f"--config.file={probed}", f"--capture={tmp_path / 'capture'}", "--anonymize")
+    assert run_cli("probe", *flags) == (
+        1,
+        "",
+        f"target acme-x: the vendor xtracta {REFUSED}",
+    )
+    assert not (tmp_path / "capture").exists()
+    assert run_cli("probe", *flags, "acme-a")[0] == 0
 
 
 def test_anonymize_needs_a_folder(run_cli: CliRunner, probed: Path) -> None:
