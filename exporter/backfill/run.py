@@ -12,7 +12,7 @@ from exporter.model import PollError, PollFailure
 from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
-    from exporter.backfill.plan import BackfillPlan
+    from exporter.backfill.options import BackfillOptions
     from exporter.backfill.spool import OutputSize
     from exporter.client.client import HttpClient
     from exporter.history.progress import Progress
@@ -28,8 +28,8 @@ _NOT_YET: Final = (
 )
 _FAILURE: Final = """\
 {failures}
-{output} was not written: {failed} of {all} targets failed. The others are on disk: the same
-command with --end={last} continues."""
+{output} was not written: {failed} of {all} targets failed. The others are in {output}.partial.
+Mend the cause and repeat the command with --end={last}, or name the targets to write."""
 _HEAD_BLOCK: Final = timedelta(hours=3)  # what Prometheus has not written to a block yet
 
 
@@ -46,21 +46,21 @@ class Result(NamedTuple):
 
 
 async def backfill(
-    plan: BackfillPlan, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
+    options: BackfillOptions, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
 ) -> Result:
-    """Write the plan's output; if a target fails, keep the others' history for the next run.
+    """Write the output; if a target fails, keep the others' history for the next run.
 
     Args:
-        plan: what to write.
+        options: what to write.
         client: makes the requests.
         rate_limiter: limits the requests to each host.
         progress: is updated.
     """
-    spool = Spool(plan)
+    spool = Spool(options)
     reader = HistoryReader(client, rate_limiter, progress)
-    query = HistoryQuery(plan.first, plan.last)
+    query = HistoryQuery(options.first, options.last)
     failures: dict[str, PollFailure] = {}
-    for done, target in enumerate(plan.targets):
+    for done, target in enumerate(options.targets):
         progress.show(done, target.name)
         if spool.has(target):
             continue
@@ -72,28 +72,28 @@ async def backfill(
                         target_spool.add(to_results(target, past, query))
         except PollError as error:
             failures[target.name] = error.failure
-    progress.show(len(plan.targets), "writing")
+    progress.show(len(options.targets), "writing")
     size = None if failures else spool.write_out()
     progress.clear()
     return Result(size, failures)
 
 
-def report(result: Result, plan: BackfillPlan, now: datetime) -> str:
+def report(result: Result, options: BackfillOptions, now: datetime) -> str:
     """The result for people, and the next step."""
     if result.size is None:
         return _FAILURE.format(
-            output=plan.output,
+            output=options.output,
             failures="\n".join(
                 f"{name}: {failure.reason}: {failure.detail}"
                 for name, failure in result.failures.items()
             ),
             failed=len(result.failures),
-            all=len(plan.targets),
-            last=plan.last,
+            all=len(options.targets),
+            last=options.last,
         )
     text = _SUCCESS.format(
-        output=plan.output, first=plan.first, last=plan.last, **result.size._asdict()
+        output=options.output, first=options.first, last=options.last, **result.size._asdict()
     )
-    midnight = datetime(plan.last.year, plan.last.month, plan.last.day, tzinfo=UTC)
+    midnight = datetime(options.last.year, options.last.month, options.last.day, tzinfo=UTC)
     time = midnight + timedelta(days=1) + _HEAD_BLOCK
     return text + (_NOT_YET.format(time=time) if now < time else "")

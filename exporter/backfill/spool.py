@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from exporter.backfill.plan import BackfillPlan
+    from exporter.backfill.options import BackfillOptions
     from exporter.config.models import Target
     from exporter.model import HistoricalResult
 
@@ -40,9 +40,9 @@ class Spool:
     target's settings and the days: the next run reuses it, unless either has changed.
     """
 
-    def __init__(self, plan: BackfillPlan) -> None:
-        self._plan = plan
-        self._directory = plan.output.with_name(f"{plan.output.name}.partial")
+    def __init__(self, options: BackfillOptions) -> None:
+        self._options = options
+        self._directory = options.output.with_name(f"{options.output.name}.partial")
         self._directory.mkdir(parents=True, exist_ok=True)
         self._salt = _load_salt(self._directory / "salt")
 
@@ -61,25 +61,25 @@ class Spool:
         partial.replace(complete)
 
     def _path(self, target: Target) -> Path:
-        key = f"{target_digest(target, self._salt)} {self._plan.first} {self._plan.last}"
+        key = f"{target_digest(target, self._salt)} {self._options.first} {self._options.last}"
         return self._directory / blake2b(key.encode(), digest_size=16).hexdigest()
 
     def write_out(self) -> OutputSize:
         """Write the output from the complete spools of all targets, and delete them."""
-        plan, new = self._plan, self._directory / "output"
+        options, new = self._options, self._directory / "output"
         series = samples = 0
         with new.open("wb", buffering=1 << 20) as file:
             for metric in METRICS:
-                paths = [self._path(target) / metric.name for target in plan.targets]
+                paths = [self._path(target) / metric.name for target in options.targets]
                 existing = [path for path in paths if path.exists()]
                 if existing:
                     file.write(metadata_lines(metric, Format.OPENMETRICS))
                 for path in existing:
-                    size = _write_samples(path, file, plan.step, plan.labels)
+                    size = _write_samples(path, file, options.step, options.labels)
                     series += size.series
                     samples += size.samples
             file.write(_END_OF_FILE)
-        new.replace(plan.output)
+        new.replace(options.output)
         shutil.rmtree(self._directory)
         return OutputSize(series, samples)
 

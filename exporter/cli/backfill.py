@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.app import USER_AGENT, load_config
-from exporter.backfill.plan import DEFAULT_STEP, plan_backfill
+from exporter.backfill.options import DEFAULT_STEP, parse_options
 from exporter.backfill.run import backfill, report
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
@@ -21,7 +21,7 @@ from exporter.polling.limits import RateLimiter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from exporter.backfill.plan import BackfillPlan
+    from exporter.backfill.options import BackfillOptions
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -39,16 +39,16 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
     now = datetime.now(UTC)
     try:
-        plan = plan_backfill(flags, config.targets, now, vendors_without_history())
+        options = parse_options(flags, config.targets, now, vendors_without_history())
     except FlagError as error:
         parser.error(str(error))
-    return asyncio.run(_backfill(plan, RateLimiter(config.poll.requests_per_second), now))
+    return asyncio.run(_backfill(options, RateLimiter(config.poll.requests_per_second), now))
 
 
-async def _backfill(plan: BackfillPlan, rate_limiter: RateLimiter, now: datetime) -> int:
-    progress = Progress(len(plan.targets), sys.stderr)
-    result = await backfill(plan, HttpClient(USER_AGENT), rate_limiter, progress)
-    text = report(result, plan, now)
+async def _backfill(options: BackfillOptions, rate_limiter: RateLimiter, now: datetime) -> int:
+    progress = Progress(len(options.targets), sys.stderr)
+    result = await backfill(options, HttpClient(USER_AGENT), rate_limiter, progress)
+    text = report(result, options, now)
     if result.failures:
         print(text, file=sys.stderr)
         return 1

@@ -18,13 +18,13 @@ from exporter.history.flags import FlagError
 from exporter.history.progress import Progress
 from exporter.polling.limits import RateLimiter
 from exporter.reports.formats import Document, format_report
-from exporter.reports.plan import BY, FORMATS, plan_report
+from exporter.reports.options import BY, FORMATS, parse_options
 from exporter.reports.run import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from exporter.reports.plan import ReportPlan
+    from exporter.reports.options import ReportOptions
 
 _EPILOG = """\
 The ends of days and periods are exclusive. The exit status is 1 if a target failed; the others are
@@ -49,30 +49,30 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
     now = datetime.now(UTC)
     try:
-        plan = plan_report(flags, config.targets, now.date())
+        options = parse_options(flags, config.targets, now.date())
     except FlagError as error:
         parser.error(str(error))
-    return asyncio.run(_report(plan, RateLimiter(config.poll.requests_per_second), now))
+    return asyncio.run(_report(options, RateLimiter(config.poll.requests_per_second), now))
 
 
-async def _report(plan: ReportPlan, rate_limiter: RateLimiter, now: datetime) -> int:
-    progress = Progress(len(plan.targets), sys.stderr)
-    reading = await read(plan, HttpClient(USER_AGENT), rate_limiter, progress)
-    document = format_report(plan, reading, now, _width(plan))
-    _write(document, plan)
+async def _report(options: ReportOptions, rate_limiter: RateLimiter, now: datetime) -> int:
+    progress = Progress(len(options.targets), sys.stderr)
+    reading = await read(options, HttpClient(USER_AGENT), rate_limiter, progress)
+    document = format_report(options, reading, now, _width(options))
+    _write(document, options)
     return 1 if document.failures else 0
 
 
-def _width(plan: ReportPlan) -> int | None:
+def _width(options: ReportOptions) -> int | None:
     """The columns of the terminal to which the report goes."""
-    return get_terminal_size().columns if sys.stdout.isatty() and not plan.output else None
+    return get_terminal_size().columns if sys.stdout.isatty() and not options.output else None
 
 
-def _write(document: Document, plan: ReportPlan) -> None:
+def _write(document: Document, options: ReportOptions) -> None:
     text = document.text.rstrip("\n")
-    if plan.output:
-        replace_file(plan.output, f"{text}\n")
+    if options.output:
+        replace_file(options.output, f"{text}\n")
     else:
-        write(text, is_utf8=plan.format != "table")
+        write(text, is_utf8=options.format != "table")
     for line in (*document.failures, *document.notes):
         print(line, file=sys.stderr)

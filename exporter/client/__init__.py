@@ -1,1 +1,1 @@
-"""HTTP requests to the vendors' APIs: the only room that imports httpx."""
+"""HTTP requests to the vendors' APIs: the only package that imports httpx."""

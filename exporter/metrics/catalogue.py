@@ -115,7 +115,7 @@ DURATION: Final = _target_metric(
 POLLS: Final = _target_metric("counter", "target_polls_total", "Polls, successful or not.")
 FAILURES: Final = _target_metric("counter", "target_poll_failures_total", "Failed polls.")
 REQUESTS: Final = _target_metric(
-    "counter", "target_api_requests_total", "Requests sent to the vendor API, including retries."
+    "counter", "target_api_requests_total", "Requests that polls sent to the vendor API."
 )
 ANOMALIES: Final = _target_metric(
     "counter",

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from exporter.csv_text import csv_text
-from exporter.reports.plan import next_month
+from exporter.reports.options import next_month
 from exporter.reports.rows import OTHER, begins_in
 from exporter.reports.text import decimal_text, moment, name_of, quotient
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from exporter.past_usage import Account, Money, Period
-    from exporter.reports.plan import DayRange
+    from exporter.reports.options import DayRange
     from exporter.reports.rows import AccountReport, Cell, TargetReport
 
 COLUMNS: Final = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from exporter.reports.plan import ReportPlan
+    from exporter.reports.options import ReportOptions
     from exporter.reports.rows import TargetReport
     from exporter.reports.run import Reading
 
@@ -33,35 +33,35 @@ class Document(NamedTuple):
 
 
 def format_report(
-    plan: ReportPlan, reading: Reading, now: datetime, width: int | None = None
+    options: ReportOptions, reading: Reading, now: datetime, width: int | None = None
 ) -> Document:
     """The report of what was read.
 
     Args:
-        plan: what was to be reported.
+        options: what was to be reported.
         reading: what was read.
         now: the time, for periods that are not over.
         width: columns of the terminal; None where lines may have any length.
     """
     targets = reading.targets
     failures = reading.failures + tuple(line for target in targets for line in target.failures)
-    if plan.format == "table":
-        return Document(format_table(plan, targets, width), failures)
+    if options.format == "table":
+        return Document(format_table(options, targets, width), failures)
     notes = tuple(
         f"{target.target}: {problem}"
         for target in targets
         for account in target.accounts
         for problem in problems(account)
     )
-    if plan.format == "json":
-        return Document(format_json(plan, targets, failures, now), failures, notes)
-    if plan.format == "csv":
+    if options.format == "json":
+        return Document(format_json(options, targets, failures, now), failures, notes)
+    if options.format == "csv":
         return Document(format_csv(targets, now), failures, notes)
-    return _focus(plan, targets, failures, notes)
+    return _focus(options, targets, failures, notes)
 
 
 def _focus(
-    plan: ReportPlan,
+    options: ReportOptions,
     targets: Iterable[TargetReport],
     read_failures: tuple[str, ...],
     notes: tuple[str, ...],
@@ -69,9 +69,9 @@ def _focus(
     rows, failures, more = [], list(read_failures), list(notes)
     for target in targets:
         try:
-            rows += focus_rows(target, plan.days, plan.invoice_ids.get(target.target, ""))
+            rows += focus_rows(target, options.days, options.invoice_ids.get(target.target, ""))
         except FocusError as error:
             failures.append(str(error))
         else:
-            more += (f"{target.target}: {note}" for note in focus_notes(target, plan.days))
+            more += (f"{target.target}: {note}" for note in focus_notes(target, options.days))
     return Document(format_focus(rows), tuple(failures), tuple(more))

@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exporter.past_usage import Account, Money, Period
-    from exporter.reports.plan import DayRange, ReportPlan
+    from exporter.reports.options import DayRange, ReportOptions
     from exporter.reports.rows import AccountReport, Row, TargetReport
 
 
 def format_json(
-    plan: ReportPlan, targets: Sequence[TargetReport], failures: Sequence[str], now: datetime
+    options: ReportOptions, targets: Sequence[TargetReport], failures: Sequence[str], now: datetime
 ) -> str:
     """The report; unknown values are null, ends are exclusive.
 
     Args:
-        plan: what was to be reported.
+        options: what was to be reported.
         targets: what was read.
         failures: why the others were not.
         now: the time, for periods that are not over.
     """
-    used, costs, purchased = totals(targets, plan.days)
+    used, costs, purchased = totals(targets, options.days)
     document = {
-        "from": plan.days.first.isoformat(),
-        "to": plan.days.after.isoformat(),
-        "by": plan.by,
-        "targets": [_target(target, plan.days, now) for target in targets],
+        "from": options.days.first.isoformat(),
+        "to": options.days.after.isoformat(),
+        "by": options.by,
+        "targets": [_target(target, options.days, now) for target in targets],
         "totals": {"used": used, "costs": _amounts(costs), "purchased": _amounts(purchased)},
         "failures": list(failures),
     }

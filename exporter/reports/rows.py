@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.past_usage import DailyUsage, Period, UnreadScope
-from exporter.reports.plan import DayRange
+from exporter.reports.options import DayRange
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence

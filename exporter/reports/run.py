@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exporter.history.progress import Progress
     from exporter.past_usage import PastUsage
     from exporter.polling.limits import RateLimiter
-    from exporter.reports.plan import ReportPlan
+    from exporter.reports.options import ReportOptions
     from exporter.reports.rows import TargetReport
 
 
@@ -31,30 +31,30 @@ class Reading(NamedTuple):
 
 
 async def read(
-    plan: ReportPlan, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
+    options: ReportOptions, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
 ) -> Reading:
-    """Read the history of the plan's targets; one that fails costs no other.
+    """Read the history of the targets; one that fails costs no other.
 
     Args:
-        plan: what to report.
+        options: what to report.
         client: makes the requests.
         rate_limiter: limits the requests to each host.
         progress: is updated.
     """
     reader = HistoryReader(client, rate_limiter, progress)
     targets, failures = [], []
-    for done, target in enumerate(plan.targets):
+    for done, target in enumerate(options.targets):
         progress.show(done, target.name)
         vendor = VENDORS[target.vendor]
         to_usage = history_of(target).to_usage
         past: list[PastUsage] = []
         try:
-            async for part in reader.read(target, plan.query, done):
-                past += to_usage(target, part, plan.query)
+            async for part in reader.read(target, options.query, done):
+                past += to_usage(target, part, options.query)
         except PollError as error:
             failures.append(f"{target.name}: {error}")
         else:
             title = vendor.title or target.vendor
-            targets.append(target_report(target.name, title, past, plan.by))
+            targets.append(target_report(target.name, title, past, options.by))
     progress.clear()
     return Reading(tuple(targets), tuple(failures))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from unicodedata import combining, east_asian_width
 
-from exporter.reports.plan import PARTS
+from exporter.reports.options import PARTS
 from exporter.reports.rows import OTHER, is_whole
 from exporter.reports.text import for_people, moment, money, name_of, price_per_used, quotient
 from exporter.reports.totals import totals
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exporter.past_usage import Account, Period
-    from exporter.reports.plan import DayRange, ReportPlan
+    from exporter.reports.options import DayRange, ReportOptions
     from exporter.reports.rows import AccountReport, Row, TargetReport
 
 _GAP: Final = "  "
@@ -23,24 +23,24 @@ _Line = tuple[str, tuple[str, ...]]  # a label, and the cells to its right, if t
 
 
 def format_table(
-    plan: ReportPlan, targets: Sequence[TargetReport], width: int | None = None
+    options: ReportOptions, targets: Sequence[TargetReport], width: int | None = None
 ) -> str:
     """A section for each target, then the totals.
 
     Args:
-        plan: what was to be reported.
+        options: what was to be reported.
         targets: what was read.
         width: columns of the terminal; None where lines may have any length.
     """
     sections = [
-        [f"Usage from {plan.days.first} to {plan.days.after} (ends are exclusive, UTC)"],
-        *(list(_target(target, plan, width)) for target in targets),
-        list(_totals(targets, plan.days, width)),
+        [f"Usage from {options.days.first} to {options.days.after} (ends are exclusive, UTC)"],
+        *(list(_target(target, options, width)) for target in targets),
+        list(_totals(targets, options.days, width)),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def _target(target: TargetReport, plan: ReportPlan, width: int | None) -> Iterator[str]:
+def _target(target: TargetReport, options: ReportOptions, width: int | None) -> Iterator[str]:
     accounts = dict.fromkeys(
         (
             *(account.account for account in target.accounts),
@@ -54,16 +54,16 @@ def _target(target: TargetReport, plan: ReportPlan, width: int | None) -> Iterat
     for account in target.accounts:
         if not is_only:
             yield _account(account.account)
-        yield from _layout(_headings(account, plan.by), _usage_lines(account, plan.by), width)
-        yield from summary(account, plan.by)
+        yield from _layout(_headings(account, options.by), _usage_lines(account, options.by), width)
+        yield from summary(account, options.by)
         yield from problems(account)
     yield from (f"{scope} could not be read." for scope, _ in target.unread)
     if target.accounts and target.periods:
         yield ""
     if target.periods:
         headings = ("PERIOD", "ALLOWED", "USED", "UNUSED", "PRICE", "PER UNIT")
-        yield from _layout(headings, _period_lines(target, plan.days, has_one=is_only), width)
-    yield from period_notes(target, plan.days)
+        yield from _layout(headings, _period_lines(target, options.days, has_one=is_only), width)
+    yield from period_notes(target, options.days)
 
 
 def _account(account: Account) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exporter.past_usage import Money
-    from exporter.reports.plan import DayRange
+    from exporter.reports.options import DayRange
     from exporter.reports.rows import TargetReport
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period
-from exporter.reports.plan import DayRange, ReportPlan
+from exporter.reports.options import DayRange, ReportOptions
 from exporter.reports.rows import target_report
 
 if TYPE_CHECKING:
@@ -73,6 +73,6 @@ def report_of(
     return target_report(target, vendor, past, by)
 
 
-def plan_of(**changes: object) -> ReportPlan:
-    usual = ReportPlan((), DAYS, "workspace", "table", None, {})
+def plan_of(**changes: object) -> ReportOptions:
+    usual = ReportOptions((), DAYS, "workspace", "table", None, {})
     return replace(usual, **changes)  # type: ignore[arg-type]  # as the cases want it

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.demo.vendors import Vendors
-    from exporter.reports.plan import DayRange
+    from exporter.reports.options import DayRange
 
 
 def reading_of(

@@ -54,8 +54,8 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def rooms(path: Path) -> set[str]:
-    """The rooms of `exporter` that a file imports."""
+def packages(path: Path) -> set[str]:
+    """The packages of `exporter` that a file imports."""
     return {name.split(".")[1] for name in imported(path) if name.startswith("exporter.")}
 
 
@@ -76,7 +76,7 @@ def test_a_module_imports_only_its_own_and_earlier_layers() -> None:
     for path in FILES:
         if path.parent != ROOT or path.stem != "__init__":
             own = module(path).split(".")[0]
-            assert {name for name in rooms(path) if LAYER[name] > LAYER[own]} == set(), path
+            assert {name for name in packages(path) if LAYER[name] > LAYER[own]} == set(), path
 
 
 def test_only_the_client_imports_httpx() -> None:
@@ -86,7 +86,7 @@ def test_only_the_client_imports_httpx() -> None:
 def test_the_server_knows_nothing_of_exporters() -> None:
     files = [path for path in FILES if module(path).startswith("server")]
     assert files
-    assert {name for path in files for name in rooms(path)} <= {"server", "files"}
+    assert {name for path in files for name in packages(path)} <= {"server", "files"}
 
 
 def test_the_vendors_do_not_import_each_other() -> None:

@@ -38,7 +38,9 @@ def test_backfill_reports_the_targets_that_failed_and_the_next_step(
     assert errors == (
         "acme-refused: auth: HTTP status 401: Invalid token.\n"
         f"{probed.with_name('history.om')} was not written: 1 of 3 targets failed. The others "
-        "are on disk: the same\ncommand with --end=2026-03-02 continues.\n"
+        f"are in {probed.with_name('history.om')}.partial.\n"
+        "Mend the cause and repeat the command with --end=2026-03-02, or name the targets to "
+        "write.\n"
     )
 
 

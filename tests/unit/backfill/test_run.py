@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backfill_plans import a_plan
+from backfill_options import some_options
 from fake_targets import target
 from own_thread import in_own_thread
 
@@ -79,7 +79,7 @@ async def run(folder: Path, config: Config) -> Result:
     progress = Progress(2, io.StringIO())
     rate_limiter = RateLimiter(config.poll.requests_per_second)
     return await backfill(
-        a_plan(folder, *config.targets), HttpClient("tests"), rate_limiter, progress
+        some_options(folder, *config.targets), HttpClient("tests"), rate_limiter, progress
     )
 
 
@@ -114,7 +114,7 @@ def test_a_failure_leaves_an_earlier_output_alone(tmp_path: Path) -> None:
 
 
 def test_the_report_of_success_has_the_size_and_the_next_step(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target("a"), output=Path("history.om"))
+    wanted = some_options(tmp_path, target("a"), output=Path("history.om"))
     text = report(Result(OutputSize(21, 10080), {}), wanted, datetime(2026, 3, 11, 3, tzinfo=UTC))
     assert text == (
         "history.om: 21 series, 10,080 samples, 2026-03-09 to 2026-03-10. To import it into the\n"
@@ -125,7 +125,7 @@ def test_the_report_of_success_has_the_size_and_the_next_step(tmp_path: Path) ->
 
 
 def test_the_report_says_when_the_last_three_hours_are_over(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target("a"))
+    wanted = some_options(tmp_path, target("a"))
     now = datetime(2026, 3, 11, 2, 59, tzinfo=UTC)
     text = report(Result(OutputSize(21, 10080), {}), wanted, now)
     assert text.endswith(
@@ -138,10 +138,10 @@ def test_the_report_of_a_failure_has_reasons_and_the_next_step(tmp_path: Path) -
         "a": PollFailure(FailureReason.AUTH, "HTTP status 401"),
         "b": PollFailure(FailureReason.DNS, "no host"),
     }
-    wanted = a_plan(tmp_path, *map(target, "abc"), output=Path("history.om"))
+    wanted = some_options(tmp_path, *map(target, "abc"), output=Path("history.om"))
     assert report(Result(None, failures), wanted, NOON) == (
         "a: auth: HTTP status 401\n"
         "b: dns: no host\n"
-        "history.om was not written: 2 of 3 targets failed. The others are on disk: the same\n"
-        "command with --end=2026-03-10 continues."
+        "history.om was not written: 2 of 3 targets failed. The others are in history.om.partial.\n"
+        "Mend the cause and repeat the command with --end=2026-03-10, or name the targets to write."
     )

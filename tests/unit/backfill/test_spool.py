@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from backfill_plans import a_plan
+from backfill_options import some_options
 from fake_targets import ALLOWANCE, CREDITS_TODAY, target
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from exporter.backfill.plan import (
-        BackfillPlan,
+    from exporter.backfill.options import (
+        BackfillOptions,
     )
 
 
@@ -55,7 +55,7 @@ def test_no_time_in_a_span_is_a_step_away_from_a_sample(
     assert all(later - earlier <= every for earlier, later in pairwise(times))
 
 
-def written(wanted: BackfillPlan, *historical_results: list[HistoricalResult]) -> str:
+def written(wanted: BackfillOptions, *historical_results: list[HistoricalResult]) -> str:
     spool = Spool(wanted)
     for each in wanted.targets:
         with spool.open(each) as target_spool:
@@ -75,7 +75,7 @@ def daily(value: int, begin: float, end: float) -> HistoricalResult:
 
 
 def test_the_output_has_each_metric_once_with_the_labels_added(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target("a"), target("b"), step=DAY, labels='job="x"')
+    wanted = some_options(tmp_path, target("a"), target("b"), step=DAY, labels='job="x"')
     days_ = [daily(day, MARCH_9 + day * DAY, MARCH_9 + (day + 1) * DAY) for day in range(2)]
     head, kind, *lines = written(wanted, days_).splitlines()
     assert head.startswith("# HELP affinda_credits_daily Credits ")
@@ -91,7 +91,7 @@ def test_the_output_has_each_metric_once_with_the_labels_added(tmp_path: Path) -
 
 def test_the_metrics_of_an_allowance_are_written_too(tmp_path: Path) -> None:
     text = written(
-        a_plan(tmp_path, target("a"), step=DAY),
+        some_options(tmp_path, target("a"), step=DAY),
         [HistoricalResult(MARCH_9, MARCH_9 + DAY, PollResult((), (ALLOWANCE,)))],
     )
     labels_ = 'target="a",vendor="acme",account="org",allowance="credits"'
@@ -100,11 +100,11 @@ def test_the_metrics_of_an_allowance_are_written_too(tmp_path: Path) -> None:
 
 
 def test_an_empty_span_is_not_written(tmp_path: Path) -> None:
-    assert written(a_plan(tmp_path, target("a")), [daily(1, MARCH_9, MARCH_9)]) == "# EOF\n"
+    assert written(some_options(tmp_path, target("a")), [daily(1, MARCH_9, MARCH_9)]) == "# EOF\n"
 
 
 def test_samples_of_a_series_stay_together_in_order_of_time(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target('a "b"\\'), target("b"), step=6 * 3600, labels='job="x"')
+    wanted = some_options(tmp_path, target('a "b"\\'), target("b"), step=6 * 3600, labels='job="x"')
     poll_result = PollResult((CREDITS_TODAY,), (ALLOWANCE, replace(ALLOWANCE, allowance="more")))
     text = written(
         wanted,
@@ -126,7 +126,7 @@ def test_samples_of_a_series_stay_together_in_order_of_time(tmp_path: Path) -> N
 
 
 def test_a_complete_spool_is_reused_and_deleted_after_the_output_is_written(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target("a"), target("b"))
+    wanted = some_options(tmp_path, target("a"), target("b"))
     with Spool(wanted).open(target("a")) as target_spool:
         target_spool.add([daily(1, MARCH_9, MARCH_9 + DAY)])
     again = Spool(wanted)
@@ -142,20 +142,20 @@ def test_a_complete_spool_is_reused_and_deleted_after_the_output_is_written(tmp_
     "change", [{"first": date(2026, 3, 8)}, {"last": date(2026, 3, 9)}], ids=str
 )
 def test_a_spool_of_other_days_is_not_reused(tmp_path: Path, change: Mapping[str, object]) -> None:
-    with Spool(a_plan(tmp_path, target("a"))).open(target("a")):
+    with Spool(some_options(tmp_path, target("a"))).open(target("a")):
         pass
-    assert not Spool(a_plan(tmp_path, target("a"), **change)).has(target("a"))
+    assert not Spool(some_options(tmp_path, target("a"), **change)).has(target("a"))
 
 
 def test_a_spool_of_a_changed_target_is_not_reused(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target("a"))
+    wanted = some_options(tmp_path, target("a"))
     with Spool(wanted).open(target("a")):
         pass
     assert not Spool(wanted).has(target("a", alerts={"warning_ratio": 0.5}))
 
 
 def test_an_interrupted_spool_is_not_reused(tmp_path: Path) -> None:
-    wanted = a_plan(tmp_path, target("a"))
+    wanted = some_options(tmp_path, target("a"))
     spool = Spool(wanted)
     with suppress(KeyboardInterrupt), spool.open(target("a")) as target_spool:
         target_spool.add([daily(1, MARCH_9, MARCH_9 + DAY)])

@@ -23,7 +23,7 @@ from past_usages import (
 
 from exporter.past_usage import Money
 from exporter.reports.focus import COLUMNS, FocusError, focus_notes, focus_rows, format_focus
-from exporter.reports.plan import DayRange
+from exporter.reports.options import DayRange
 
 OF_AFFINDA = {
     "BillingAccountId": "oRg1",

@@ -26,7 +26,7 @@ from past_usages import (
 )
 
 from exporter.past_usage import Money, Part
-from exporter.reports.plan import BY, DayRange
+from exporter.reports.options import BY, DayRange
 from exporter.reports.rows import begins_in, is_over, is_whole
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from backfill_plans import a_plan
+from backfill_options import some_options
 from exporter_process import affinda_target, configuration, served
 from own_thread import in_own_thread
 from report_runs import reading_of
@@ -30,7 +30,7 @@ from exporter.demo.scenario import demo_accounts, demo_config
 from exporter.demo.vendors import Reply, Request, Vendors
 from exporter.history.progress import Progress
 from exporter.polling.limits import RateLimiter
-from exporter.reports.plan import DayRange
+from exporter.reports.options import DayRange
 from exporter.reports.totals import totals
 
 if TYPE_CHECKING:
@@ -151,9 +151,9 @@ def test_a_month_of_60_workspaces_costs_as_many_requests_as_a_backfill(tmp_path:
         path.write_text(sixty(url))
         targets = load_config(path, {}).targets
         days = {"first": FEBRUARY.first, "last": FEBRUARY.last, "step": 86_400}
-        plan = a_plan(tmp_path, *targets, **days)
+        options = some_options(tmp_path, *targets, **days)
         progress = Progress(1, io.StringIO())
-        written = backfill(plan, HttpClient("tests"), RateLimiter(1000.0), progress)
+        written = backfill(options, HttpClient("tests"), RateLimiter(1000.0), progress)
         assert in_own_thread(asyncio.run, written).failures == {}
     assert calls(backfilled) == calls(reported)
 

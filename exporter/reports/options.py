@@ -1,4 +1,4 @@
-"""The plan of a report, validated before the first request."""
+"""The options of a report, validated before the first request."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DayRange:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportPlan:
+class ReportOptions:
     """What to report.
 
     Args:
@@ -75,8 +75,10 @@ class ReportPlan:
         return HistoryQuery(self.days.first, self.days.last, parts)
 
 
-def plan_report(flags: Mapping[str, Any], targets: Sequence[Target], today: date) -> ReportPlan:
-    """The plan that the command line's flags describe.
+def parse_options(
+    flags: Mapping[str, Any], targets: Sequence[Target], today: date
+) -> ReportOptions:
+    """The options that the command line's flags describe.
 
     Args:
         flags: by name.
@@ -93,7 +95,7 @@ def plan_report(flags: Mapping[str, Any], targets: Sequence[Target], today: date
     invoice_ids = parse_invoice_ids(filter(None, flags["invoice-id"]), selected)
     if invoice_ids and flags["format"] != "focus":
         raise FlagError("--invoice-id needs --format=focus")
-    return ReportPlan(
+    return ReportOptions(
         targets=selected,
         days=parse_range(flags["month"], flags["from"], flags["to"], today),
         by=flags["by"],

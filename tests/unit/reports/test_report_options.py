@@ -1,4 +1,4 @@
-"""The plan of a report: its flags, and what is refused."""
+"""The options of a report: its flags, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from past_usages import plan_of
 from vendor_calls import affinda_settings, xtracta_settings
 
 from exporter.history.flags import FlagError
-from exporter.reports.plan import (
+from exporter.reports.options import (
     DayRange,
-    ReportPlan,
+    ReportOptions,
     next_month,
     parse_invoice_ids,
+    parse_options,
     parse_range,
-    plan_report,
 )
 from exporter.vendors.base import HistoryQuery
 
@@ -36,9 +36,11 @@ FEBRUARY = DayRange(date(2026, 2, 1), date(2026, 3, 1))
 
 def test_by_default_every_target_is_reported_for_the_last_complete_month() -> None:
     targets = (affinda_settings(name="a"), xtracta_settings(name="b"))
-    plan = plan_report(FLAGS, targets, TODAY)
-    assert plan == ReportPlan(targets, FEBRUARY, "workspace", "table", None, {})
-    assert plan.query == HistoryQuery(date(2026, 2, 1), date(2026, 2, 28), frozenset({"workspace"}))
+    options = parse_options(FLAGS, targets, TODAY)
+    assert options == ReportOptions(targets, FEBRUARY, "workspace", "table", None, {})
+    assert options.query == HistoryQuery(
+        date(2026, 2, 1), date(2026, 2, 28), frozenset({"workspace"})
+    )
 
 
 def test_flags_make_a_plan() -> None:
@@ -51,7 +53,7 @@ def test_flags_make_a_plan() -> None:
         "output": "there.csv",
         "invoice-id": ["b=INV=7"],
     }
-    assert plan_report(flags, targets, TODAY) == ReportPlan(
+    assert parse_options(flags, targets, TODAY) == ReportOptions(
         targets[1:],
         DayRange(date(2025, 12, 1), date(2026, 1, 1)),
         "day",
@@ -131,12 +133,12 @@ def test_an_invalid_invoice_is_refused(pairs: list[str], message: str) -> None:
 
 def test_an_invoice_of_another_format_is_refused() -> None:
     with pytest.raises(FlagError, match="--invoice-id needs --format=focus"):
-        plan_report(FLAGS | {"invoice-id": ["acme=1"]}, [affinda_settings()], TODAY)
+        parse_options(FLAGS | {"invoice-id": ["acme=1"]}, [affinda_settings()], TODAY)
 
 
 def test_an_output_that_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FlagError, match=f"--output {tmp_path} is not a regular file"):
-        plan_report(FLAGS | {"output": str(tmp_path)}, [affinda_settings()], TODAY)
+        parse_options(FLAGS | {"output": str(tmp_path)}, [affinda_settings()], TODAY)
 
 
 def test_the_month_after_december_is_january() -> None:

@@ -1,4 +1,4 @@
-"""Plans of backfills for tests."""
+"""Options of backfills for tests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from exporter.backfill.plan import (
-    BackfillPlan,
+from exporter.backfill.options import (
+    BackfillOptions,
 )
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
 
 
-def a_plan(folder: Path, *targets: Target, **changes: object) -> BackfillPlan:
-    usual = BackfillPlan(
+def some_options(folder: Path, *targets: Target, **changes: object) -> BackfillOptions:
+    usual = BackfillOptions(
         targets, date(2026, 3, 9), date(2026, 3, 10), 3600, "", folder / "history.om"
     )
     return replace(usual, **changes)  # type: ignore[arg-type]  # as the cases want it

@@ -1,4 +1,4 @@
-"""The plan of a backfill, validated before the first request."""
+"""The options of a backfill, validated before the first request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESERVED_LABELS: Final = frozenset(name for metric in METRICS for name in metri
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillPlan:
+class BackfillOptions:
     """What to write.
 
     Args:
@@ -45,13 +45,13 @@ class BackfillPlan:
     output: Path
 
 
-def plan_backfill(
+def parse_options(
     flags: Mapping[str, Any],
     targets: Sequence[Target],
     now: datetime,
     no_history: Collection[str] = (),
-) -> BackfillPlan:
-    """The plan that the command line's flags describe.
+) -> BackfillOptions:
+    """The options that the command line's flags describe.
 
     Args:
         flags: by name.
@@ -66,7 +66,7 @@ def plan_backfill(
     output = Path(flags["output"])
     if output.is_dir():  # otherwise noticed only after hours of requests
         raise FlagError(f"--output {output} is a directory")
-    return BackfillPlan(
+    return BackfillOptions(
         targets=select_targets(targets, flags.get("targets", ()), no_history),
         first=first,
         last=last,

@@ -1,4 +1,4 @@
-"""The plan of a backfill: its flags, and what is refused."""
+"""The options of a backfill: its flags, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from fake_targets import target
 
-from exporter.backfill.plan import (
-    BackfillPlan,
+from exporter.backfill.options import (
+    BackfillOptions,
     parse_days,
     parse_labels,
+    parse_options,
     parse_step,
-    plan_backfill,
 )
 from exporter.history.flags import FlagError, select_targets
 
@@ -30,7 +30,9 @@ def test_flags_make_a_plan() -> None:
         "label": ["job=docusage", 'instance=a "quoted" host'],
         "output": "there.om",
     }
-    assert plan_backfill(flags, [acme, other], datetime(2026, 3, 11, tzinfo=UTC)) == BackfillPlan(
+    assert parse_options(
+        flags, [acme, other], datetime(2026, 3, 11, tzinfo=UTC)
+    ) == BackfillOptions(
         (acme,),
         date(2026, 1, 31),
         date(2026, 2, 28),
@@ -50,7 +52,7 @@ def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named() -> N
 
 def test_by_default_every_target_is_written_until_yesterday() -> None:
     flags = {"start": "2026-01-31", "end": "", "step": "1d", "label": [""], "output": "x"}
-    found = plan_backfill(flags, [target("a"), target("b")], datetime(2026, 3, 11, tzinfo=UTC))
+    found = parse_options(flags, [target("a"), target("b")], datetime(2026, 3, 11, tzinfo=UTC))
     assert [each.name for each in found.targets] == ["a", "b"]
     assert (found.last, found.labels) == (date(2026, 3, 10), "")
 
@@ -59,13 +61,13 @@ def test_an_unknown_target_is_refused() -> None:
     flags = {"targets": ["b", "c", "a"], "start": "2026-01-31", "end": "", "step": "1d"}
     more = {"label": [], "output": "x"}
     with pytest.raises(FlagError, match="unknown target: b, c"):
-        plan_backfill(flags | more, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
+        parse_options(flags | more, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
 
 
 def test_a_directory_is_refused_as_output(tmp_path: Path) -> None:
     flags = {"start": "2026-01-31", "end": "", "step": "1d", "label": [], "output": str(tmp_path)}
     with pytest.raises(FlagError, match="is a directory"):
-        plan_backfill(flags, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
+        parse_options(flags, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
