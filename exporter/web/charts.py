@@ -252,7 +252,7 @@ def _across(scale: _Scale, top: int) -> str:
 
 def round_figures(largest: float) -> list[float]:
     """From 0 on, with steps of 1, 2 or 5 times a power of ten, of whole numbers."""
-    if largest <= 0:
+    if largest < 1:
         return [0.0]
     rough = max(1.0, largest / _TICKS)
     size = 10.0 ** floor(log10(rough))
