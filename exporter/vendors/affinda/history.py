@@ -6,10 +6,10 @@ and mapped as a poll maps them; for `report` they are the usage itself.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY, days_between, midnight, midnight_seconds
 from exporter.model import HistoricalResult, PollFailure, PollResult
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
@@ -17,7 +17,6 @@ from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
 from exporter.vendors.base import History
-from exporter.vendors.common.days import DAY, days_between, midnight
 from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
 
 if TYPE_CHECKING:
@@ -111,8 +110,8 @@ def to_results(settings: Settings, past: Past, query: HistoryQuery) -> list[Hist
     last = min(query.last, past.today - DAY, *(usage.today for usage in usages.values()))
     return [
         HistoricalResult(
-            midnight(day),
-            midnight(day + DAY),
+            midnight_seconds(day),
+            midnight_seconds(day + DAY),
             _of_label(poll_result(settings, _until(usages, day), past.names), label),
         )
         for day in days_between(first, last)
@@ -200,22 +199,18 @@ def _periods(
             _UNIT,
             ALLOWANCE_NAMES[allowance.period],
             _UNIT,
-            _midnight(start),
-            _midnight(after) if after else None,
+            midnight(start),
+            midnight(after) if after else None,
             allowance.credits,
             None if days is None else sum(days),
             price,
             renews=allowance.period != "prepaid",
             is_used_by_day=True,
-            final_until=_midnight(until),
+            final_until=midnight(until),
         )
         if after is None or allowance.period == "prepaid":
             return
         start, after = allowance.bounds(after)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 HISTORY: Final = History(read, to_results, to_usage)

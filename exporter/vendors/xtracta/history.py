@@ -10,11 +10,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY, DAY_SECONDS, midnight_seconds
 from exporter.model import HistoricalResult, PollFailure, PollResult, Sample
 from exporter.past_usage import Account, Money, Period, UnreadScope
-from exporter.usage_pace import DAY as DAY_SECONDS
 from exporter.vendors.base import History
-from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
 from exporter.vendors.xtracta.mapper import plan_result
 from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
@@ -83,7 +82,7 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
 
 def _bounds(query: HistoryQuery) -> tuple[float, float]:
     """When the first day begins and the last one ends, Unix seconds."""
-    return midnight(query.first), midnight(query.last + DAY)
+    return midnight_seconds(query.first), midnight_seconds(query.last + DAY)
 
 
 def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator[HistoricalResult]:
