@@ -17,7 +17,7 @@ from exporter.config.loader import load
 from exporter.config.serialize import public_yaml
 from exporter.metrics.build_info import build_info
 from exporter.metrics.cache import MetricsCache
-from exporter.metrics.catalogue import RELOAD_OK, RELOADED_AT
+from exporter.metrics.catalogue import RELOAD_OK, RELOADED_AT, SHARDS
 from exporter.model import Sample
 from exporter.polling.clock import ElapsedClock
 from exporter.polling.limits import PollSlots, RateLimiter
@@ -251,6 +251,8 @@ class Service:
         yield Sample(RELOAD_OK, (), self._reload_successful)
         yield Sample(RELOADED_AT, (), self._reloaded_at)
         yield self._build_info
+        shard = self._options.shard
+        yield Sample(SHARDS, (str(shard.index),), shard.count)
 
 
 async def serve(

@@ -98,7 +98,7 @@ class Estimate:
         capped: days with a bulk run.
         holidays: days with hardly any use.
         jump: the day since which use is at another level, and by what the days before it were
-            multiplied; None where there is none.
+            multiplied, if any.
         edges: factors of the first and last three days of a month; empty where there are none.
         counts_working_days: whether these are working days, not calendar days.
     """

@@ -41,11 +41,19 @@ def base_url(vendors: Vendors) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    """Undo the logging setup of commands that a test runs."""
+@pytest.fixture(scope="session")
+def logging_setup() -> tuple[dict[str, int], list[logging.Handler]]:
+    """Levels and handlers as they are before any command runs, in a module's fixture too."""
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
-    handlers = list(logging.getLogger().handlers)
+    return levels, list(logging.getLogger().handlers)
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging(
+    logging_setup: tuple[dict[str, int], list[logging.Handler]],
+) -> Iterator[None]:
+    """Undo the logging setup of commands that a test runs."""
+    levels, handlers = logging_setup
     yield
     logging.getLogger().handlers[:] = handlers
     for name, level in levels.items():

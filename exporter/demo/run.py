@@ -19,6 +19,7 @@ _WELCOME: Final = """\
 The simulated vendors are at {vendors}; the exporter polls them every 15 seconds.
 
   status page    {exporter}/
+  one target     {exporter}/targets/acme-us
   metrics        {exporter}/metrics
   targets        {exporter}/api/v1/targets
   configuration  {config}

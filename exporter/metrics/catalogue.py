@@ -139,6 +139,12 @@ BUILD: Final = MetricFamily(
     "Version and source revision of the exporter, and the version of Python it runs on.",
     ("version", "revision", "pythonversion"),
 )
+SHARDS: Final = MetricFamily(
+    "docusage_exporter_shards",
+    "gauge",
+    "Number of exporters that share the targets (--shard); the label is this one's index, from 0.",
+    ("shard",),
+)
 METRICS: Final = (
     *(metric for vendor in VENDORS.values() for metric in vendor.metrics),
     *(ALLOWANCE_INFO, ALLOWED, USED, AVAILABLE_RATIO, BURN_PER_DAY),
@@ -156,7 +162,7 @@ METRICS: Final = (
         DURATION,
     ),
     *(POLLS, FAILURES, REQUESTS, ANOMALIES),
-    *(RELOAD_OK, RELOADED_AT, BUILD),
+    *(RELOAD_OK, RELOADED_AT, BUILD, SHARDS),
 )
 """Every metric, in the order in which they are exposed."""
 

@@ -116,7 +116,8 @@ def _days(state: TargetState, allowance: Allowance, now: float) -> _Days:
 def _range(allowance: Allowance, days: _Days, now: float) -> tuple[float, float]:
     """The time that is shown: the period, at least four weeks, at most a year back and ahead."""
     start = days.first if allowance.start is None else allowance.start
-    begin = max(min(start, days.today - _BEFORE), min(start, days.first), days.today - _LONGEST)
+    last = days.today if allowance.end is None else min(days.today, allowance.end)
+    begin = max(min(start, last - _BEFORE), min(start, days.first, last), last - _LONGEST)
     if allowance.end is None:
         least, usual = _OPEN_END
         out = allowance.exhaustion_latest or allowance.exhaustion or now + usual

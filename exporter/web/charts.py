@@ -252,11 +252,11 @@ def _across(scale: _Scale, top: int) -> str:
 
 def round_figures(largest: float) -> list[float]:
     """From 0 on, with steps of 1, 2 or 5 times a power of ten, of whole numbers."""
-    if largest <= 0:
+    if largest < 1:
         return [0.0]
-    rough = largest / _TICKS
+    rough = max(1.0, largest / _TICKS)
     size = 10.0 ** floor(log10(rough))
-    step = max(1.0, next(size * times for times in (1, 2, 5, 10) if size * times >= rough))
+    step = next(size * times for times in (1, 2, 5, 10) if size * times >= rough)
     return [step * count for count in range(int(largest / step) + 1)]
 
 

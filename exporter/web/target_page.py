@@ -56,7 +56,7 @@ def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes
         (
             _header(snapshot, now),
             "<main>",
-            *(f'<p class="lead">{line}</p>' for line in _lead(snapshot, allowances, scopes, now)),
+            f'<p class="lead">{isolate(name)}{_lead(snapshot, allowances, scopes, now)}</p>',
             failures(snapshot, runbook_url),
             *(_allowance(snapshot, each, now) for each in allowances[:MAX_PICTURES]),
             _further(snapshot, allowances[MAX_PICTURES:], now),
@@ -70,7 +70,7 @@ def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes
 
 
 def unknown_target_page(name: str) -> bytes:
-    """The page of a target that there is none of, as UTF-8."""
+    """The page of a name that no target has, as UTF-8."""
     body = (
         '<header><h1>Unknown target</h1><nav aria-label="Other pages"><ul>'
         '<li><a href="../">All targets</a></li></ul></nav></header>'
@@ -97,27 +97,25 @@ def _lead(
     allowances: Sequence[Allowance],
     scopes: Sequence[ScopeUsage],
     now: float,
-) -> Iterator[str]:
-    """The sentence that matters, as HTML."""
-    name, state = isolate(snapshot.target.name), snapshot.state
+) -> str:
+    """The rest of the sentence that matters, after the name, as HTML."""
+    state = snapshot.state
     if state.last_poll is None:
-        yield f"{name} has not been polled yet: nothing is known."
-    elif state.result is None:
-        yield f"{name}: no poll has succeeded yet: nothing is known."
-    elif snapshot.is_stale:
+        return " has not been polled yet: nothing is known."
+    if state.result is None:
+        return ": no poll has succeeded yet: nothing is known."
+    if snapshot.is_stale:
         age = format_rounded_duration(now - (state.succeeded_at or now))
-        yield (
-            f"{name}: the values are {age} old and have expired: what is left now is unknown. "
+        return (
+            f": the values are {age} old and have expired: what is left now is unknown. "
             "What was known then is below."
         )
-    elif len(allowances) == 1:
-        yield f"{name}: {escape(format_outlook(allowances[0], now))}"
-    elif allowances:
-        worst = allowances[0]
-        which = f"{isolate(_title(worst))}, the first of {len(allowances):,} allowances"
-        yield f"{name}: {which}: {escape(format_outlook(worst, now))}"
-    else:
-        yield f"{name}: {escape(_usage_sentence(scopes))}"
+    if not allowances:
+        return f": {escape(_usage_sentence(scopes))}"
+    worst, *others = allowances
+    count = len(allowances)
+    which = f"{isolate(_title(worst))}, the first of {count:,} allowances: " if others else ""
+    return f": {which}{escape(format_outlook(worst, now))}"
 
 
 def _usage_sentence(scopes: Sequence[ScopeUsage]) -> str:
@@ -142,8 +140,8 @@ def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> st
     note = _missing_figures(snapshot, allowance)
     result = snapshot.state.result
     # The only allowance's sentence is at the top of the page, unless it has expired.
-    is_said = not snapshot.is_stale and result is not None and len(result.allowances) == 1
-    sentence = "" if is_said else f"<p>{escape(chart.description)}</p>"
+    is_in_lead = not snapshot.is_stale and result is not None and len(result.allowances) == 1
+    sentence = "" if is_in_lead else f"<p>{escape(chart.description)}</p>"
     return (
         f'<section class="picture"><h2>{isolate(_title(allowance))}</h2>'
         f"{sentence}{_figure(chart)}{note}{_facts(allowance, now, is_stale=snapshot.is_stale)}"
@@ -197,7 +195,7 @@ def _figure(chart: UsageChart) -> str:
 
 
 def _legend(chart: UsageChart) -> Iterator[tuple[str, str]]:
-    """What each part of the picture is, as far as it is there."""
+    """What each part of the picture is, for the parts that it has."""
     totals = chart.totals
     bar = '<path class="{}" d="M3 0h14v10H3z"/>'
     line = '<path class="{}" d="M0 5h20"/>'

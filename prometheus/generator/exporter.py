@@ -14,6 +14,7 @@ _UP: Final = "target:docusage_target_up:last"
 _REJECTED: Final = "target:docusage_target_credentials_rejected:last"
 _SUCCESS: Final = "target:docusage_target_last_success_timestamp_seconds:last"
 _STALE_AFTER: Final = "target:docusage_target_stale_after_seconds:last"
+_SHARDS: Final = merged("docusage_exporter_shards")
 _KNOWN: Final = "last_over_time(exporter:up:last[1d])"
 VISIBLE: Final = (
     f"group without ({', '.join((*TARGET, *BUILD_LABELS))})"
@@ -257,6 +258,29 @@ and
             ("warning", _MISSING, "Allowance alerts use their last figures."),
             ("critical", f"{_MISSING} and {_STALE}", "Their last figures are stale."),
         )
+    ),
+    Alert(
+        alert="DocusageShardMissing",
+        comment="""
+            Each exporter reports how many share the targets, so that a shard that never started is
+            missing as well: no exporter has had its targets.
+        """,
+        expr=f"""\
+max without (shard) ({_SHARDS})
+- count without (shard) ({_SHARDS})
+> 0""",
+        duration="10m",
+        severity="warning",
+        summary="A shard of the exporter does not run.",
+        text=Text(
+            Sentence(
+                "<value> of the exporters that share the targets of job {{ $labels.job }} do not"
+                " run. Nobody polls their targets: start them, or set the right number of shards."
+            ),
+            of_target=False,
+        ),
+        board=_EXPORTER,
+        panel="Exporters up",
     ),
     *(
         Alert(

@@ -19,7 +19,7 @@ from exporter.app import VERSION, load_config
 from exporter.demo import vendors as demo
 from exporter.demo.scenario import demo_accounts, demo_config
 from exporter.metrics.build_info import build_info
-from exporter.metrics.catalogue import METRICS, RELOAD_OK, RELOADED_AT, target_samples
+from exporter.metrics.catalogue import METRICS, RELOAD_OK, RELOADED_AT, SHARDS, target_samples
 from exporter.metrics.exposition import Format, format_labels, format_value, metadata_lines
 from exporter.model import (
     FailureReason,
@@ -116,6 +116,7 @@ class History:
         yield Sample(RELOAD_OK, (), 1)
         yield Sample(RELOADED_AT, (), (self._end - timedelta(days=9)).timestamp())
         yield build_info(VERSION)
+        yield Sample(SHARDS, ("0",), 1)
         yield Sample(MEMORY, (), 61e6 + step % 7 * 1e5)
         yield Sample(CPU, (), 0.9 + step * 1.7)
         yield Sample(UP, (), 1)

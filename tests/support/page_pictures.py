@@ -102,5 +102,5 @@ def main(folder: Path = FOLDER) -> None:
             sys.stdout.write(f"{folder / name}.png\n")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  `make pictures`
     main()

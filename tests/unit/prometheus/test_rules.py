@@ -97,6 +97,7 @@ def test_every_promised_alert_is_there() -> None:
         "DocusagePriceChanged",
         "DocusageResponseAnomalies",
         "DocusageScopesFailing",
+        "DocusageShardMissing",
         "DocusageTargetDown",
         "DocusageTargetsMissing",
         "DocusageUsageSpike",
@@ -236,8 +237,35 @@ def test_prometheus_accepts_the_rules_and_the_example_configurations() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_an_alert_fires_and_stays_silent_as_its_cases_say(path: Path) -> None:
-    output("promtool", "test", "rules", path, timeout=600)
+def test_an_alert_fires_and_stays_silent_as_its_cases_say(path: Path, tmp_path: Path) -> None:
+    output("promtool", "test", "rules", with_needed_rules(path, tmp_path), timeout=600)
+
+
+def name_of(rule: dict[str, Any]) -> str:
+    return str(rule.get("alert") or rule["record"])
+
+
+def with_needed_rules(path: Path, folder: Path) -> Path:
+    """A copy of the cases with only the rules that they depend on, which takes half the time."""
+    cases = path.read_text()
+    if re.search(r"ALERTS(?!\{[^}]*alertname=)", cases):  # every alert matters to it
+        return path
+    (folder / "rules").mkdir()
+    (folder / "tests").mkdir()
+    needed = {name for name in NAMES | RECORDED if re.search(rf"\b{name}\b", cases)}
+    found = needed
+    while found:
+        used = " ".join(str(rule) for rule in rules() if name_of(rule) in found)
+        found = {name for name in RECORDED - needed if name in used}
+        needed |= found
+    for rule_file in RULES:
+        content = yaml.safe_load(rule_file.read_text())
+        (group,) = content["groups"]
+        group["rules"] = [rule for rule in group["rules"] if name_of(rule) in needed]
+        (folder / "rules" / rule_file.name).write_text(yaml.safe_dump(content))
+    copy = folder / "tests" / path.name
+    copy.write_text(cases)
+    return copy
 
 
 @pytest.mark.e2e

@@ -136,6 +136,8 @@ def test_text_is_escaped() -> None:
         (108, [0, 50, 100]),
         (50_000, [0, 20_000, 40_000]),
         (0.5, [0]),
+        (1, [0, 1]),
+        (5e-324, [0]),
     ],
 )
 def test_lines_are_at_round_figures(largest: float, figures: list[float]) -> None:

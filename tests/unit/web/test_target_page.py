@@ -238,6 +238,13 @@ def test_a_period_that_has_ended_has_no_projection() -> None:
     assert "Period ended" in facts(page)
 
 
+def test_a_period_that_ended_long_ago_is_shown_as_it_was() -> None:
+    ended = {"credits": 9_000, "period": "prepaid", "starts": "2026-01-01", "ends": "2026-03-31"}
+    page = shown(affinda_target(allowance=ended))
+    ticks = page.xpath("//svg[@class='chart']/text[starts-with(@class, 'time')]/text()")
+    assert (ticks[0], ticks[-1]) == ("5 Jan", "30 Mar")
+
+
 def test_a_target_that_is_down_shows_why_and_the_last_values() -> None:
     target = settings("acme", MONTHLY)
     page = shown(
@@ -386,7 +393,7 @@ HOSTILE = "\"'><script>alert(1)</script><b onclick=x>&amp;\u202eabc"
 
 
 def hostile() -> TargetSnapshot:
-    """Names and reasons that try to be markup or to turn the text around."""
+    """Names and reasons that look like markup or reverse the direction of the text."""
     target = settings("acme", MONTHLY)
     result = affinda_result(target, {"whole": use(), "wSp1": use()})
     failed = ScopeFailure(HOSTILE, FailureReason.TIMEOUT, HOSTILE, "workspace", HOSTILE)
