@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY, days_between, midnight, midnight_seconds
-from exporter.model import HistoricalResult, PollFailure, PollResult
+from exporter.model import HistoricalResult, PollError, PollFailure, PollResult
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
 from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
 from exporter.vendors.base import History
-from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
+from exporter.vendors.common.rejections import result_or_rejection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -100,10 +100,11 @@ def to_results(settings: Settings, past: Past, query: HistoryQuery) -> list[Hist
 
     Days that the figures do not cover are absent.
     """
-    usage = raise_rejection(past.usage)
+    if isinstance(past.usage, PollFailure):
+        raise PollError(*past.usage)
     usages = {
         Scope("organization", settings.organization): past.organization,
-        past.scope: usage,
+        past.scope: past.usage,
     }
     label = None if past.scope.axis == "organization" else AXES[past.scope.axis].label
     first = max(query.first, *(usage.start for usage in usages.values()))
