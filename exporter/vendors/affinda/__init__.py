@@ -5,8 +5,8 @@ Source: Affinda API v3, `GET /v3/usage` and the lists that name its scopes.
 
 from typing import Final
 
-from exporter.vendors.affinda.fields import FIELDS
 from exporter.vendors.affinda.history import HISTORY
+from exporter.vendors.affinda.identifying_fields import FIELDS
 from exporter.vendors.affinda.metrics import METRICS
 from exporter.vendors.affinda.poller import create_poller
 from exporter.vendors.affinda.settings import Settings
