@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from exporter.model import PollOutcome
 from exporter.presentation.serialize import to_detailed_json
 from exporter.state.store import TargetSnapshot, TargetState
-from exporter.vendors.affinda import Scope, Settings, Usage, poll_result
+from exporter.vendors.affinda.api import Scope, Usage
+from exporter.vendors.affinda.mapper import poll_result
+from exporter.vendors.affinda.settings import Settings
 from exporter.web.status_page import RUNBOOK_URL, PageInfo, status_page
 from exporter.web.target_page import target_page
 from exporter.web.usage_csv import usage_csv

@@ -16,7 +16,9 @@ from exporter.metrics.cache import MetricsCache
 from exporter.metrics.exposition import Format
 from exporter.model import PollOutcome
 from exporter.state.store import StateStore
-from exporter.vendors.affinda import Scope, Settings, Usage, poll_result
+from exporter.vendors.affinda.api import Scope, Usage
+from exporter.vendors.affinda.mapper import poll_result
+from exporter.vendors.affinda.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY_SECONDS
 from exporter.model import UsageHistory
-from exporter.usage_pace import DAY, DAY_MEMORY, WALK, WEEK, pace_of
+from exporter.usage_pace import DAY_MEMORY, WALK, WEEK, pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,17 +65,18 @@ def history_of_total(allowance: Allowance, at: float, seen: Sequence[int]) -> Us
         seen: use of consecutive days as observed, ending with the current one so far; the first
             was observed in part.
     """
-    today = at - at % DAY
+    today = at - at % DAY_SECONDS
     days_seen = seen[1:]
-    first = today - DAY * (len(days_seen) - 1) if days_seen else at
+    first = today - DAY_SECONDS * (len(days_seen) - 1) if days_seen else at
     start, previous_start = allowance.start, allowance.previous_start
     days = previous_days = per_day = previous_per_day = 0.0
     if start is not None and allowance.used is not None and start < first:
-        days = max(1.0, (first - start) / DAY)
+        days = max(1.0, (first - start) / DAY_SECONDS)
         per_day = max(0.0, allowance.used - sum(days_seen)) / days
     if start is not None and previous_start is not None and allowance.previous_used is not None:
-        previous_days = max(0.0, (min(start, first) - previous_start) / DAY)
-        previous_per_day = allowance.previous_used / max(1.0, (start - previous_start) / DAY)
+        previous_days = max(0.0, (min(start, first) - previous_start) / DAY_SECONDS)
+        elapsed = max(1.0, (start - previous_start) / DAY_SECONDS)
+        previous_per_day = allowance.previous_used / elapsed
     # What is left of the weight of a day once it is so many days in the past.
     previous_weight = DAY_MEMORY**days * (1 - DAY_MEMORY**previous_days)
     weight = 1 - DAY_MEMORY**days + previous_weight
@@ -84,7 +86,7 @@ def history_of_total(allowance: Allowance, at: float, seen: Sequence[int]) -> Us
     if days_seen:
         return UsageHistory(at, today, days_seen[-1], days_seen[:-1], per_day, days)
     # What the current day used before the first observation is unknown: it counts as even.
-    return UsageHistory(at, today, per_day * (at - today) / DAY, (), per_day, days)
+    return UsageHistory(at, today, per_day * (at - today) / DAY_SECONDS, (), per_day, days)
 
 
 def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
@@ -106,7 +108,7 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     if is_over or not burn:
         return Forecast(burn, projected_used=projected)
     exhaustion = _when_used(pace, usage, allowance.available)
-    margin = _margin(pace, (exhaustion - usage.at) / DAY)
+    margin = _margin(pace, (exhaustion - usage.at) / DAY_SECONDS)
     earliest = _when_used(pace, usage, allowance.available - margin)
     latest = _when_used(pace, usage, allowance.available + margin)
     return Forecast(burn, exhaustion, earliest, latest, projected)
@@ -124,11 +126,11 @@ def projection(usage: UsageHistory, allowance: Allowance, end: float) -> list[Pr
     points = [ProjectedUse(at, used, used, used)]
     day, more = 0, max(0.0, pace.of_day(0) - so_far)
     while at < end:
-        midnight = usage.today + DAY * (day + 1)
+        midnight = usage.today + DAY_SECONDS * (day + 1)
         until = min(midnight, end)
-        begin = usage.at if day == 0 else midnight - DAY
+        begin = usage.at if day == 0 else midnight - DAY_SECONDS
         used += more * (until - begin) / (midnight - begin)
-        margin = _margin(pace, (until - usage.at) / DAY)
+        margin = _margin(pace, (until - usage.at) / DAY_SECONDS)
         points.append(ProjectedUse(until, used, max(allowance.used, used - margin), used + margin))
         at, day = until, day + 1
         more = pace.of_day(day)
@@ -148,13 +150,13 @@ def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:
     start, used, allowed = allowance.start, allowance.used, allowance.allowed
     if start is None or used is None or used <= 0 or not allowed:
         return None
-    count = min(round((usage.today - start) / DAY), len(usage.days))
+    count = min(round((usage.today - start) / DAY_SECONDS), len(usage.days))
     if count < 0:
         return None
     days = (*usage.days[len(usage.days) - count :], usage.used_today)
     before = accumulate(days[:-1], initial=used - sum(days))
     last = max((day for day, total in enumerate(before) if total < allowed), default=0)
-    return usage.today - DAY * (count - last)
+    return usage.today - DAY_SECONDS * (count - last)
 
 
 def _when_used(pace: Pace, usage: UsageHistory, more: float) -> float:
@@ -169,13 +171,13 @@ def _when_used(pace: Pace, usage: UsageHistory, more: float) -> float:
         expected = pace.of_day(day)
     if left > expected:
         expected = sum(pace.week) / WEEK
-    return max(usage.at, usage.today + DAY * (day + left / expected))
+    return max(usage.at, usage.today + DAY_SECONDS * (day + left / expected))
 
 
 def _use_until(pace: Pace, usage: UsageHistory, end: float) -> float:
     """Expected use from the figures on until `end`, Unix seconds."""
     so_far = max(0.0, usage.used_today)
-    days, part = divmod((end - usage.today) / DAY, 1.0)
+    days, part = divmod((end - usage.today) / DAY_SECONDS, 1.0)
     expected = [max(pace.of_day(0), so_far), *map(pace.of_day, range(1, int(days) + 1))]
     return max(0.0, sum(expected[:-1]) + part * expected[-1] - so_far)
 

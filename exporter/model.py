@@ -32,6 +32,11 @@ class FailureReason(StrEnum):
     SECRET = "secret"  # noqa: S105  a reason's name, no password
     INTERNAL = "internal"
 
+    @property
+    def is_credential(self) -> bool:
+        """Whether only another API key, or a readable one, helps."""
+        return self in {FailureReason.AUTH, FailureReason.SECRET}
+
 
 class Anomaly(StrEnum):
     """What differs from the vendor's reference in a reply that was accepted: a closed list."""
@@ -200,10 +205,17 @@ class Allowance:
 
     @property
     def projected_used_ratio(self) -> float | None:
-        """The expected use by the period's end, above 1 if that is more than was purchased."""
+        """The expected use by the period's end, above 1 if that is more than was purchased.
+
+        If the figures disagree, what is not available counts as used, so that the ratio is above
+        1 exactly if the allowance runs out before.
+        """
         if not self.allowed or self.projected_used is None:
             return None
-        return self.projected_used / self.allowed
+        if not self.available or self.used is None:
+            return self.projected_used / self.allowed
+        more = self.projected_used - self.used
+        return max(0.0, (self.allowed - self.available + more) / self.allowed)
 
 
 class ScopeFailure(NamedTuple):

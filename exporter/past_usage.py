@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Context, Decimal, Inexact
 from functools import reduce
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from exporter.days import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from exporter.model import PollFailure
 
-_DAY: Final = timedelta(days=1)
 _EXACT: Final = Context(prec=100, traps=[Inexact])  # digits; no price times a count has more
 
 
@@ -93,7 +93,7 @@ class DailyUsage:
 
     def days(self) -> Iterator[tuple[date, int | None]]:
         """Each day and its figure."""
-        return ((self.first + index * _DAY, count) for index, count in enumerate(self.counts))
+        return ((self.first + index * DAY, count) for index, count in enumerate(self.counts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from itertools import cycle, groupby, pairwise
 from math import log
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY_SECONDS, next_month
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.model import UsageHistory
 
-DAY: Final = 86_400.0
 WEEK: Final = 7
 HISTORY: Final = 4 * WEEK
 HISTORY_DAYS: Final = 366
@@ -170,7 +171,7 @@ def _steps(usage: UsageHistory) -> _Steps | None:
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
     net = _without_refunds(days)
     cut = _without_bulk_run(net)
-    today = int(usage.today // DAY) + _EPOCH
+    today = int(usage.today // DAY_SECONDS) + _EPOCH
     edges = _edges_of_months(cut, today)
     factors = _edge_factors(edges, today) if edges else {}
     recent = cut[-_WINDOW:]
@@ -291,7 +292,7 @@ def _month_starts(first: int, last: int) -> Iterator[int]:
     day = date.fromordinal(first).replace(day=1)
     while day.toordinal() <= last:
         yield day.toordinal()
-        day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+        day = next_month(day)
     yield day.toordinal()
 
 

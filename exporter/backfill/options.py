@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from exporter.days import DAY, DAY_SECONDS
 from exporter.durations import parse_duration
 from exporter.history.flags import EARLIEST_DAY, FlagError, parse_day, select_targets
 from exporter.metrics.catalogue import METRICS
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
 
 DEFAULT_STEP: Final = "5m"
-_DAY_SECONDS: Final = 86_400
 _LABEL: Final = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.+)", re.DOTALL)
 _RESERVED_LABELS: Final = frozenset(name for metric in METRICS for name in metric.labels)
 
@@ -82,7 +81,7 @@ def parse_days(start: str, end: str, today: date) -> tuple[date, date]:
     Raises:
         FlagError: a day is invalid, or not complete yet.
     """
-    yesterday = today - timedelta(days=1)
+    yesterday = today - DAY
     first = parse_day(start, "--start")
     last = parse_day(end, "--end") if end else yesterday
     if last > yesterday:
@@ -102,7 +101,7 @@ def parse_step(text: str) -> int:
         seconds = parse_duration(text)
     except ValueError:
         seconds = 0
-    if not seconds or int(seconds) != seconds or _DAY_SECONDS % seconds:
+    if not seconds or int(seconds) != seconds or DAY_SECONDS % seconds:
         raise FlagError("--step must divide a day evenly, such as 5m, 15m, 1h or 1d")
     return int(seconds)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.backfill.spool import Spool
+from exporter.days import DAY, midnight
 from exporter.history.reader import HistoryReader, history_of
 from exporter.model import PollError, PollFailure
 from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from exporter.backfill.options import BackfillOptions
     from exporter.backfill.spool import OutputSize
     from exporter.client.client import HttpClient
@@ -94,6 +97,5 @@ def report(result: Result, options: BackfillOptions, now: datetime) -> str:
     text = _SUCCESS.format(
         output=options.output, first=options.first, last=options.last, **result.size._asdict()
     )
-    midnight = datetime(options.last.year, options.last.month, options.last.day, tzinfo=UTC)
-    time = midnight + timedelta(days=1) + _HEAD_BLOCK
+    time = midnight(options.last + DAY) + _HEAD_BLOCK
     return text + (_NOT_YET.format(time=time) if now < time else "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.model import PollFailure
-    from exporter.vendors.base import Fields
+    from exporter.vendors.base import IdentifyingFields
 
 _NUMBER: Final = re.compile(r"0*([1-9][0-9]*)(\.0+)?")
 _NOT_IDENTIFYING: Final = re.compile(r"\s*|0+")
@@ -71,7 +71,7 @@ class Anonymized(NamedTuple):
     texts: tuple[str, ...]
 
 
-def anonymize(capture: Capture, fields: Mapping[str, Fields]) -> Anonymized:
+def anonymize(capture: Capture, fields: Mapping[str, IdentifyingFields]) -> Anonymized:
     """A capture with a stand-in for each identifier, name, host and unknown text.
 
     The same value has the same stand-in everywhere. Stand-ins of identifiers are in the order of
@@ -136,7 +136,7 @@ class _StandIns:
         fields: of all vendors.
     """
 
-    def __init__(self, found: _Found, fields: Iterable[Fields]) -> None:
+    def __init__(self, found: _Found, fields: Iterable[IdentifyingFields]) -> None:
         self.sentences: set[str] = set()
         self._numbers, self._identifiers = _identifiers(found.values[_Kind.IDENTIFIER])
         names = sorted(found.values[_Kind.NAME])
@@ -250,7 +250,7 @@ def _base_urls(urls: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _words(fields: Fields) -> set[str]:
+def _words(fields: IdentifyingFields) -> set[str]:
     return {*fields.identifiers, *fields.names, *fields.messages, *fields.plain, *fields.keywords}
 
 
@@ -294,7 +294,9 @@ def _forms(value: str) -> set[str]:
     }
 
 
-def _rewrite_target(target: TargetCapture, fields: Fields, visitor: _Visitor) -> TargetCapture:
+def _rewrite_target(
+    target: TargetCapture, fields: IdentifyingFields, visitor: _Visitor
+) -> TargetCapture:
     settings = {
         name: _rewrite_setting(name, value, fields, visitor)
         for name, value in target.settings.items()
@@ -311,7 +313,7 @@ def _rewrite_target(target: TargetCapture, fields: Fields, visitor: _Visitor) ->
     )
 
 
-def _rewrite_setting(name: str, value: Any, fields: Fields, visitor: _Visitor) -> Any:  # noqa: ANN401  of any shape
+def _rewrite_setting(name: str, value: Any, fields: IdentifyingFields, visitor: _Visitor) -> Any:  # noqa: ANN401  of any shape
     if isinstance(value, dict):
         return {key: _rewrite_setting(key, item, fields, visitor) for key, item in value.items()}
     if name == "base_url":
@@ -327,7 +329,7 @@ def _rewrite_setting(name: str, value: Any, fields: Fields, visitor: _Visitor) -
 
 
 @lru_cache(maxsize=1024)
-def _kind(field: str | None, fields: Fields) -> _Kind:
+def _kind(field: str | None, fields: IdentifyingFields) -> _Kind:
     """The kind of a field; outside of all fields are sentences, and the empty name is plain."""
     if field is None:
         return _Kind.SENTENCE
@@ -352,7 +354,7 @@ class _Rewriting(NamedTuple):
         base, new_base: the URL of the API where it is configured, and the new one.
     """
 
-    fields: Fields
+    fields: IdentifyingFields
     visitor: _Visitor
     base: str
     new_base: str

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
 from pydantic_core import core_schema
 
 from exporter.config.errors import config_error
+from exporter.days import DAY_SECONDS
 from exporter.durations import PATTERN, format_duration, parse_duration
 from exporter.model import PollError
 from exporter.secrets import REDACTED, KeyFile, MissingKey, Secret, StaticKey, validate_key
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
-_MAX_DURATION: Final = 365 * 86_400
+_MAX_DURATION: Final = 365 * DAY_SECONDS
 _URL: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _INVALID_IN_URL: Final = re.compile(r'["<>\\^`{|}]')
 _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _BRACKETED_HOST: Final = re.compile(r"([^\[\]]*@)?\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 _MAX_HOST_LENGTH: Final = 253
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_API_VERSION: Final = re.compile(r"/v[13]$")  # of a vendor's paths, which the exporter appends
+_API_VERSION: Final = re.compile(r"/v[0-9]+$")  # with which the API's paths begin
 
 
 @dataclass(frozen=True, slots=True)

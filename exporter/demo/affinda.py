@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY, days_between
 from exporter.demo.accounts import credits_of_day
 from exporter.demo.messages import Reply
 
@@ -158,7 +159,7 @@ def _items(
     """The items' JSON and their sum: complete days, which do not change, then the current day."""
     today = now.date()
     since = max(start, scope.since)
-    items, total = _complete_days(accounts, scope.usage, since, min(end, today - timedelta(days=1)))
+    items, total = _complete_days(accounts, scope.usage, since, min(end, today - DAY))
     if since <= today <= end and (count := accounts.credits(scope.usage, today, now)):
         items += f'{"," if items else ""}{{"date":"{today}","count":{count}}}'
         total += count
@@ -176,8 +177,9 @@ def _complete_days(accounts: Accounts, usage: Usage, start: date, end: date) -> 
 
 
 def _format_days(usage: Usage, start: date, end: date) -> tuple[str, int]:
-    days = map(date.fromordinal, range(start.toordinal(), end.toordinal() + 1))
-    counts = [(day, count) for day in days if (count := credits_of_day(usage, day))]
+    counts = [
+        (day, count) for day in days_between(start, end) if (count := credits_of_day(usage, day))
+    ]
     items = ",".join(f'{{"date":"{day}","count":{count}}}' for day, count in counts)
     return items, sum(count for _, count in counts)
 

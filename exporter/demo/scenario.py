@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from exporter.days import DAY, days_between, midnight, next_month
 from exporter.demo.accounts import (
     Accounts,
     DocumentType,
@@ -23,7 +23,7 @@ from exporter.demo.accounts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from exporter.demo.accounts import Usage
 
@@ -31,7 +31,6 @@ __all__ = ["demo_accounts", "demo_config"]
 
 _PREPAID_DAYS: Final = 365
 _PREPAID_DAYS_ELAPSED: Final = 200
-_DAY: Final = timedelta(days=1)
 
 
 def demo_accounts(now: Callable[[], datetime] = utc_now) -> Accounts:
@@ -104,23 +103,23 @@ def _prepaid() -> Organization:
 
 def _new_zealand(now: datetime) -> Group:
     """A plan with a booster pack, and in a subgroup a plan that expires soon."""
-    started = _midnight(now) - 140 * _DAY
-    expiry = now.replace(microsecond=0) + 3 * _DAY
-    in_a_year = started + 365 * _DAY
+    started = midnight(now.date()) - 140 * DAY
+    expiry = now.replace(microsecond=0) + 3 * DAY
+    in_a_year = started + 365 * DAY
     yearly = Plan(7101, "Yearly 2", 4900, "NZD", 0, 0, started, in_a_year)
     pack = Plan(7301, "Booster 2000", 180, "NZD", 2000, 640, started, in_a_year)
-    monthly = Plan(7102, "Monthly 1", 390, "AUD", 0, 0, expiry - 30 * _DAY, expiry)
-    branch = Group(4102, "Acme Freight Australia", plans=(_in_use(monthly, 0.7, 5 * _DAY),))
+    monthly = Plan(7102, "Monthly 1", 390, "AUD", 0, 0, expiry - 30 * DAY, expiry)
+    branch = Group(4102, "Acme Freight Australia", plans=(_in_use(monthly, 0.7, 5 * DAY),))
     plans = (_in_use(yearly, 0.8),)
     return Group(4101, "Acme Freight", "demo-key-4-not-real", plans, (pack,), (branch,))
 
 
 def _pacific(now: datetime) -> Group:
     """A plan with 3 % left, weeks before it ends."""
-    start = _midnight(now) - 40 * _DAY
+    start = midnight(now.date()) - 40 * DAY
     used = cumulative_usage(weekday_usage("pacific", 160), start)
     allowed = ceil(used(now) / 0.97)
-    plan = Plan(7201, "Quarterly 1", 1150, "NZD", allowed, used, start, start + 91 * _DAY)
+    plan = Plan(7201, "Quarterly 1", 1150, "NZD", allowed, used, start, start + 91 * DAY)
     return Group(4201, "Acme Pacific", "demo-key-5-not-real", (plan,))
 
 
@@ -151,36 +150,28 @@ def _running_out(accounts: Accounts, usage: Usage) -> int:
     today = now.date()
     first, last = _month(today)
     used_today = accounts.credits(usage, today, now)
-    used = _sum(usage, first, today - _DAY) + used_today
+    used = _sum(usage, first, today - DAY) + used_today
     remaining = _sum(usage, today, last) - used_today
     expected = max(_expected(usage, today, today) - used_today, 0) + sum(
-        _expected(usage, day, today) for day in _days(today + _DAY, last)
+        _expected(usage, day, today) for day in days_between(today + DAY, last)
     )
-    two_days = _sum(usage, today - 28 * _DAY, today - _DAY) / 14
+    two_days = _sum(usage, today - 28 * DAY, today - DAY) / 14
     return max(used + int(min(two_days, remaining / 2, expected / 2)), 1)
 
 
 def _expected(usage: Usage, day: date, today: date) -> float:
     """The mean of the same weekday over the four weeks before `today`."""
     weeks = (day - today).days // 7 + 1
-    return sum(credits_of_day(usage, day - (weeks + week) * 7 * _DAY) for week in range(4)) / 4
+    return sum(credits_of_day(usage, day - (weeks + week) * 7 * DAY) for week in range(4)) / 4
 
 
 def _sum(usage: Usage, first: date, last: date) -> int:
-    return sum(credits_of_day(usage, day) for day in _days(first, last))
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    return map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))
+    return sum(credits_of_day(usage, day) for day in days_between(first, last))
 
 
 def _month(day: date) -> tuple[date, date]:
     """The first and the last day of the day's month."""
-    return day.replace(day=1), day.replace(day=monthrange(day.year, day.month)[1])
-
-
-def _midnight(time: datetime) -> datetime:
-    return time.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.replace(day=1), next_month(day) - DAY
 
 
 def _rounded_up(value: float, step: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from exporter.logging import describe_exception
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
     from exporter.polling.limits import RateLimiter
     from exporter.vendors.base import Poller, Transport
-
-CREDENTIAL_FAILURES: Final = (FailureReason.AUTH, FailureReason.SECRET)
 
 
 class PollTarget(NamedTuple):

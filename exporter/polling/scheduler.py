@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from exporter.model import PollFailure, PollOutcome, PollResult
 from exporter.polling.backoff import next_delay
-from exporter.polling.poll import CREDENTIAL_FAILURES, poll_once
+from exporter.polling.poll import poll_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ class ScheduleState(NamedTuple):
     def auth_failed(self) -> bool:
         """Whether polls fail until the key changes."""
         failure = self.last_result
-        return isinstance(failure, PollFailure) and failure.reason in CREDENTIAL_FAILURES
+        return isinstance(failure, PollFailure) and failure.reason.is_credential
 
     def delay(self, now: float) -> float:
         """Seconds until the next poll is due; `now` is in Unix seconds."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
+from exporter.days import DAY_SECONDS
+
 if TYPE_CHECKING:
     from exporter.config.models import Alerts
     from exporter.model import Allowance, ScopeFailure
     from exporter.state.store import TargetSnapshot
 
-_DAY: Final = 86_400
-_MAX_DISTANCE: Final = 10 * 365 * _DAY  # seconds; later dates are not shown
+_MAX_DISTANCE: Final = 10 * 365 * DAY_SECONDS  # seconds; later dates are not shown
 _UNITS: Final = ((1, "s", 60), (60, "min", 60), (3600, "h", 48))  # seconds, and the limit of each
 _ALL: Final = 100
 
@@ -89,7 +90,7 @@ def format_rounded_duration(seconds: float) -> str:
     for size, unit, limit in _UNITS:
         if (count := round(max(seconds, 0.0) / size)) < limit:
             return f"{count} {unit}"
-    return f"{round(seconds / _DAY):,} d"
+    return f"{round(seconds / DAY_SECONDS):,} d"
 
 
 def format_date(moment: float | None, now: float) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from math import floor, log10
 from typing import TYPE_CHECKING, Final
 
+from exporter.days import DAY_SECONDS
 from exporter.presentation.formatting import (
     format_allowance,
     format_number,
@@ -16,8 +17,7 @@ from exporter.presentation.formatting import (
 if TYPE_CHECKING:
     from exporter.model import Allowance
 
-_DAY: Final = 86_400
-_FAR: Final = 10 * 365 * _DAY  # seconds; no dates are given beyond
+_FAR: Final = 10 * 365 * DAY_SECONDS  # seconds; no dates are given beyond
 
 
 def format_day(moment: float) -> str:
@@ -65,7 +65,7 @@ def _format_run_out(allowance: Allowance, exhaustion: float, now: float) -> str:
     text = f"they run out {_on_day(max(exhaustion, now), now)}"
     if end is None:
         return text
-    days = round((end - exhaustion) / _DAY)
+    days = round((end - exhaustion) / DAY_SECONDS)
     before = "less than a day" if days < 1 else "1 day" if days == 1 else f"{days:,} days"
     return f"{text}, {before} before the period ends{_format_short(allowance)}"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY_SECONDS
 from exporter.model import ScopeUsage, UsageHistory
 from exporter.presentation.formatting import format_title
-from exporter.usage_pace import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def daily_use(state: TargetState, allowance: Allowance) -> UsageHistory | None:
     if observed is None or len(observed.days) < _OBSERVED:
         return None
     at, _, days = observed
-    return UsageHistory(at, at - at % DAY, days[-1], days[1:-1])
+    return UsageHistory(at, at - at % DAY_SECONDS, days[-1], days[1:-1])
 
 
 def total_use(state: TargetState, count: int) -> TotalUse | None:
@@ -95,7 +95,7 @@ def total_use(state: TargetState, count: int) -> TotalUse | None:
     totals = [0.0] * min(count, max(len(history.days) for history in known) + 1)
     for history in known:
         days = [*history.days[-count:], history.used_today]
-        age = round((today - history.today) / DAY)
+        age = round((today - history.today) / DAY_SECONDS)
         for position, used in enumerate(reversed(days), age + 1):
             if position <= len(totals):
                 totals[-position] += used

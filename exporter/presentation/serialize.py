@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.scope_usage import scopes_of, usage_sums
-from exporter.usage_pace import DAY, explain
+from exporter.usage_pace import explain
 
 if TYPE_CHECKING:
     from exporter.model import Allowance, ScopeUsage, UsageHistory
     from exporter.state.store import TargetSnapshot
     from exporter.usage_pace import CountedDay
 
-MAX_PROJECTION = 366 * DAY
+MAX_PROJECTION = 366 * DAY_SECONDS
 
 
 def to_json(snapshot: TargetSnapshot) -> dict[str, object]:
@@ -144,4 +145,4 @@ def _counted(day: CountedDay, history: UsageHistory) -> dict[str, object]:
 
 
 def _date(history: UsageHistory, day: int) -> str:
-    return f"{datetime.fromtimestamp(history.today + day * DAY, UTC):%Y-%m-%d}"
+    return f"{datetime.fromtimestamp(history.today + day * DAY_SECONDS, UTC):%Y-%m-%d}"

@@ -10,18 +10,17 @@ Source: https://focus.finops.org/focus-specification/v1-2/
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from exporter.csv_text import csv_text
-from exporter.reports.options import next_month
+from exporter.days import DAY, midnight, next_month
 from exporter.reports.rows import OTHER, begins_in
 from exporter.reports.text import decimal_text, moment, name_of, quotient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import date
+    from datetime import datetime
 
     from exporter.past_usage import Account, Money, Period
     from exporter.reports.options import DayRange
@@ -46,7 +45,6 @@ COLUMNS: Final = (
 _PLACES: Final = 12  # of a quotient; everything else is exact
 _ZERO: Final = "0.00"
 _ONE: Final = "1.00"
-_DAY: Final = timedelta(days=1)
 
 
 class FocusError(Exception):
@@ -130,11 +128,11 @@ def _usage_rows(
             decimal_text(Decimal(cell.used)),
             decimal_text(price.times(cell.used).amount),
         )
-        begin = _midnight(cell.day)
+        begin = midnight(cell.day)
         is_prepaid = any(_covers(period, begin) for period in prepaid)
         yield {
             **_account_columns(account.account, price.currency),
-            **_time_columns(begin, begin + _DAY),
+            **_time_columns(begin, begin + DAY),
             **_part_columns(cell),
             "ChargeCategory": "Usage",
             "ChargeDescription": f"{unit} of {_owner(cell, account)}",
@@ -189,7 +187,7 @@ def _period_rows(target: TargetReport, period: Period, price: Money) -> Iterator
     sku = period.identifier if is_plan else f"{target.vendor.lower()}-{period.unit}-allowance"
     common = {
         **_account_columns(period.account, price.currency),
-        **_time_columns(period.start, period.end or _midnight(period.start.date()) + _DAY),
+        **_time_columns(period.start, period.end or midnight(period.start.date()) + DAY),
         "PricingCurrency": price.currency,
         **dict.fromkeys(
             (
@@ -246,18 +244,14 @@ def _time_columns(begin: datetime, end: datetime) -> dict[str, str]:
     return {
         "ChargePeriodStart": _format(begin),
         "ChargePeriodEnd": _format(end),
-        "BillingPeriodStart": _format(_midnight(month)),
-        "BillingPeriodEnd": _format(_midnight(next_month(month))),
+        "BillingPeriodStart": _format(midnight(month)),
+        "BillingPeriodEnd": _format(midnight(next_month(month))),
     }
 
 
 def _capitalized(text: str) -> str:
     """The text with a capital at its beginning, and nothing else changed."""
     return text[:1].upper() + text[1:]
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _format(moment: datetime) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from exporter.days import DAY, midnight, next_month
 from exporter.history.flags import (
     EARLIEST_DAY,
     FlagError,
@@ -19,6 +20,7 @@ from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from exporter.config.models import Target
 
@@ -26,7 +28,6 @@ FORMATS: Final = ("table", "csv", "json", "focus")
 PARTS: Final = ("workspace", "document-type")
 """The axes whose parts are rows; they are independent, so one report has one of them."""
 BY: Final = (*PARTS, "organization", "day", "month")
-_DAY: Final = timedelta(days=1)
 _MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
 
@@ -40,12 +41,12 @@ class DayRange:
     @property
     def last(self) -> date:
         """The last day."""
-        return self.after - _DAY
+        return self.after - DAY
 
     @property
     def end(self) -> datetime:
         """The moment at which the last day ends."""
-        return datetime.combine(self.after, time(), UTC)
+        return midnight(self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,10 @@ def parse_range(month: str, first: str, after: str, today: date) -> DayRange:
     if after and not first:
         raise FlagError("--to needs --from")
     if first:
-        end = parse_day(after, "--to") if after else today + _DAY
+        end = parse_day(after, "--to") if after else today + DAY
         days = DayRange(parse_day(first, "--from"), end)
     else:
-        days = _month(month) if month else _month_of(today.replace(day=1) - _DAY)
+        days = _month(month) if month else _month_of(today.replace(day=1) - DAY)
     if days.after <= days.first:
         raise FlagError("--to must be after --from; it is exclusive")
     if not EARLIEST_DAY <= days.first <= today:
@@ -139,11 +140,6 @@ def _month(text: str) -> DayRange:
 
 def _month_of(day: date) -> DayRange:
     return DayRange(day.replace(day=1), next_month(day))
-
-
-def next_month(day: date) -> date:
-    """The first day of the month after that of `day`."""
-    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
 
 
 def parse_invoice_ids(pairs: Iterable[str], targets: Iterable[Target]) -> dict[str, str]:

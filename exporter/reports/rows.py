@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY
 from exporter.past_usage import DailyUsage, Period, UnreadScope
 from exporter.reports.options import DayRange
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 OTHER: Final = "other"
 """The kind of the row for what no listed part accounts for."""
-_DAY: Final = timedelta(days=1)
 
 
 class Cell(NamedTuple):
@@ -165,7 +164,7 @@ def _account_report(whole: DailyUsage, parts: Sequence[DailyUsage], by: str) -> 
         used = sum(cell.used for cell in of_row)
         return Row(
             *names,
-            DayRange(first, last + _DAY),
+            DayRange(first, last + DAY),
             used,
             len({cell.day for cell in of_row if not cell.is_known}),
             first <= whole.current_day <= last,

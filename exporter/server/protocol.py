@@ -106,7 +106,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer requests until the client or the server has no more."""
-        with suppress(OSError):  # how a client leaves is its own affair; TLS errors are OSErrors
+        with suppress(OSError):  # disconnects are not errors; TLS errors are OSErrors
             try:
                 await self._serve()
             except BadRequestError as error:
@@ -122,7 +122,7 @@ class Connection:
 
     async def _serve(self) -> None:
         if self._tls and self._session:
-            await self._shake_hands(self._tls, self._session)
+            await self._handshake(self._tls, self._session)
         while not self._is_last and (parsed := await self._next_request()):
             if self._phase is not _Phase.ANSWERING:
                 self._enter(_Phase.ANSWERING)
@@ -130,7 +130,7 @@ class Connection:
             response = await self._response(parsed.request)
             await self._send_response(response, with_body=parsed.request.method != "HEAD")
 
-    async def _shake_hands(self, tls: Tls, session: TlsSession) -> None:
+    async def _handshake(self, tls: Tls, session: TlsSession) -> None:
         while not session.is_established:
             if not (data := await self._read()):
                 raise ConnectionError

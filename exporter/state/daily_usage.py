@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from exporter.days import DAY_SECONDS
 from exporter.forecast import history_of_total, with_forecast
-from exporter.usage_pace import DAY, WEEK
+from exporter.usage_pace import WEEK
 
 if TYPE_CHECKING:
     from exporter.model import Allowance, PollResult
 
-MAX_GAP: Final = DAY  # seconds between two polls
+MAX_GAP: Final = DAY_SECONDS  # seconds between two polls
 _PARTIAL: Final = 2  # the first day and the current one
 _MIN_DAYS: Final = WEEK + _PARTIAL
 _MAX_DAYS: Final = 8 * WEEK + _PARTIAL
@@ -100,4 +101,4 @@ def _with_exhaustion(allowance: Allowance, history: ObservedUsage | None) -> All
 
 
 def _midnight(moment: float) -> float:
-    return moment - moment % DAY
+    return moment - moment % DAY_SECONDS

@@ -24,7 +24,6 @@ from exporter.model import (
     UsageHistory,
     compact_days,
 )
-from exporter.polling.poll import CREDENTIAL_FAILURES
 from exporter.secrets import StaticKey
 from exporter.state.daily_usage import ObservedUsage
 from exporter.state.store import TargetState
@@ -195,7 +194,7 @@ def _load_poll(
     result = poll.failure or good_result
     if result is None:
         raise ValueError("a poll without failure and result")
-    auth_failed = poll.failure is not None and poll.failure.reason in CREDENTIAL_FAILURES
+    auth_failed = poll.failure is not None and poll.failure.reason.is_credential
     key_changed = saved.key_file != target.key.fingerprint()
     next_at = now if auth_failed and key_changed else poll.next_at
     return PollOutcome(result, poll.duration, poll.requests, poll.at, next_at)

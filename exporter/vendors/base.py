@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.model import HistoricalResult, MetricFamily, PollResult
     from exporter.past_usage import PastUsage
 
-__all__ = ["Fields", "History", "HistoryQuery", "Poller", "Transport", "Vendor"]
+__all__ = ["History", "HistoryQuery", "IdentifyingFields", "Poller", "Transport", "Vendor"]
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class History(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class IdentifyingFields:
     """Which fields identify somebody, for anonymous captures.
 
     A field is a key of the target's settings, a parameter of a query or form, a member of a JSON
@@ -120,4 +120,4 @@ class Vendor:
     create_poller: Callable[[Any], Poller]
     history: History[Any] | None = None
     title: str = ""
-    fields: Fields | None = None
+    fields: IdentifyingFields | None = None

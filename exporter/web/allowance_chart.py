@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.formatting import format_number, format_title, is_used_up
 from exporter.presentation.outlook import format_day, format_outlook
 from exporter.presentation.scope_usage import daily_use
-from exporter.usage_pace import DAY, pace_of
+from exporter.usage_pace import pace_of
 from exporter.web.charts import Moment, Totals, UsageChart
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from exporter.state.store import TargetSnapshot, TargetState
     from exporter.usage_pace import Pace
 
-_BEFORE: Final = 27 * DAY  # shown before the current day, at least
-_LONGEST: Final = 366 * DAY  # shown before or after the current day, at most
-_OPEN_END: Final = (14 * DAY, 28 * DAY)  # shown after it where no period ends
+_BEFORE: Final = 27 * DAY_SECONDS  # shown before the current day, at least
+_LONGEST: Final = 366 * DAY_SECONDS  # shown before or after the current day, at most
+_OPEN_END: Final = (14 * DAY_SECONDS, 28 * DAY_SECONDS)  # shown after it where no period ends
 _WITHOUT_ALLOWANCE: Final = 92  # days
 
 
@@ -33,11 +34,11 @@ class _Days(NamedTuple):
 
     @property
     def first(self) -> float:
-        return self.today - DAY * (len(self.used) - 1)
+        return self.today - DAY_SECONDS * (len(self.used) - 1)
 
     def since(self, moment: float) -> _Days:
         """The days that end after it, the last one in any case."""
-        count = max(1, ceil((self.today + DAY - moment) / DAY))
+        count = max(1, ceil((self.today + DAY_SECONDS - moment) / DAY_SECONDS))
         return self._replace(used=self.used[-count:])
 
 
@@ -78,8 +79,8 @@ def scope_chart(scope: ScopeUsage, now: float) -> UsageChart | None:
     if history is None:
         return None
     used = history.all_days[-_WITHOUT_ALLOWANCE:]
-    first = history.today - DAY * (len(used) - 1)
-    end = history.today + DAY
+    first = history.today - DAY_SECONDS * (len(used) - 1)
+    end = history.today + DAY_SECONDS
     return UsageChart(
         label=f"Use of {scope.name or scope.value}",
         description=(
@@ -87,7 +88,7 @@ def scope_chart(scope: ScopeUsage, now: float) -> UsageChart | None:
             f"at most {format_number(max(used))} on a day, {format_number(used[-1])} on the "
             f"current day so far."
         ),
-        begin=min(first, end - 14 * DAY),
+        begin=min(first, end - 14 * DAY_SECONDS),
         end=end,
         title=f"{scope.unit} per day",
         first=first,
@@ -101,10 +102,10 @@ def _days(state: TargetState, allowance: Allowance, now: float) -> _Days:
     read_at = state.succeeded_at or now
     history = daily_use(state, allowance)
     if history is None:
-        today = read_at - read_at % DAY
+        today = read_at - read_at % DAY_SECONDS
         return _Days(today, read_at, [0.0])
     used = history.all_days
-    at = min(max(read_at, history.today), history.today + DAY)
+    at = min(max(read_at, history.today), history.today + DAY_SECONDS)
     return _Days(history.today, at, used)
 
 
@@ -119,8 +120,8 @@ def _range(allowance: Allowance, days: _Days, now: float) -> tuple[float, float]
         end = max(out, now + least)
     else:
         end = allowance.end
-    begin -= begin % DAY
-    return begin, max(min(end, max(now, days.at) + _LONGEST), begin + DAY)
+    begin -= begin % DAY_SECONDS
+    return begin, max(min(end, max(now, days.at) + _LONGEST), begin + DAY_SECONDS)
 
 
 def _projected(
@@ -134,7 +135,7 @@ def _projected(
 
 def _expected(pace: Pace, days: _Days, end: float) -> list[float]:
     """Use of the rest of the current day and of those after it."""
-    coming = range(1, max(1, round((end - days.today) / DAY)))
+    coming = range(1, max(1, round((end - days.today) / DAY_SECONDS)))
     return [max(0.0, pace.of_day(0) - days.used[-1]), *map(pace.of_day, coming)]
 
 
@@ -145,14 +146,14 @@ def _totals(
     if allowance.used is None:
         return None
     start = days.first if allowance.start is None else allowance.start
-    used = days.since(start - start % DAY).used
-    first = max(days.today - DAY * (len(used) - 1), start)
+    used = days.since(start - start % DAY_SECONDS).used
+    first = max(days.today - DAY_SECONDS * (len(used) - 1), start)
     total = max(0.0, allowance.used - sum(used))
     before = [(start, 0.0), (first, total)] if total else []
     points = [(first, total)]
     for day, count in enumerate(used, 1 - len(used)):
         total += count
-        points.append((min(days.today + DAY * (day + 1), days.at), total))
+        points.append((min(days.today + DAY_SECONDS * (day + 1), days.at), total))
     limit = allowance.allowed
     return Totals(
         title=f"{allowance.unit} used, in total",

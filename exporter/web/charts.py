@@ -7,18 +7,19 @@ So positions across are in percent, or in thousandths within a nested SVG; down 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from exporter.days import DAY_SECONDS, midnight_seconds, next_month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.forecast import ProjectedUse
 
-_DAY: Final = 86_400
 _WEEK: Final = 7
 _WEEKS: Final = 20  # up to which Mondays are labelled
 _SATURDAY: Final = 5
@@ -182,18 +183,18 @@ def _bars(chart: UsageChart, top: int) -> str:
     for used in chart.days:
         name = "weekend" if is_weekend(midnight) else "weekday"
         bars[name].append(scale.bar(midnight, used))
-        midnight += _DAY
-    bars["expected"].append(scale.bar(midnight - _DAY, used_today + today, used_today))
+        midnight += DAY_SECONDS
+    bars["expected"].append(scale.bar(midnight - DAY_SECONDS, used_today + today, used_today))
     for used in coming:
         bars["expected"].append(scale.bar(midnight, used))
-        midnight += _DAY
+        midnight += DAY_SECONDS
     shapes = [f'<path class="{name}" d="{"".join(each)}"/>' for name, each in bars.items()]
     return _panel_title(chart.title, top) + _across(scale, top) + _shapes(shapes, top, _BARS_HEIGHT)
 
 
 def is_weekend(midnight: float) -> bool:
     """Whether the day that began then is a Saturday or Sunday."""
-    return (int(midnight // _DAY) + _THURSDAY) % _WEEK >= _SATURDAY
+    return (int(midnight // DAY_SECONDS) + _THURSDAY) % _WEEK >= _SATURDAY
 
 
 class _Scale(NamedTuple):
@@ -215,7 +216,7 @@ class _Scale(NamedTuple):
         return "L".join(self.point(*point) for point in points)
 
     def bar(self, midnight: float, value: float, base: float = 0.0) -> str:
-        width = _WIDTH * _DAY / (self.chart.end - self.chart.begin)
+        width = _WIDTH * DAY_SECONDS / (self.chart.end - self.chart.begin)
         left = _WIDTH / 100 * self.chart.percent(midnight) + width * (1 - _BAR) / 2
         foot = self.height(base)
         return _bar(left, width * _BAR, foot - self.height(value), foot)
@@ -306,31 +307,26 @@ def _time_labels(chart: UsageChart, bottom: int) -> Iterator[str]:
 
 def time_ticks(begin: float, end: float) -> list[tuple[float, str]]:
     """The days that are labelled: every other one, some Mondays, or first days of months."""
-    days = (end - begin) / _DAY
+    days = (end - begin) / DAY_SECONDS
     if days <= 2 * _WEEK:
         return list(_day_ticks(begin, end, 2))
     if days <= _WEEKS * _WEEK:
-        monday = begin + (-int(begin // _DAY) - _THURSDAY) % _WEEK * _DAY
+        monday = begin + (-int(begin // DAY_SECONDS) - _THURSDAY) % _WEEK * DAY_SECONDS
         return list(_day_ticks(monday, end, ceil(days / _WEEK / 8) * _WEEK))
     return list(_month_ticks(begin, end, ceil(days / 400)))
 
 
 def _day_ticks(begin: float, end: float, step: int) -> Iterator[tuple[float, str]]:
-    moment = ceil(begin / _DAY) * _DAY
+    moment = ceil(begin / DAY_SECONDS) * DAY_SECONDS
     while moment <= end:
         day = datetime.fromtimestamp(moment, UTC)
         yield moment, f"{day.day} {day:%b}"
-        moment += step * _DAY
+        moment += step * DAY_SECONDS
 
 
 def _month_ticks(begin: float, end: float, step: int) -> Iterator[tuple[float, str]]:
-    first = datetime.fromtimestamp(begin, UTC).date()
-    month = first.year * 12 + first.month - 1
-    while True:
-        month += 1
-        day = date(month // 12, month % 12 + 1, 1)
-        moment = datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()
-        if moment > end:
-            return
-        if month % step == 0:
+    day = next_month(datetime.fromtimestamp(begin, UTC).date())
+    while (moment := midnight_seconds(day)) <= end:
+        if (day.year * 12 + day.month - 1) % step == 0:
             yield moment, f"{day:%Y}" if day.month == 1 else f"{day:%b}"
+        day = next_month(day)

@@ -49,12 +49,11 @@ _CAUSES: Final[Mapping[FailureReason, str]] = {
     FailureReason.INTERNAL: "The exporter has an internal error",
 }
 _MAX_LINES: Final = 5
-_CREDENTIAL_REASONS: Final = frozenset({FailureReason.AUTH, FailureReason.SECRET})
 
 
 def runbook_anchor(reason: FailureReason) -> str:
     """The section of the runbook that says what to do about a failure."""
-    if reason in _CREDENTIAL_REASONS:
+    if reason.is_credential:
         return "docusagecredentialsrejected"
     return "docusagetargetdown"
 

@@ -219,8 +219,9 @@ and
     Alert(
         alert="DocusageAllowanceRunsOutEarly",
         comment="""
-            Within 14 days and before the period ends, by the week's estimate. The present estimate
-            may be a week later, no more: once more is purchased, the alert ends.
+            Within 14 days and six hours or more before the period ends, by the week's estimate: a
+            run-out within hours of a renewal changes sides with each estimate. The present
+            estimate may be a few days later, no more: once more is purchased, the alert ends.
         """,
         expr=f"""\
 (
@@ -231,7 +232,7 @@ and
 and
 {_RUNS_OUT_WEEK} - time() < {14 * DAY}
 unless
-{_RUNS_OUT_WEEK} >= {_ENDS}
+{_RUNS_OUT_WEEK} >= {_ENDS} - {DAY // 4}
 unless
 {_RUNS_OUT} >= {_ENDS} + {3 * DAY}""",
         duration="12h",

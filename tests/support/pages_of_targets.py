@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Final
 from exporter.demo.accounts import weekday_usage
 from exporter.model import FailureReason, PollFailure, PollOutcome
 from exporter.state.store import TargetSnapshot, TargetState
-from exporter.vendors import affinda, xtracta
-from exporter.vendors.affinda import Scope
-from exporter.vendors.xtracta.api import Figures
+from exporter.vendors.affinda import mapper as affinda
+from exporter.vendors.affinda.api import Scope
+from exporter.vendors.affinda.api import Usage as AffindaUsage
+from exporter.vendors.affinda.settings import Settings as AffindaSettings
+from exporter.vendors.xtracta import mapper as xtracta
+from exporter.vendors.xtracta.api import Figures, Plan, Usage
+from exporter.vendors.xtracta.settings import Settings as XtractaSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +31,8 @@ MONTHLY: Final = {"credits": 16_000, "period": "month"}
 TIMED_OUT: Final = PollFailure(FailureReason.TIMEOUT, "no response within 20 s")
 
 
-def settings(name: str, allowance: Mapping[str, object] | None = None) -> affinda.Settings:
-    return affinda.Settings.model_validate(
+def settings(name: str, allowance: Mapping[str, object] | None = None) -> AffindaSettings:
+    return AffindaSettings.model_validate(
         {
             "name": name,
             "vendor": "affinda",
@@ -40,12 +44,12 @@ def settings(name: str, allowance: Mapping[str, object] | None = None) -> affind
 
 
 def affinda_result(
-    target: affinda.Settings, counts: Mapping[str, tuple[int | None, ...]]
+    target: AffindaSettings, counts: Mapping[str, tuple[int | None, ...]]
 ) -> PollResult:
     """What days of use, ending with today, amount to: `whole`, and workspaces by identifier."""
     usages = {
         Scope("organization", "oRg1") if name == "whole" else Scope("workspace", name): (
-            affinda.Usage(TODAY - timedelta(days=len(days) - 1), days)
+            AffindaUsage(TODAY - timedelta(days=len(days) - 1), days)
         )
         for name, days in counts.items()
     }
@@ -89,7 +93,7 @@ def affinda_target(
 
 def xtracta_target(polls: int = 1, name: str = "acme-nz") -> TargetSnapshot:
     """An Xtracta target that was polled once a day; its plan began 140 days ago."""
-    target = xtracta.Settings.model_validate(
+    target = XtractaSettings.model_validate(
         {"name": name, "vendor": "xtracta", "api_key": "made-up"}
     )
     start = NOW - 140 * DAY
@@ -99,7 +103,7 @@ def xtracta_target(polls: int = 1, name: str = "acme-nz") -> TargetSnapshot:
         used = round((at - start) / DAY) * 80
         figures = {"documents": Figures(20_000, used, 20_000 - used)}
         end = start + 365 * DAY
-        plan = xtracta.Plan("plan", "4101", "7101", "Yearly", figures, None, "", start, end)
-        result = xtracta.poll_result({None: xtracta.Usage((plan,))}, {}, at)
+        plan = Plan("plan", "4101", "7101", "Yearly", figures, None, "", start, end)
+        result = xtracta.poll_result({None: Usage((plan,))}, {}, at)
         state = state.after(PollOutcome(result, 0.3, 2, at, at + 900), inf)
     return TargetSnapshot(target, state, is_stale=False)

@@ -20,7 +20,7 @@ from exporter.config.models import Target
 from exporter.model import Allowance, HistoricalResult, MetricFamily, PollResult, Sample
 from exporter.past_usage import Account, DailyUsage, Money, Period
 from exporter.vendors.base import History, Vendor
-from exporter.vendors.common.days import DAY, days_between, midnight
+from exporter.days import DAY, DAY_SECONDS, days_between, midnight_seconds
 
 USED = MetricFamily("folio_pages_used", "gauge", "Pages used.", ("target", "account"))
 
@@ -44,7 +44,8 @@ async def read(settings, send, query):
 
 def to_results(settings, past, query):
     for day in days_between(query.first, query.last):
-        yield HistoricalResult(midnight(day), midnight(day + DAY), result(settings.account, past))
+        begin = midnight_seconds(day)
+        yield HistoricalResult(begin, begin + DAY_SECONDS, result(settings.account, past))
 
 
 def to_usage(settings, past, query):

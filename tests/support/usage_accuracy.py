@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import previous_forecast
 import usage_series
 
+from exporter.days import DAY_SECONDS
 from exporter.forecast import Forecast, forecast, history_of_total
 from exporter.model import Allowance, UsageHistory
-from exporter.usage_pace import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,13 +76,13 @@ def situations(cases: Iterable[Case], lead: int) -> Iterator[Situation]:
 def estimate(situation: Situation) -> Forecast:
     """What the exporter makes of a vendor's daily figures; moments as in a situation."""
     case = situation.case
-    at = _midnight(case) + case.hour * DAY / 24
+    at = _midnight(case) + case.hour * DAY_SECONDS / 24
     usage = UsageHistory(at, _midnight(case), case.used_today, case.past)
     return _relative(forecast(usage, _allowance(situation.available)), _midnight(case))
 
 
 def _midnight(case: Case) -> float:
-    return (case.today.toordinal() - date(1970, 1, 1).toordinal()) * DAY
+    return (case.today.toordinal() - date(1970, 1, 1).toordinal()) * DAY_SECONDS
 
 
 def _allowance(available: int, used: int = 0, start: float | None = None) -> Allowance:
@@ -93,7 +93,7 @@ def _allowance(available: int, used: int = 0, start: float | None = None) -> All
 
 def _relative(found: Forecast, midnight: float) -> Forecast:
     def days(moment: float | None) -> float | None:
-        return None if moment is None else (moment - midnight) / DAY
+        return None if moment is None else (moment - midnight) / DAY_SECONDS
 
     return Forecast(
         found.burn_per_day,
@@ -203,8 +203,8 @@ def _of_total(situation: Situation, seen: int, rng: Random) -> tuple[Forecast, f
     )
     days = (partly, *complete, case.used_today) if seen else (partly,)
     midnight = _midnight(case)
-    allowance = _allowance(available, used, midnight - (seen + age) * DAY)
-    usage = history_of_total(allowance, midnight + now * DAY, days)
+    allowance = _allowance(available, used, midnight - (seen + age) * DAY_SECONDS)
+    usage = history_of_total(allowance, midnight + now * DAY_SECONDS, days)
     burn = used / (seen + age + now)
     return (
         _relative(forecast(usage, allowance), midnight),

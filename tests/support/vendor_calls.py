@@ -15,7 +15,9 @@ from exporter.demo.vendors import Request as ServerRequest
 from exporter.model import PollFailure, PollResult
 from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import PollAttempt, PollTarget, poll_once
-from exporter.vendors import VENDORS, affinda, xtracta
+from exporter.vendors import VENDORS
+from exporter.vendors.affinda.settings import Settings as AffindaSettings
+from exporter.vendors.xtracta.settings import Settings as XtractaSettings
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -33,14 +35,14 @@ T = TypeVar("T")
 CLIENT = HttpClient("test/1")
 
 
-def affinda_settings(**keys: object) -> affinda.Settings:
+def affinda_settings(**keys: object) -> AffindaSettings:
     known = {"name": "acme", "vendor": "affinda", "organization": "oRg1", "api_key": KEY}
-    return affinda.Settings.model_validate(known | keys)
+    return AffindaSettings.model_validate(known | keys)
 
 
-def xtracta_settings(**keys: object) -> xtracta.Settings:
+def xtracta_settings(**keys: object) -> XtractaSettings:
     known = {"name": "acme", "vendor": "xtracta", "api_key": KEY}
-    return xtracta.Settings.model_validate(known | keys)
+    return XtractaSettings.model_validate(known | keys)
 
 
 def directly(vendors: Vendors) -> Transport:

@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # imported by everybody; `server` is a layer of its own that knows nothing of exporters.
 LAYERS = (
     {
-        *("model", "files", "secrets", "durations", "logging", "csv_text", "past_usage"),
+        *("model", "files", "secrets", "durations", "days", "logging", "csv_text", "past_usage"),
         *("forecast", "usage_pace"),
     },
     {"config"},

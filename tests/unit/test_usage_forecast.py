@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.forecast import Forecast, forecast, history_of_total
+from exporter.forecast import Forecast, forecast, history_of_total, with_forecast
 from exporter.model import Allowance, UsageHistory
 
 DAY = 86_400.0
@@ -182,6 +182,19 @@ def test_the_projection_adds_the_expected_use_until_the_end(
     assert found.projected_used == pytest.approx(projected)
 
 
+@pytest.mark.parametrize(
+    ("used", "available", "ratio"),
+    [(50, 50, 1.0), (50, 30, 1.2), (90, 60, 0.9), (10, 130, 0.2), (10, 190, 0.0), (130, 0, 1.8)],
+)
+def test_a_projected_share_starts_from_what_is_available(
+    used: int, available: int, ratio: float
+) -> None:
+    left = Allowance("acme", "7", 100, used, available, "documents", end=TODAY + 5 * DAY)
+    found = with_forecast(left, UsageHistory(TODAY, TODAY, 0, EVEN))
+    assert found.projected_used == used + 50
+    assert found.projected_used_ratio == pytest.approx(ratio)
+
+
 def test_a_projection_needs_an_end() -> None:
     assert predict(EVEN, 950).projected_used is None
 
@@ -301,14 +314,22 @@ def test_the_range_is_wide_while_little_is_known() -> None:
 USES = st.lists(st.integers(-200, 1000), max_size=400)
 
 
-@given(USES, st.integers(-50, 500), st.integers(1, 20_000), st.floats(0, 24), st.floats(0.5, 90))
+@given(
+    USES,
+    st.integers(-50, 500),
+    st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)),
+    st.floats(0, 24),
+    st.floats(0.5, 90),
+)
 def test_pace_range_and_projection_agree(
-    days: list[int], used_today: int, available: int, hour: float, days_left: float
+    days: list[int], used_today: int, figures: tuple[int, int], hour: float, days_left: float
 ) -> None:
+    available, allowed = figures
     end = TODAY + (1 + days_left) * DAY
     usage = UsageHistory(TODAY + hour * 3600, TODAY, used_today, days)
-    found = forecast(usage, allowance(available, 500, end=end))
-    assert found == forecast(usage, allowance(available, 500, end=end))
+    left = Allowance("acme", "7", allowed, 500, available, "documents", end=end)
+    found = with_forecast(left, usage)
+    assert found == with_forecast(left, usage)
     if found.exhaustion is None:
         assert not found.burn_per_day
         assert found.projected_used in {None, 500}
@@ -317,12 +338,12 @@ def test_pace_range_and_projection_agree(
     assert found.burn_per_day > 0
     assert found.exhaustion_earliest is not None
     assert found.exhaustion_latest is not None
-    assert found.projected_used is not None
+    assert found.projected_used_ratio is not None
     assert usage.at <= found.exhaustion_earliest <= found.exhaustion <= found.exhaustion_latest
     assert isfinite(found.exhaustion_latest)
     is_early = found.exhaustion < end
     is_close = abs(found.exhaustion - end) < 60  # seconds, for rounding
-    assert is_close or is_early == (found.projected_used > 500 + available)
+    assert is_close or is_early == (found.projected_used_ratio > 1)
 
 
 @given(USES, st.integers(1, 20_000), st.integers(0, 5000))

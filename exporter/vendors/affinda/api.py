@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from exporter.client.client import MAX_LIST_BYTES, Request
+from exporter.days import DAY
 from exporter.model import Anomaly, PollError, malformed_response
 from exporter.vendors.affinda.metrics import AXES, Axis
 from exporter.vendors.affinda.settings import IDENTIFIER
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from exporter.secrets import Secret
     from exporter.vendors.affinda.settings import Settings
 
-_DAY: Final = timedelta(days=1)
 _LONGEST_WINDOW: Final = timedelta(days=366 * 100)  # no allowance began before 2000
 _IDENTIFIER: Final = re.compile(IDENTIFIER)
 
@@ -54,7 +54,7 @@ class Usage:
     @property
     def today(self) -> date:
         """The vendor's current day: the window's last."""
-        return self.start + (len(self.counts) - 1) * _DAY
+        return self.start + (len(self.counts) - 1) * DAY
 
     def days(self, first: date, last: date) -> tuple[int, ...] | None:
         """The figures from `first` to `last`; None where one of them is unknown."""
@@ -164,7 +164,7 @@ def parse_usage(
         Anomaly.UNKNOWN_FIELD: bool(reply.keys() - _USAGE_FIELDS)
         or any(item.has_more for item in items),
         Anomaly.TOTAL_MISMATCH: not unreadable and total != sum(known),
-        Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * _DAY)
+        Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * DAY)
         or last != (end or last)
         or sums.is_outside,
         Anomaly.DUPLICATE_DAY: sums.has_duplicates,

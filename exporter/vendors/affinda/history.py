@@ -6,19 +6,18 @@ and mapped as a poll maps them; for `report` they are the usage itself.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollFailure, PollResult
+from exporter.days import DAY, days_between, midnight, midnight_seconds
+from exporter.model import HistoricalResult, PollError, PollFailure, PollResult
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
 from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
 from exporter.vendors.base import History
-from exporter.vendors.common.days import DAY, days_between, midnight
-from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
+from exporter.vendors.common.rejections import result_or_rejection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -101,18 +100,19 @@ def to_results(settings: Settings, past: Past, query: HistoryQuery) -> list[Hist
 
     Days that the figures do not cover are absent.
     """
-    usage = raise_rejection(past.usage)
+    if isinstance(past.usage, PollFailure):
+        raise PollError(*past.usage)
     usages = {
         Scope("organization", settings.organization): past.organization,
-        past.scope: usage,
+        past.scope: past.usage,
     }
     label = None if past.scope.axis == "organization" else AXES[past.scope.axis].label
     first = max(query.first, *(usage.start for usage in usages.values()))
     last = min(query.last, past.today - DAY, *(usage.today for usage in usages.values()))
     return [
         HistoricalResult(
-            midnight(day),
-            midnight(day + DAY),
+            midnight_seconds(day),
+            midnight_seconds(day + DAY),
             _of_label(poll_result(settings, _until(usages, day), past.names), label),
         )
         for day in days_between(first, last)
@@ -200,22 +200,18 @@ def _periods(
             _UNIT,
             ALLOWANCE_NAMES[allowance.period],
             _UNIT,
-            _midnight(start),
-            _midnight(after) if after else None,
+            midnight(start),
+            midnight(after) if after else None,
             allowance.credits,
             None if days is None else sum(days),
             price,
             renews=allowance.period != "prepaid",
             is_used_by_day=True,
-            final_until=_midnight(until),
+            final_until=midnight(until),
         )
         if after is None or allowance.period == "prepaid":
             return
         start, after = allowance.bounds(after)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 HISTORY: Final = History(read, to_results, to_usage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.days import DAY, midnight_seconds
 from exporter.forecast import with_forecast
 from exporter.model import (
     Allowance,
@@ -28,7 +29,6 @@ from exporter.vendors.affinda.metrics import (
     USED,
     windows,
 )
-from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.common.text import unreadable_note
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def poll_result(
     whole, organization_usage = next(iter(usages.items()))
     today = organization_usage.today
     organization = (settings.organization,)
-    samples = [Sample(USAGE_DAY, organization, midnight(today))]
+    samples = [Sample(USAGE_DAY, organization, midnight_seconds(today))]
     histories = {scope: _history(usage, usage.today) for scope, usage in usages.items()}
     for scope, usage in usages.items():
         labels = _labels(organization, scope)
@@ -168,8 +168,8 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
         used=used,
         available=None if used is None else max(0, purchased.credits - used),
         renews=purchased.period != "prepaid",
-        start=midnight(first),
-        end=midnight(after) if after else None,
+        start=midnight_seconds(first),
+        end=midnight_seconds(after) if after else None,
     )
     history = _history(usage, last)
     if history is None or len(history.days) < min((last - usage.start).days, HISTORY):
@@ -191,7 +191,7 @@ def _history(usage: Usage, last: date) -> UsageHistory | None:
     if not known:
         return None
     days = compact_days(known[:0:-1])
-    return UsageHistory(midnight(usage.today), midnight(last), known[0], days)
+    return UsageHistory(midnight_seconds(usage.today), midnight_seconds(last), known[0], days)
 
 
 def _allowance_samples(purchased: AllowanceSettings, left: Allowance) -> Iterator[Sample]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from exporter.days import DAY
 from exporter.model import MetricFamily
 from exporter.vendors.common.metrics import gauge, info
 
@@ -45,18 +45,17 @@ _WINDOWS: Final = {
     "year_to_date": "in the calendar year of the vendor's current day",
 }
 _YEARLY: Final = frozenset({"last_365_days", "year_to_date"})  # of the organization alone
-_DAY: Final = timedelta(days=1)
 
 
 def windows(today: date) -> dict[str, tuple[date, date]]:
     """First and last day of each window, by the metric's suffix."""
-    yesterday = today - _DAY
+    yesterday = today - DAY
     return {
         "daily": (today, today),
         "previous_day": (yesterday, yesterday),
-        "last_7_days": (today - 6 * _DAY, today),
-        "last_30_days": (today - 29 * _DAY, today),
-        "last_365_days": (today - 364 * _DAY, today),
+        "last_7_days": (today - 6 * DAY, today),
+        "last_30_days": (today - 29 * DAY, today),
+        "last_365_days": (today - 364 * DAY, today),
         "month_to_date": (today.replace(day=1), today),
         "year_to_date": (today.replace(month=1, day=1), today),
     }

@@ -73,8 +73,9 @@ async def discover(settings: Settings, send: Transport) -> Discovery:
     """
     poller = _TargetPoller(settings, time.monotonic)
     _, found = await poller.discover(_Api(settings, settings.key.read(), send, {}))
-    for failure in found.failures:
-        raise PollError(failure.reason, f"{failure.scope}: {failure.detail}", failure.retry_after)
+    if found.failures:
+        first = found.failures[0]
+        raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
     return found
 
 

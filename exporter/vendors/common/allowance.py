@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.config.errors import config_error
 from exporter.config.models import Model
+from exporter.days import DAY
 
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 _DAY: Final = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
@@ -71,7 +72,7 @@ class AllowanceSettings(Model):
         """
         anchor = self.starts or date(2000, 1, 1)
         if self.period == "prepaid":
-            return anchor, self.ends + timedelta(days=1) if self.ends else None
+            return anchor, self.ends + DAY if self.ends else None
         step = _MONTHS[self.period]
         month = (today.year - anchor.year) * 12 + today.month - anchor.month
         periods = month // step

@@ -35,14 +35,3 @@ async def result_or_rejection(call: Awaitable[T]) -> T | PollFailure:
         if error.reason not in _OF_THE_SCOPE:
             raise
         return error.failure
-
-
-def raise_rejection(result: T | PollFailure) -> T:
-    """The result.
-
-    Raises:
-        PollError: it is a rejection.
-    """
-    if isinstance(result, PollFailure):
-        raise PollError(*result)
-    return result

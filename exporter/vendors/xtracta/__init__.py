@@ -6,34 +6,10 @@ Source: Xtracta API v1, `POST /v1/billings/usage` and `POST /v1/group/list`.
 from typing import Final
 
 from exporter.vendors.base import Vendor
-from exporter.vendors.xtracta.api import (
-    Plan,
-    Usage,
-    api_request,
-    check_envelope,
-    parse_timestamp,
-    parse_usage,
-)
-from exporter.vendors.xtracta.fields import FIELDS
 from exporter.vendors.xtracta.history import HISTORY
-from exporter.vendors.xtracta.mapper import poll_result
+from exporter.vendors.xtracta.identifying_fields import FIELDS
 from exporter.vendors.xtracta.metrics import METRICS
 from exporter.vendors.xtracta.poller import create_poller
 from exporter.vendors.xtracta.settings import Settings
 
 VENDOR: Final = Vendor(Settings, METRICS, create_poller, HISTORY, "Xtracta", FIELDS)
-
-__all__ = [
-    "HISTORY",
-    "METRICS",
-    "VENDOR",
-    "Plan",
-    "Settings",
-    "Usage",
-    "api_request",
-    "check_envelope",
-    "create_poller",
-    "parse_timestamp",
-    "parse_usage",
-    "poll_result",
-]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from exporter.client.client import MAX_LIST_BYTES, Request
+from exporter.days import DAY, midnight_seconds
 from exporter.model import Anomaly, FailureReason, PollError, malformed_response
 from exporter.vendors.common import xml_parser
-from exporter.vendors.common.days import DAY, midnight
 from exporter.vendors.common.text import sanitize
 from exporter.vendors.xtracta.metrics import DOCUMENTS, FIGURES
 
@@ -387,7 +387,7 @@ def parse_timestamp(text: str, *, is_end: bool = False) -> float | None:
         raise ValueError("unknown form of a date")
     day, time, hours, minutes = match.groups()
     if time is None:
-        return midnight(date.fromisoformat(day) + is_end * DAY)
+        return midnight_seconds(date.fromisoformat(day) + is_end * DAY)
     zone = f"{hours}:{minutes or '00'}" if hours else "+00:00"
     return datetime.fromisoformat(f"{day}T{time}{zone}").timestamp()
 

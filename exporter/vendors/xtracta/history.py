@@ -10,12 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.model import HistoricalResult, PollFailure, PollResult, Sample
+from exporter.days import DAY, DAY_SECONDS, midnight_seconds
+from exporter.model import HistoricalResult, PollError, PollFailure, PollResult, Sample
 from exporter.past_usage import Account, Money, Period, UnreadScope
-from exporter.usage_pace import DAY as DAY_SECONDS
 from exporter.vendors.base import History
-from exporter.vendors.common.days import DAY, midnight
-from exporter.vendors.common.rejections import raise_rejection, result_or_rejection
+from exporter.vendors.common.rejections import result_or_rejection
 from exporter.vendors.xtracta.mapper import plan_result
 from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
 from exporter.vendors.xtracta.periods import (
@@ -83,20 +82,21 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
 
 def _bounds(query: HistoryQuery) -> tuple[float, float]:
     """When the first day begins and the last one ends, Unix seconds."""
-    return midnight(query.first), midnight(query.last + DAY)
+    return midnight_seconds(query.first), midnight_seconds(query.last + DAY)
 
 
 def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator[HistoricalResult]:
     """What a poll would have read at the end of each period, and before what was fixed."""
     begin, end = _bounds(query)
-    periods = raise_rejection(past.periods)
+    if isinstance(past.periods, PollFailure):
+        raise PollError(*past.periods)
     names = {past.group: past.named} if past.named else {}
     infos = (
         Sample(GROUP_INFO, (group, named.name, named.parent), 1) for group, named in names.items()
     )
     yield HistoricalResult(begin, end, PollResult(tuple(infos)))
-    for period in periods:
-        yield from _parts(period, periods, names, begin, end)
+    for period in past.periods:
+        yield from _parts(period, past.periods, names, begin, end)
 
 
 def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:

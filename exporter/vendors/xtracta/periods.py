@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY_SECONDS
 from exporter.model import malformed_response
-from exporter.usage_pace import DAY
 from exporter.vendors.common import xml_parser
 from exporter.vendors.xtracta.api import Plan, PlanReader, api_request, check_envelope
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from exporter.vendors.common.xml_parser import Element
     from exporter.vendors.xtracta.settings import Settings
 
-PAST_SECONDS: Final = 750 * DAY
+PAST_SECONDS: Final = 750 * DAY_SECONDS
 """How far back the period before the present one of a plan may begin: two years."""
 
-_MAX_GAP: Final = DAY  # between two periods that follow each other
+_MAX_GAP: Final = DAY_SECONDS  # between two periods that follow each other
 _SIMILAR: Final = 0.8  # length of one period divided by that of the other, at least
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from exporter.days import DAY_SECONDS
 from exporter.model import FailureReason, PollError, ScopeFailure, malformed_response
 from exporter.vendors.common.concurrency import gather_or_fail, gather_results
 from exporter.vendors.common.discovery import (
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 Tree = dict[str, Group]  # every group by its id
 PastOfGroup = dict[str, PreviousPeriod]  # by the id of its plans
 
-_PAST_INTERVAL: Final = 86_400.0  # seconds from one request for past periods to the next
+_PAST_INTERVAL: Final = DAY_SECONDS  # seconds from one request for past periods to the next
 
 
 def create_poller(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Poller:

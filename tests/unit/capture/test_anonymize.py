@@ -24,7 +24,7 @@ from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, 
 from exporter.demo.vendors import Vendors
 from exporter.model import FailureReason, PollFailure
 from exporter.vendors import VENDORS
-from exporter.vendors.base import Fields
+from exporter.vendors.base import IdentifyingFields
 
 if TYPE_CHECKING:
     from exporter.client.client import Request
@@ -206,7 +206,7 @@ def test_patterns_become_the_names_that_they_fit(
     }
 
 
-FOLIO: Final = Fields(frozenset({"tenant"}), frozenset(), frozenset(), ())
+FOLIO: Final = IdentifyingFields(frozenset({"tenant"}), frozenset(), frozenset(), ())
 
 
 def test_a_host_that_a_plug_in_makes_of_a_setting_has_its_stand_in() -> None:

@@ -54,7 +54,7 @@ TABLE = """\
 TARGET  ACCOUNT         ALLOWANCE      LEFT                OF   %  PER DAY  RUNS OUT               LIKELY                    USED AT END  ENDS
 one     org             credits         300     1,000 credits  30       50  2026-09-21 (in 116 d)  2026-09-10 to 2026-10-03        125 %  2027-01-15 (in 231 d)
 two     a-long-account  Yearly 2 (7)  1,000  50,000 documents   2        -  -                      -                                   -  -
-two     org             little          150     1,000 credits  15       50  2026-09-21 (in 116 d)  2026-09-10 to 2026-10-03        125 %  2027-01-15 (in 231 d)
+two     org             little          150     1,000 credits  15       50  2026-09-21 (in 116 d)  2026-09-10 to 2026-10-03        140 %  2027-01-15 (in 231 d)
 three: down: timeout: not complete within 20 seconds
 four: up, 0 values, no allowance"""  # noqa: E501  as wide as a terminal shows it
 # fmt: on

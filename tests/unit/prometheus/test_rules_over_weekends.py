@@ -8,14 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import previous_forecast
 import pytest
 import yaml
 from programs import program
 
 from exporter.demo.accounts import business_hours, weekday_usage
 from exporter.forecast import forecast, history_of_total
-from exporter.model import Allowance
+from exporter.model import Allowance, UsageHistory
+from exporter.usage_pace import HISTORY_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ the last document ended it."""
 
 
 class Figures(NamedTuple):
-    """What the exporter tells at one moment, in seconds since the Thursday."""
+    """What the exporter exposes at one moment, in seconds since the Thursday."""
 
     exhaustion: float | None
     end: float
@@ -49,6 +49,10 @@ class Figures(NamedTuple):
 
 def seconds(day: date) -> float:
     return (day - THURSDAY).total_seconds()
+
+
+def midnight(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 def moments() -> Iterator[datetime]:
@@ -62,7 +66,7 @@ class Plan:
 
     Args:
         usage: of each day.
-        share: what is bought, as a part of what each period takes.
+        share: what is purchased, as a part of what each period takes.
         by_weekdays: whether the exporter knows the days, or the plan's total alone.
     """
 
@@ -82,13 +86,13 @@ class Plan:
         end, left = seconds(first + 30 * ONE_DAY), self._allowed(first) - used
         if left <= 0:
             return Figures(None, end)
-        now = seconds(today) + moment.hour * 3600
-        plan = Allowance("", "", used + left, used, left, "", start=seconds(first))
+        plan = Allowance("", "", used + left, used, left, "", start=midnight(first))
+        usage = history_of_total(plan, moment.timestamp(), ())
         if self._by_weekdays:
-            history = [self._of_day(today - day * ONE_DAY) for day in range(28, 0, -1)]
-            days = previous_forecast.exhaustion_in_days(history, used_today, left)
-            return Figures(None if days is None else seconds(today) + days * 86_400, end)
-        return Figures(forecast(history_of_total(plan, now, ()), plan).exhaustion, end)
+            days = [self._of_day(today - day * ONE_DAY) for day in range(HISTORY_DAYS, 0, -1)]
+            usage = UsageHistory(moment.timestamp(), midnight(today), used_today, days)
+        exhaustion = forecast(usage, plan).exhaustion
+        return Figures(exhaustion and exhaustion - midnight(THURSDAY), end)
 
 
 def plans() -> Iterator[Plan]:
@@ -137,7 +141,7 @@ def cases(rules: Path) -> str:
     )
 
 
-def said_by_promtool(folder: Path, rules: Path) -> str:
+def output_of_promtool(folder: Path, rules: Path) -> str:
     path = folder / "cases.yml"
     path.write_text(cases(rules))
     command = [program("promtool"), "test", "rules", str(path)]
@@ -147,7 +151,7 @@ def said_by_promtool(folder: Path, rules: Path) -> str:
 
 @pytest.mark.e2e
 def test_no_run_out_alert_begins_on_a_friday_and_ends_by_monday(tmp_path: Path) -> None:
-    assert "SUCCESS" in said_by_promtool(tmp_path, RULES)
+    assert "SUCCESS" in output_of_promtool(tmp_path, RULES)
 
 
 @pytest.mark.e2e
@@ -155,5 +159,5 @@ def test_an_alert_on_the_estimate_of_the_moment_would(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
     head, alert, rest = RULES.read_text().partition("- alert: DocusageAllowanceRunsOutEarly")
     rules.write_text(head + alert + rest.replace(":avg7d", ":last"))
-    said = said_by_promtool(tmp_path, rules)
-    assert "exp: nil" in said
+    output = output_of_promtool(tmp_path, rules)
+    assert "exp: nil" in output

@@ -14,7 +14,6 @@ from exporter.history.flags import FlagError
 from exporter.reports.options import (
     DayRange,
     ReportOptions,
-    next_month,
     parse_invoice_ids,
     parse_options,
     parse_range,
@@ -139,8 +138,3 @@ def test_an_invoice_of_another_format_is_refused() -> None:
 def test_an_output_that_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FlagError, match=f"--output {tmp_path} is not a regular file"):
         parse_options(FLAGS | {"output": str(tmp_path)}, [affinda_settings()], TODAY)
-
-
-def test_the_month_after_december_is_january() -> None:
-    assert next_month(date(2025, 12, 31)) == date(2026, 1, 1)
-    assert next_month(date(2026, 1, 31)) == date(2026, 2, 1)

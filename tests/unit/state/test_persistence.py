@@ -32,7 +32,7 @@ from exporter.model import (
 )
 from exporter.state.daily_usage import ObservedUsage
 from exporter.state.persistence import NullStorage, StateFiles, StateWriter, open_storage
-from exporter.state.schema import dump_state, load_state
+from exporter.state.schema import dump_state, load_state, target_digest
 from exporter.state.store import StateStore, TargetSnapshot, TargetState
 from exporter.vendors import VENDORS
 
@@ -102,6 +102,48 @@ def contents(target: Target, state: TargetState = STATE) -> bytes:
 
 def test_a_dumped_state_is_loaded(target: Target) -> None:
     assert load_state(contents(target), target, NOW, 1000.0) == STATE
+
+
+OLD_FILE = """{
+    "version": 1, "target": "nz", "salt": "00112233445566778899aabbccddeeff",
+    "digest": "%s", "key_file": null,
+    "last_poll": {
+        "failure": null, "duration": 0.25, "requests": 2, "at": 1767571140.0,
+        "next_at": 1767572040.0
+    },
+    "consecutive_failures": 0,
+    "result": {
+        "samples": [["xtracta_documents_used", ["456", "7"], 40.0]],
+        "allowances": [{
+            "account": "456", "allowance": "7", "allowed": 100, "used": 40, "available": 60,
+            "unit": "documents", "account_name": "Acme", "allowance_name": "Yearly",
+            "burn_per_day": 1.5, "exhaustion": 1767571209.0, "start": null, "end": null,
+            "cumulative_only": true
+        }],
+        "anomalies": ["unknown_field"]
+    },
+    "succeeded_at": 1767571140.0,
+    "daily_usage": [["456", "7", [1767571140.0, 40, [3, 4, 4, 4, 4, 4, 4, 4, 5]]]]
+}"""
+"""As the first version wrote it: without ranges, projections, renewals, notes and history."""
+
+
+def test_a_file_of_the_first_version_is_loaded_and_its_days_go_on(target: Target) -> None:
+    digest = target_digest(target, "00112233445566778899aabbccddeeff")
+    loaded = load_state((OLD_FILE % digest).encode(), target, NOW, 1000.0)
+    assert loaded is not None
+    assert loaded.result == POLL_RESULT
+    plan = replace(POLL_RESULT.allowances[0], used=42, available=58)
+    outcome = PollOutcome(PollResult((), (plan,)), 0.25, 2, NOW + 60, NOW + 960)
+    state = loaded.after(outcome, 2000.0)
+    # One of the two documents was used before midnight.
+    days = (3, 4, 4, 4, 4, 4, 4, 4, 6, 1)
+    assert state.daily_usage == {("456", "7"): ObservedUsage(NOW + 60, 42, days)}
+    assert state.result is not None
+    (left,) = state.result.allowances
+    assert left.burn_per_day == pytest.approx(4.2, abs=0.1)
+    assert left.exhaustion_latest is not None
+    assert contents(target, state)
 
 
 def test_a_failure_is_saved_with_the_last_good_result(target: Target) -> None:

@@ -10,8 +10,16 @@ from vendor_calls import KEY, affinda_settings
 
 from exporter.model import Anomaly, FailureReason, PollError
 from exporter.secrets import Secret
-from exporter.vendors.affinda import Scope, Usage, parse_usage, usage_request
-from exporter.vendors.affinda.api import Names, error_message, list_request, parse_names
+from exporter.vendors.affinda.api import (
+    Names,
+    Scope,
+    Usage,
+    error_message,
+    list_request,
+    parse_names,
+    parse_usage,
+    usage_request,
+)
 
 ORGANIZATION = Scope("organization", "oRg1")
 GOOD: dict[str, object] = {

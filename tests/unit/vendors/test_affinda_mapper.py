@@ -12,7 +12,8 @@ import pytest
 from vendor_calls import affinda_settings, series, values
 
 from exporter.model import Allowance, Anomaly, ScopeUsage, UsageHistory, compact_days
-from exporter.vendors.affinda import Scope, Usage, poll_result
+from exporter.vendors.affinda.api import Scope, Usage
+from exporter.vendors.affinda.mapper import poll_result
 from exporter.vendors.affinda.metrics import CREDITS, METRICS
 
 ORGANIZATION = Scope("organization", "oRg1")

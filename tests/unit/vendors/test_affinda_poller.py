@@ -14,7 +14,7 @@ from vendor_calls import KEY, affinda_settings, directly, poll, run, series
 from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import Anomaly, FailureReason, PollError, ScopeFailure
-from exporter.vendors.affinda import create_poller
+from exporter.vendors.affinda.poller import create_poller
 
 if TYPE_CHECKING:
     from exporter.client.client import Request as Call

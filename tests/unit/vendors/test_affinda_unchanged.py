@@ -11,7 +11,7 @@ from vendor_calls import KEY, affinda_settings, poll, series
 from exporter.demo.accounts import Accounts, Organization, Workspace
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import PollError
-from exporter.vendors.affinda import create_poller
+from exporter.vendors.affinda.poller import create_poller
 
 DAY = date(2026, 5, 17)
 FIRST, SECOND = Workspace("wS1", "First", {DAY: 3}), Workspace("wS2", "Second", {DAY: 4})

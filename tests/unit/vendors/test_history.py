@@ -15,9 +15,9 @@ from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, 
 from exporter.demo.vendors import Reply, Request, Vendors
 from exporter.model import Allowance, HistoricalResult, PollError, PollResult
 from exporter.secrets import Secret
-from exporter.vendors import VENDORS, affinda, xtracta
+from exporter.vendors import VENDORS
 from exporter.vendors.base import HistoryQuery
-from exporter.vendors.xtracta.api import Figures
+from exporter.vendors.xtracta import api
 from exporter.vendors.xtracta.periods import parse_history
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_the_history_of_a_day_equals_the_last_poll_of_that_day() -> None:
         document_types="all",
         allowance={"credits": 500, "period": "month", "price_per_credit": 0.1, "currency": "EUR"},
     )
-    polled = poll(affinda.create_poller(settings), Vendors(ACCOUNTS))
+    polled = poll(VENDORS["affinda"].create_poller(settings), Vendors(ACCOUNTS))
     later = Vendors(replace(ACCOUNTS, now=lambda: NOON + timedelta(days=1)))
     parts = history_of(settings, later, NOON.date(), NOON.date())
     assert [len(historical_results) for historical_results in parts] == [1, 1, 1, 1]
@@ -293,7 +293,8 @@ def test_a_past_period_has_its_final_usage() -> None:
 
 
 def test_a_pack_with_the_id_of_a_plan_has_the_same_identifier_as_in_a_poll() -> None:
-    polled = poll(xtracta.create_poller(xtracta_settings()), Vendors(GROUPS), NOON.timestamp())
+    poller = VENDORS["xtracta"].create_poller(xtracta_settings())
+    polled = poll(poller, Vendors(GROUPS), NOON.timestamp())
     [pack] = [
         each.allowances[0].allowance
         for begin, _, each in periods(Vendors(GROUPS))
@@ -391,12 +392,12 @@ def reply(activity: str) -> bytes:
 def test_a_period_has_the_values_of_its_plan() -> None:
     [period] = parse_history(reply(ACTIVITY), Secret(KEY), "481")
     assert (period.begin, period.end) == (at(2026, 1, 1), at(2026, 2, 1))
-    assert period.plan == xtracta.Plan(
+    assert period.plan == api.Plan(
         kind="plan",
         group="481",
         identifier="71",
         name="Yearly",
-        resources={"documents": Figures(10, 4, 6)},
+        resources={"documents": api.Figures(10, 4, 6)},
         price=Decimal("5.5"),
         currency="NZD",
         start=at(2026, 1, 1),
@@ -424,7 +425,7 @@ def test_a_figure_that_cannot_be_read_costs_no_other_of_the_period() -> None:
     activity = ACTIVITY.replace("<used_documents>4", "<used_documents>-4")
     activity = activity.replace("NZD", "kiwis").replace("<price>5.5", "<price>much")
     [period] = parse_history(reply(activity), Secret(KEY), "481")
-    assert period.plan.resources == {"documents": Figures(10, None, None)}
+    assert period.plan.resources == {"documents": api.Figures(10, None, None)}
     assert (period.plan.price, period.plan.currency) == (None, "")
 
 

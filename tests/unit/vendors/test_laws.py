@@ -18,16 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from vendor_calls import KEY, affinda_settings, series, xtracta_settings
+from vendor_calls import KEY, affinda_settings, series
 
 from exporter.model import Allowance, Anomaly, FailureReason, PollError
 from exporter.secrets import Secret
-from exporter.vendors import affinda, xtracta
-from exporter.vendors.affinda.api import error_message as affinda_error_message
-from exporter.vendors.affinda.api import parse_names
+from exporter.vendors.affinda import api as affinda_api
+from exporter.vendors.affinda import mapper as affinda_mapper
 from exporter.vendors.affinda.metrics import windows
-from exporter.vendors.xtracta.api import error_message as xtracta_error_message
-from exporter.vendors.xtracta.api import parse_groups
+from exporter.vendors.xtracta import api as xtracta_api
+from exporter.vendors.xtracta import mapper as xtracta_mapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +38,7 @@ ALLOWANCE_NAMES = [field.name for field in fields(Allowance)]
 SAMPLE = (
     Path(__file__).parent.parent.parent.parent / "tests" / "data" / "xtracta-usage-sample.xml"
 ).read_bytes()
-SCOPE = affinda.Scope("organization", "oRg1")
+SCOPE = affinda_api.Scope("organization", "oRg1")
 DAYS = st.dates(date(2000, 1, 1), date(2996, 12, 31))
 LEAVES = (
     st.none()
@@ -214,8 +213,8 @@ def test_any_bytes_from_affinda_are_a_result_or_malformed(
     body: bytes, allowance: dict[str, object]
 ) -> None:
     def read() -> None:
-        usage = affinda.parse_usage(body, SCOPE)
-        holds(affinda.poll_result(affinda_settings(allowance=allowance), {SCOPE: usage}, {}))
+        usage = affinda_api.parse_usage(body, SCOPE)
+        holds(affinda_mapper.poll_result(affinda_settings(allowance=allowance), {SCOPE: usage}, {}))
 
     assert reason(read) in {None, FailureReason.MALFORMED}
 
@@ -225,7 +224,9 @@ def test_any_bytes_from_affinda_are_a_result_or_malformed(
 @example(PLAIN, 0.0)
 def test_any_bytes_from_xtracta_are_a_result_or_a_failure(body: bytes, now: float) -> None:
     def read() -> None:
-        holds(xtracta.poll_result({None: xtracta.parse_usage(body, SECRET, None)}, {}, now))
+        holds(
+            xtracta_mapper.poll_result({None: xtracta_api.parse_usage(body, SECRET, None)}, {}, now)
+        )
 
     reported = {FailureReason.AUTH, FailureReason.RATE_LIMITED, FailureReason.VENDOR_ERROR}
     assert reason(read) in {None, FailureReason.MALFORMED} | reported
@@ -233,12 +234,12 @@ def test_any_bytes_from_xtracta_are_a_result_or_a_failure(body: bytes, now: floa
 
 @given(AFFINDA | XTRACTA)
 def test_any_bytes_are_a_list_or_a_failure_and_have_a_safe_error_message(body: bytes) -> None:
-    for parse in (parse_names, parse_groups):
+    for parse in (affinda_api.parse_names, xtracta_api.parse_groups):
         assert reason(partial(parse, body, SECRET)) not in {
             FailureReason.INTERNAL,
             FailureReason.SECRET,
         }
-    for error_message in (affinda_error_message, xtracta_error_message):
+    for error_message in (affinda_api.error_message, xtracta_api.error_message):
         message = error_message(body, SECRET) or ""
         assert message.isprintable()
         assert len(message) <= 128
@@ -249,11 +250,11 @@ def test_a_valid_reply_of_affinda_gives_exactly_its_figures(
     drawn: tuple[dict[date, int], date, date],
 ) -> None:
     figures, start, end = drawn
-    usage = affinda.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
+    usage = affinda_api.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
     assert usage.anomalies == ()
     found = {start + timedelta(days=day): count for day, count in enumerate(usage.counts) if count}
     assert (found, usage.start, usage.today) == (figures, start, end)
-    daily = series(affinda.poll_result(affinda_settings(), {SCOPE: usage}, {}))
+    daily = series(affinda_mapper.poll_result(affinda_settings(), {SCOPE: usage}, {}))
     assert daily["affinda_credits_daily{oRg1}"] == figures.get(end, 0)
 
 
@@ -263,7 +264,7 @@ def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
     old_form: bool,  # noqa: FBT001  hypothesis passes by name
 ) -> None:
     form = "%Y-%m-%d %H:%M:%S (GMT)" if old_form else "%Y-%m-%dT%H:%M:%S+00:00"
-    usage = xtracta.parse_usage(
+    usage = xtracta_api.parse_usage(
         xtracta_body(purchased, lambda moment: moment.strftime(form)), SECRET, 481
     )
     assert usage.anomalies == ()
@@ -288,7 +289,7 @@ def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
         )
         for plan in purchased
     ]
-    holds(xtracta.poll_result({None: usage}, {}, 0.0))
+    holds(xtracta_mapper.poll_result({None: usage}, {}, 0.0))
 
 
 BROKEN: st.SearchStrategy[object] = st.sampled_from(
@@ -301,14 +302,14 @@ def test_a_broken_item_of_affinda_changes_only_what_is_computed_from_it(
     drawn: tuple[dict[date, int], date, date], data: st.DataObject, broken: object
 ) -> None:
     figures, start, end = drawn
-    whole = affinda.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
+    whole = affinda_api.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
     assume(figures)
     day = data.draw(st.sampled_from(sorted(figures)))
     reply = json.loads(affinda_body(figures, start, end))
     item = next(each for each in reply["items"] if each["date"] == day.isoformat())
     field = data.draw(st.sampled_from(["date", "count"]))
     item[field] = broken
-    usage = affinda.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
+    usage = affinda_api.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
     changed = [
         position
         for position, (before, after) in enumerate(zip(whole.counts, usage.counts, strict=True))
@@ -328,7 +329,7 @@ def test_a_broken_item_of_affinda_changes_only_what_is_computed_from_it(
     assert all(first < position < last for position in changed)
     assert Anomaly.UNREADABLE_FIELD in usage.anomalies
     before, after = (
-        series(affinda.poll_result(affinda_settings(), {SCOPE: each}, {}))
+        series(affinda_mapper.poll_result(affinda_settings(), {SCOPE: each}, {}))
         for each in (whole, usage)
     )
     assert after.items() <= before.items()
@@ -345,9 +346,9 @@ def test_a_broken_field_of_an_affinda_reply_changes_no_window_that_is_known_with
 ) -> None:
     figures, start, end = drawn
     body = affinda_body(figures, start, end)
-    whole = affinda.parse_usage(body, SCOPE, start, end)
+    whole = affinda_api.parse_usage(body, SCOPE, start, end)
     reply = json.loads(body) | {field: broken}
-    usage = affinda.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
+    usage = affinda_api.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
     assert Anomaly.UNREADABLE_FIELD in usage.anomalies
     if field == "start":
         assert usage.counts == whole.counts[len(whole.counts) - len(usage.counts) :]
@@ -397,7 +398,9 @@ def test_a_broken_field_of_an_xtracta_plan_changes_only_what_is_computed_from_it
     damaged_body = re.sub(f"<{field}>.*?</{field}>", f"<{field}>{broken}</{field}>", body, count=1)
     now = max(plan["start"].timestamp() for plan in purchased) + 86_400
     before, after = (
-        xtracta.poll_result({481: xtracta.parse_usage(each.encode(), SECRET, 481)}, {}, now)
+        xtracta_mapper.poll_result(
+            {481: xtracta_api.parse_usage(each.encode(), SECRET, 481)}, {}, now
+        )
         for each in (body, damaged_body)
     )
     first = f"{{481,{purchased[0]['id']}"
@@ -410,10 +413,3 @@ def test_a_broken_field_of_an_xtracta_plan_changes_only_what_is_computed_from_it
             assert getattr(before.allowances[0], name) == getattr(after.allowances[0], name), name
     if field != "plan_name" or broken == "<b>1</b>":
         assert Anomaly.UNREADABLE_FIELD in after.anomalies
-
-
-def test_the_vendors_have_the_same_public_names() -> None:
-    assert {"METRICS", "Settings", "create_poller", "parse_usage", "poll_result"} <= (
-        set(affinda.__all__) & set(xtracta.__all__)
-    )
-    assert xtracta_settings().address == "https://api-app.xtracta.com"

@@ -11,13 +11,15 @@ from vendor_calls import KEY, xtracta_settings
 
 from exporter.model import Anomaly, FailureReason, PollError
 from exporter.secrets import Secret
-from exporter.vendors.xtracta import Plan, Usage, parse_usage
 from exporter.vendors.xtracta.api import (
     Figures,
     Group,
+    Plan,
+    Usage,
     error_message,
     groups_request,
     parse_groups,
+    parse_usage,
     usage_request,
 )
 

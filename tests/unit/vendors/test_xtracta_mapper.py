@@ -9,9 +9,9 @@ import pytest
 from vendor_calls import series
 
 from exporter.model import Allowance, Anomaly, PollError
-from exporter.vendors.xtracta import METRICS, Plan, Usage, poll_result
-from exporter.vendors.xtracta.api import Figures, Group
-from exporter.vendors.xtracta.mapper import NOTHING_EARLIER, EarlierPeriods
+from exporter.vendors.xtracta.api import Figures, Group, Plan, Usage
+from exporter.vendors.xtracta.mapper import NOTHING_EARLIER, EarlierPeriods, poll_result
+from exporter.vendors.xtracta.metrics import METRICS
 from exporter.vendors.xtracta.periods import PreviousPeriod
 
 DAY = 86_400.0

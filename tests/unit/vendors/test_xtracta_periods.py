@@ -12,10 +12,10 @@ from vendor_calls import KEY, directly, poll, run, xtracta_settings
 
 from exporter.demo.accounts import Accounts, Group, Plan
 from exporter.demo.vendors import Reply, Vendors
-from exporter.vendors import xtracta
-from exporter.vendors.xtracta import create_poller
 from exporter.vendors.xtracta.api import Figures
+from exporter.vendors.xtracta.api import Plan as PlanNow
 from exporter.vendors.xtracta.periods import PlanPeriod, PreviousPeriod, previous_period
+from exporter.vendors.xtracta.poller import create_poller
 
 if TYPE_CHECKING:
     from exporter.client.client import Request as Call
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400.0
 START = 1_775_001_600.0  # 2026-04-01
-PRESENT = xtracta.Plan("plan", "481", "71", "", {}, None, "", START, START + 30 * DAY)
+PRESENT = PlanNow("plan", "481", "71", "", {}, None, "", START, START + 30 * DAY)
 
 
 def past(
@@ -69,7 +69,7 @@ def test_other_periods_say_nothing_of_a_plan(other: PlanPeriod) -> None:
 
 
 @pytest.mark.parametrize("plan", [PRESENT._replace(start=None), PRESENT._replace(kind="pack")])
-def test_a_pack_and_a_plan_without_a_start_have_no_period_before(plan: xtracta.Plan) -> None:
+def test_a_pack_and_a_plan_without_a_start_have_no_period_before(plan: PlanNow) -> None:
     assert previous_period(plan, [past(30), past(30, kind="pack")]) is None
 
 

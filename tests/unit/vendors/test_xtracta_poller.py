@@ -12,7 +12,7 @@ from vendor_calls import KEY, directly, poll, run, series, xtracta_settings
 from exporter.demo.accounts import Accounts, Group, Plan
 from exporter.demo.vendors import Reply, Vendors
 from exporter.model import FailureReason, PollError, ScopeFailure
-from exporter.vendors.xtracta import create_poller
+from exporter.vendors.xtracta.poller import create_poller
 
 if TYPE_CHECKING:
     from exporter.client.client import Request as Call

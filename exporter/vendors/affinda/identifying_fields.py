@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from exporter.vendors.base import Fields
+from exporter.vendors.base import IdentifyingFields
 
-FIELDS: Final = Fields(
+FIELDS: Final = IdentifyingFields(
     identifiers=frozenset(
         {"organization", "workspace", "workspaces", "document_type", "document_types"}
         | {"identifier", "scopeidentifier"}

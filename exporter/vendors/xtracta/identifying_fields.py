@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from exporter.vendors.base import Fields
+from exporter.vendors.base import IdentifyingFields
 
-FIELDS: Final = Fields(
+FIELDS: Final = IdentifyingFields(
     identifiers=frozenset({"id", "parentid", "group_id", "groups"}),
     names=frozenset({"name", "plan", "plan_name", "pack_name", "group_name"}),
     messages=frozenset({"message"}),
