@@ -54,7 +54,7 @@ def test_another_value_is_not_a_duration(given_value: object) -> None:
     [
         ("https://api.example.com", "https://api.example.com"),
         ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
-        ("http://[::1]:8080/api//", "http://[::1]:8080/api"),
+        ("http://[::1]:8080/v2//", "http://[::1]:8080/v2"),
         ("HTTPS://my_host/a/b", "HTTPS://my_host/a/b"),
     ],
 )
