@@ -31,7 +31,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _BRACKETED_HOST: Final = re.compile(r"([^\[\]]*@)?\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 _MAX_HOST_LENGTH: Final = 253
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_API_VERSION: Final = re.compile(r"/v[0-9]+$")  # with which the API's paths begin
+_API_VERSION: Final = re.compile(r"/v[13]$")  # of a vendor's paths, which the exporter appends
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,14 +179,9 @@ def test_settings_can_be_validated_without_a_file() -> None:
     assert "k1" not in repr(target)
 
 
-@pytest.mark.parametrize(
-    ("text", "version"),
-    [("http://a/v1", "/v1"), ("http://a/gateway/v3/", "/v3"), ("http://a/v12", "/v12")],
-)
-def test_a_base_url_with_the_version_of_the_api_is_refused_with_the_remedy(
-    text: str, version: str
-) -> None:
-    assert message(BaseUrl, text).startswith(f"remove {version} from the end")
+@pytest.mark.parametrize("text", ["http://a/v1", "http://a/v3", "http://a/gateway/v3/"])
+def test_a_base_url_with_the_version_of_the_api_is_refused_with_the_remedy(text: str) -> None:
+    assert message(BaseUrl, text).startswith(f"remove {text.rstrip('/')[-3:]} from the end")
 
 
 def test_a_key_of_a_section_is_referred_to_the_section() -> None:
