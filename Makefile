@@ -57,7 +57,7 @@ lint: $(VENV)/dev
 types: $(VENV)/dev
 	$(BIN)/mypy
 
-format: $(VENV)/dev ## format the code and mend what lint can mend
+format: $(VENV)/dev ## format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
 lock: $(VENV)/dev ## choose newer versions within pyproject.toml's bounds
@@ -85,7 +85,7 @@ rivals:
 pictures: $(VENV)/dev servers ## take the README's pictures of the pages, of the demo's targets on one day
 	@PYTHONPATH=tests/support $(BIN)/python -m page_pictures
 
-dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts anew
+dashboards: $(VENV)/dev ## write grafana/dashboards and Grafana's copy of the alerts
 	$(BIN)/python -m grafana.generator
 
 RULES_ARGS ?=

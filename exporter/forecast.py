@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY_SECONDS
 from exporter.model import UsageHistory
-from exporter.usage_pace import DAY_MEMORY, WALK, WEEK, pace_of
+from exporter.usage_pace import DAY_MEMORY, MAX_DAYS_AHEAD, WEEK, pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +165,7 @@ def _when_used(pace: Pace, usage: UsageHistory, more: float) -> float:
         return usage.at
     left = more + max(0.0, usage.used_today)
     day, expected = 0, max(pace.of_day(0), usage.used_today)
-    while left > expected and day < WALK:
+    while left > expected and day < MAX_DAYS_AHEAD:
         left -= expected
         day += 1
         expected = pace.of_day(day)

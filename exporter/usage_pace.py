@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.model import UsageHistory
 
 WEEK: Final = 7
-HISTORY: Final = 4 * WEEK
+BURN_WINDOW: Final = 4 * WEEK
 HISTORY_DAYS: Final = 366
 """Complete days that a forecast makes use of."""
 
@@ -29,12 +29,12 @@ DAY_MEMORY: Final = 0.97
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _WINDOW: Final = 8 * WEEK  # days from which the weekdays are taken
-_LITTLE: Final = 0.3  # of the mean day, below which a weekday is no working day
+_MIN_WORKING_SHARE: Final = 0.3  # of the mean day, below which a weekday is no working day
 
-_BULK: Final = 2.0  # times the second largest day: more is not expected to recur
-_BULK_AMONG: Final = 8  # days of use; with fewer, any day may be usual
+_OUTLIER_FACTOR: Final = 2.0  # times the second largest day: more is not expected to recur
+_OUTLIER_DAYS: Final = 8  # days of use; with fewer, any day may be usual
 
-_CLEANABLE: Final = 3 * WEEK  # days, below which no day can be called unusual
+_MIN_DAYS_FOR_OUTLIERS: Final = 3 * WEEK  # days, below which no day can be called unusual
 _HOLIDAY: Final = 0.3  # times the weekday's median: a holiday
 _USUAL: Final = 0.5  # times the weekday's median: a holiday before it has ended
 _HOLIDAYS: Final = 0.25  # of the days: more low days than these are no holidays
@@ -50,10 +50,10 @@ _EDGE_SHARE: Final = 0.8  # of the months by this factor
 _EDGE_MONTHS: Final = 3  # with that many of them
 
 _MEMORIES: Final = (0.95, 0.7, 0.4)  # weight of a week relative to the week after it
-_EARLY: Final = 4 * WEEK  # days, below which weekdays are drawn towards the mean
-_DRAWN: Final = 0.3  # days of the mean that are added to each weekday
+_EARLY: Final = 4 * WEEK  # days, below which weekdays are shrunk towards the mean
+_SHRINKAGE: Final = 0.3  # days of the mean that are added to each weekday
 _EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the root of the days
-WALK: Final = 366  # days with a use of their own; beyond, the mean is precise enough
+MAX_DAYS_AHEAD: Final = 366  # days with a use of their own; beyond, the mean is precise enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Pace:
     @property
     def per_day(self) -> float:
         """The mean of the next four weeks."""
-        return sum(map(self.of_day, range(1, HISTORY + 1))) / HISTORY
+        return sum(map(self.of_day, range(1, BURN_WINDOW + 1))) / BURN_WINDOW
 
 
 class CountedDay(NamedTuple):
@@ -119,7 +119,7 @@ class _Steps(NamedTuple):
 
     net: list[int]
     cut: list[int]
-    edges: _Edges | None
+    edges: _MonthEdges | None
     factors: Mapping[int, float]
     even: list[float]
     scaled: list[float]
@@ -212,48 +212,54 @@ def _without_refunds(days: list[int]) -> list[int]:
 
 def _without_bulk_run(days: list[int]) -> list[int]:
     """The largest day, cut to the second largest where it is far beyond it."""
-    largest = sorted(days)[-_BULK_AMONG:]
-    if len(largest) < _BULK_AMONG or not largest[0] or largest[-1] <= _BULK * largest[-2]:
+    largest = sorted(days)[-_OUTLIER_DAYS:]
+    if (
+        len(largest) < _OUTLIER_DAYS
+        or not largest[0]
+        or largest[-1] <= _OUTLIER_FACTOR * largest[-2]
+    ):
         return days
     return [min(use, largest[-2]) for use in days]
 
 
-class _Edges(NamedTuple):
+class _MonthEdges(NamedTuple):
     """Factors of the first and last three days of a month, and which weekdays count as days."""
 
     factors: list[float]
     counts: Sequence[bool]
 
 
-def _edges_of_months(days: Sequence[int], today: int) -> _Edges | None:
+def _edges_of_months(days: Sequence[int], today: int) -> _MonthEdges | None:
     """How months begin and end, if that differs; `today` is an ordinal.
 
     Either all days or only working days count, whichever past months show more clearly.
     """
-    if len(days) < _WINDOW + _CLEANABLE:
+    if len(days) < _WINDOW + _MIN_DAYS_FOR_OUTLIERS:
         return None
     recent = days[-_WINDOW:]
-    working = [sum(recent[slot::WEEK]) > _LITTLE * sum(recent) / WEEK for slot in range(WEEK)]
+    working = [
+        sum(recent[slot::WEEK]) > _MIN_WORKING_SHARE * sum(recent) / WEEK for slot in range(WEEK)
+    ]
     counted = [[True] * WEEK]
     if _EDGE <= sum(working) < WEEK:
         counted.append(working)
-    found = map(_Edges, _factors(days, today, counted), counted)
+    found = map(_MonthEdges, _fit_factors(days, today, counted), counted)
     edges = max(found, key=lambda each: sum(log(factor) ** 2 for factor in each.factors))
     return edges if any(map(log, edges.factors)) else None
 
 
-def _edge_factors(edges: _Edges, today: int) -> Mapping[int, float]:
+def _edge_factors(edges: _MonthEdges, today: int) -> Mapping[int, float]:
     """The factors by days from `today`, an ordinal."""
     return {
         day - today: factor
-        for first, after in pairwise(_month_starts(today - _WINDOW, today + WALK))
+        for first, after in pairwise(_month_starts(today - _WINDOW, today + MAX_DAYS_AHEAD))
         for day, factor in zip(
-            _edges(first, after, today, edges.counts), edges.factors, strict=True
+            _days_at_edges(first, after, today, edges.counts), edges.factors, strict=True
         )
     }
 
 
-def _factors(
+def _fit_factors(
     days: Sequence[int], today: int, counted: Sequence[Sequence[bool]]
 ) -> list[list[float]]:
     """For each choice of weekdays that count, the factors of the six days."""
@@ -265,17 +271,17 @@ def _factors(
             continue
         middle = [days[begin + slot : end : WEEK] for slot in range(WEEK)]
         usual = [sum(same) / len(same) for same in middle]
-        little = _LITTLE * sum(usual) / WEEK
+        least = _MIN_WORKING_SHARE * sum(usual) / WEEK
         for months, counts in zip(pairs, counted, strict=True):
-            for month, day in zip(months, _edges(first, after, today, counts), strict=True):
+            for month, day in zip(months, _days_at_edges(first, after, today, counts), strict=True):
                 expected = usual[(day - start - begin) % WEEK]
-                if start <= day < today and expected > little:
+                if start <= day < today and expected > least:
                     month.append((days[day - start], expected))
-    return [[_factor(month) for month in months] for months in pairs]
+    return [[_fit_factor(month) for month in months] for months in pairs]
 
 
-def _factor(months: Sequence[tuple[float, float]]) -> float:
-    """Use as a multiple of usual use, as far as the months agree; drawn towards 1."""
+def _fit_factor(months: Sequence[tuple[float, float]]) -> float:
+    """Use as a multiple of usual use, as far as the months agree; shrunk towards 1."""
     ratios = [use / usual for use, usual in months]
     if len(ratios) < _EDGE_MONTHS or 1 / _EDGE_FACTOR <= _median(ratios) <= _EDGE_FACTOR:
         return 1.0
@@ -296,7 +302,7 @@ def _month_starts(first: int, last: int) -> Iterator[int]:
     yield day.toordinal()
 
 
-def _edges(first: int, after: int, today: int, counts: Sequence[bool]) -> list[int]:
+def _days_at_edges(first: int, after: int, today: int, counts: Sequence[bool]) -> list[int]:
     """The first and last three days of a month whose weekdays count."""
     begin = [day for day in range(first, first + _EDGE_SEARCH) if counts[(day - today) % WEEK]]
     end = [day for day in range(after - _EDGE_SEARCH, after) if counts[(day - today) % WEEK]]
@@ -313,9 +319,9 @@ class _WorkingDay(NamedTuple):
 
 def _working_days(window: Sequence[float]) -> list[_WorkingDay]:
     medians = [_median(window[slot::WEEK]) for slot in range(WEEK)]
-    little = _LITTLE * sum(medians) / WEEK
+    least = _MIN_WORKING_SHARE * sum(medians) / WEEK
     days = map(_WorkingDay, range(len(window)), window, cycle(medians))
-    return [day for day in days if day.median > little]
+    return [day for day in days if day.median > least]
 
 
 def _median(values: Sequence[float]) -> float:
@@ -325,7 +331,7 @@ def _median(values: Sequence[float]) -> float:
 
 def _cleaned(window: list[float]) -> tuple[list[float], list[float]]:
     """At the present level; and also without holidays."""
-    if len(window) < _CLEANABLE:
+    if len(window) < _MIN_DAYS_FOR_OUTLIERS:
         return window, window
     working = _working_days(window)
     scaled = _at_present_level(window, working)
@@ -345,7 +351,7 @@ def _at_present_level(window: list[float], working: Sequence[_WorkingDay]) -> li
         *earlier, (is_beyond, days) = runs or [(False, 0)]
         longest = max((run for is_run, run in earlier if is_run), default=0)
         if is_beyond and days >= length > longest and len(working) - days >= WEEK:
-            scale = _share(working[-days:]) / max(_share(working[:-days]), _LITTLE)
+            scale = _share(working[-days:]) / max(_share(working[:-days]), _MIN_WORKING_SHARE)
             first = working[-days].position
             return [use * scale for use in window[:first]] + window[first:]
     return window
@@ -375,13 +381,13 @@ def _without_holidays(window: list[float], working: Sequence[_WorkingDay]) -> li
 
 
 def _weekday_means(window: Sequence[float], usage: UsageHistory) -> list[float]:
-    """The current day's weekday first; in the first four weeks drawn towards the overall mean."""
+    """The current day's weekday first; in the first four weeks shrunk towards the overall mean."""
     earlier = min(usage.earlier_days, WEEK)
     days = len(window) + earlier
     mean = (sum(window) + usage.earlier_per_day * earlier) / days if days else 0.0
-    drawn = _DRAWN if len(window) < _EARLY else 0.0
+    shrinkage = _SHRINKAGE if len(window) < _EARLY else 0.0
     weekdays = [window[(len(window) + slot) % WEEK :: WEEK] for slot in range(WEEK)]
-    return [(sum(same) + drawn * mean) / (len(same) + drawn) for same in weekdays]
+    return [(sum(same) + shrinkage * mean) / (len(same) + shrinkage) for same in weekdays]
 
 
 def _level(window: Sequence[float]) -> tuple[float, float]:

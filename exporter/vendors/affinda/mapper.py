@@ -16,7 +16,7 @@ from exporter.model import (
     UsageHistory,
     compact_days,
 )
-from exporter.usage_pace import HISTORY, HISTORY_DAYS
+from exporter.usage_pace import BURN_WINDOW, HISTORY_DAYS
 from exporter.vendors.affinda.metrics import (
     ALLOWANCE_NAMES,
     ALLOWED,
@@ -127,7 +127,7 @@ def _anomalies(organization_usage: Usage, usages: Iterable[Usage]) -> Iterator[A
 
 def _exceeds(part: Usage, whole: Usage) -> bool:
     """Whether a part used more than the whole on the last 28 complete days."""
-    first, last = whole.today - HISTORY * DAY, whole.today - DAY
+    first, last = whole.today - BURN_WINDOW * DAY, whole.today - DAY
     of_part, of_whole = part.days(first, last), whole.days(first, last)
     return of_part is not None and of_whole is not None and sum(of_part) > sum(of_whole)
 
@@ -172,7 +172,7 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
         end=midnight_seconds(after) if after else None,
     )
     history = _history(usage, last)
-    if history is None or len(history.days) < min((last - usage.start).days, HISTORY):
+    if history is None or len(history.days) < min((last - usage.start).days, BURN_WINDOW):
         return replace(allowance, history=history)  # no forecast with unknown days
     return with_forecast(allowance, history)
 
