@@ -22,6 +22,11 @@ def midnight_seconds(day: date) -> float:
     return midnight(day).timestamp()
 
 
+def start_of_day(moment: float) -> float:
+    """When the day of a moment begins; both in Unix seconds."""
+    return moment - moment % DAY_SECONDS
+
+
 def days_between(first: date, last: date) -> Iterator[date]:
     """Every day from the first to the last, both included."""
     return map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))

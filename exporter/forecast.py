@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.days import DAY_SECONDS
+from exporter.days import DAY_SECONDS, start_of_day
 from exporter.model import UsageHistory
 from exporter.usage_pace import DAY_MEMORY, MAX_DAYS_AHEAD, WEEK, pace_of
 
@@ -65,7 +65,7 @@ def history_of_total(allowance: Allowance, at: float, seen: Sequence[int]) -> Us
         seen: use of consecutive days as observed, ending with the current one so far; the first
             was observed in part.
     """
-    today = at - at % DAY_SECONDS
+    today = start_of_day(at)
     days_seen = seen[1:]
     first = today - DAY_SECONDS * (len(days_seen) - 1) if days_seen else at
     start, previous_start = allowance.start, allowance.previous_start
@@ -114,12 +114,13 @@ def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
     return Forecast(burn, exhaustion, earliest, latest, projected)
 
 
-def projection(usage: UsageHistory, allowance: Allowance, end: float) -> list[ProjectedUse]:
+def projection(
+    pace: Pace | None, usage: UsageHistory, allowance: Allowance, end: float
+) -> list[ProjectedUse]:
     """The total from the figures on: now, at each midnight, and at `end`, Unix seconds.
 
     Empty where the total or the pace is unknown.
     """
-    pace = pace_of(usage)
     if pace is None or allowance.used is None:
         return []
     so_far, used, at = max(0.0, usage.used_today), allowance.used, usage.at

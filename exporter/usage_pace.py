@@ -94,6 +94,7 @@ class Estimate:
 
     Args:
         pace: the pace.
+        weekdays: its use by weekday, Monday first.
         days: how many complete days it was made from, those before the first use not counted.
         window: how many of them gave the use of the weekdays.
         capped: days with a bulk run.
@@ -105,6 +106,7 @@ class Estimate:
     """
 
     pace: Pace
+    weekdays: tuple[float, ...]
     days: int
     window: int
     capped: tuple[CountedDay, ...]
@@ -141,8 +143,11 @@ def explain(usage: UsageHistory) -> Estimate | None:
     days, window = len(net), len(even)
     scale = next((day for day in range(window) if scaled[day] != even[day]), None)
     level = next((day for day in range(window - 1, -1, -1) if scaled[day] != even[day]), 0)
+    pace = _pace(steps, usage)
+    monday = -date.fromordinal(_ordinal(usage)).weekday()  # in the week of the pace
     return Estimate(
-        pace=_pace(steps, usage),
+        pace=pace,
+        weekdays=(*pace.week[monday:], *pace.week[:monday]),
         days=days,
         window=window,
         capped=tuple(
@@ -171,7 +176,7 @@ def _steps(usage: UsageHistory) -> _Steps | None:
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
     net = _without_refunds(days)
     cut = _without_bulk_run(net)
-    today = int(usage.today // DAY_SECONDS) + _EPOCH
+    today = _ordinal(usage)
     edges = _edges_of_months(cut, today)
     factors = _edge_factors(edges, today) if edges else {}
     recent = cut[-_WINDOW:]
@@ -191,6 +196,11 @@ def _pace(steps: _Steps, usage: UsageHistory) -> Pace:
     else:
         level, error = _level(window)
     return Pace([use * level / sum(week) for use in week], factors, error)
+
+
+def _ordinal(usage: UsageHistory) -> int:
+    """The current day."""
+    return int(usage.today // DAY_SECONDS) + _EPOCH
 
 
 def _since_first_use(days: list[int]) -> list[int]:

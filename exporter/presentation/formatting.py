@@ -93,6 +93,13 @@ def format_rounded_duration(seconds: float) -> str:
     return f"{round(seconds / DAY_SECONDS):,} d"
 
 
+def format_far(moment: float, now: float) -> str:
+    """The distance of a time over 10 years away; empty where it is nearer and has a date."""
+    if abs(moment - now) <= _MAX_DISTANCE:
+        return ""
+    return "in over 10 years" if moment > now else "over 10 years ago"
+
+
 def format_date(moment: float | None, now: float) -> str:
     """A time in UTC and its distance from `now`; the hour only within two days.
 
@@ -100,8 +107,8 @@ def format_date(moment: float | None, now: float) -> str:
     """
     if moment is None:
         return "-"
-    if abs(moment - now) > _MAX_DISTANCE:
-        return "in over 10 years" if moment > now else "over 10 years ago"
+    if far := format_far(moment, now):
+        return far
     distance = format_rounded_duration(abs(moment - now))
     relation = (
         "now" if distance == "0 s" else f"in {distance}" if moment > now else f"{distance} ago"

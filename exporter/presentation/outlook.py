@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import floor, log10
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from exporter.days import DAY_SECONDS
 from exporter.presentation.formatting import (
     format_allowance,
+    format_far,
     format_number,
     format_percent,
     is_used_up,
@@ -16,8 +17,6 @@ from exporter.presentation.formatting import (
 
 if TYPE_CHECKING:
     from exporter.model import Allowance
-
-_FAR: Final = 10 * 365 * DAY_SECONDS  # seconds; no dates are given beyond
 
 
 def format_day(moment: float) -> str:
@@ -84,9 +83,7 @@ def _format_missing(allowance: Allowance, now: float) -> str:
 
 
 def _on_day(moment: float, now: float) -> str:
-    if abs(moment - now) > _FAR:
-        return "in over 10 years" if moment > now else "over 10 years ago"
-    return f"on {format_day(moment)}"
+    return format_far(moment, now) or f"on {format_day(moment)}"
 
 
 def _about(value: float) -> str:

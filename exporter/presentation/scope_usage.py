@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.days import DAY_SECONDS
+from exporter.days import DAY_SECONDS, start_of_day
 from exporter.model import ScopeUsage, UsageHistory
 from exporter.presentation.formatting import format_title
 
@@ -75,7 +75,7 @@ def daily_use(state: TargetState, allowance: Allowance) -> UsageHistory | None:
     if observed is None or len(observed.days) < _OBSERVED:
         return None
     at, _, days = observed
-    return UsageHistory(at, at - at % DAY_SECONDS, days[-1], days[1:-1])
+    return UsageHistory(at, start_of_day(at), days[-1], days[1:-1])
 
 
 def total_use(state: TargetState, count: int) -> TotalUse | None:

@@ -13,7 +13,7 @@ from exporter.usage_pace import explain
 if TYPE_CHECKING:
     from exporter.model import Allowance, ScopeUsage, UsageHistory
     from exporter.state.store import TargetSnapshot
-    from exporter.usage_pace import CountedDay
+    from exporter.usage_pace import CountedDay, Estimate
 
 MAX_PROJECTION = 366 * DAY_SECONDS
 
@@ -80,14 +80,7 @@ def to_detailed_json(snapshot: TargetSnapshot) -> dict[str, object]:
         "poll_failures": state.failures,
         "api_requests": state.requests,
         "anomalies": dict(state.anomalies),
-        "allowances": [
-            {
-                **allowance_to_json(allowance),
-                "projection": _projection(allowance),
-                "estimate": _estimate(allowance),
-            }
-            for allowance in snapshot.allowances
-        ],
+        "allowances": [_allowance_with_forecast(allowance) for allowance in snapshot.allowances],
         "scopes": [_scope(scope) for scope in scopes_of(state)],
     }
 
@@ -107,25 +100,24 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
     }
 
 
-def _projection(allowance: Allowance) -> list[dict[str, float]]:
-    history, end = allowance.history, allowance.end
-    if history is None or end is None or allowance.burn_per_day is None:
-        return []
-    points = projection(history, allowance, min(end, history.at + MAX_PROJECTION))
-    return [point._asdict() for point in points]
+def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
+    """An allowance with its projection, and how its forecast was made."""
+    history = allowance.history if allowance.burn_per_day is not None else None
+    estimate = explain(history) if history else None
+    known: dict[str, object] = {"projection": [], "estimate": None}
+    if history and estimate:
+        known["estimate"] = _estimate(estimate, history)
+        if allowance.end is not None:
+            end = min(allowance.end, history.at + MAX_PROJECTION)
+            points = projection(estimate.pace, history, allowance, end)
+            known["projection"] = [point._asdict() for point in points]
+    return {**allowance_to_json(allowance), **known}
 
 
-def _estimate(allowance: Allowance) -> dict[str, object] | None:
-    """How the forecast was made: the expected use by weekday, Monday first, and its reasons."""
-    history = allowance.history
-    estimate = explain(history) if history and allowance.burn_per_day is not None else None
-    if history is None or estimate is None:
-        return None
-    today = datetime.fromtimestamp(history.today, UTC)
-    shift = -today.weekday()
-    week = estimate.pace.week
+def _estimate(estimate: Estimate, history: UsageHistory) -> dict[str, object]:
+    """The expected use by weekday, Monday first, and its reasons."""
     return {
-        "weekdays": [*week[shift:], *week[:shift]],
+        "weekdays": list(estimate.weekdays),
         "mean_error_per_week": estimate.pace.error,
         "complete_days": estimate.days,
         "days_for_weekdays": estimate.window,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from exporter.days import DAY_SECONDS
+from exporter.days import DAY_SECONDS, start_of_day
 from exporter.forecast import history_of_total, with_forecast
 from exporter.usage_pace import WEEK
 
@@ -72,7 +72,7 @@ def _update(history: ObservedUsage | None, used: int, now: float) -> ObservedUsa
         return ObservedUsage(now, used, (0,))
     now = max(now, history.at)  # the wall clock was set back a little
     more = max(0, used - history.used)
-    midnight = _midnight(now)
+    midnight = start_of_day(now)
     *earlier, day = history.days
     if history.at >= midnight:
         return ObservedUsage(now, used, (*earlier, day + more))
@@ -98,7 +98,3 @@ def _with_exhaustion(allowance: Allowance, history: ObservedUsage | None) -> All
     if allowance.end is not None and allowance.end <= history.at:
         return allowance  # expired: nothing is used any more
     return with_forecast(allowance, history_of_total(allowance, history.at, history.days))
-
-
-def _midnight(moment: float) -> float:
-    return moment - moment % DAY_SECONDS

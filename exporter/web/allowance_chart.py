@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.days import DAY_SECONDS
+from exporter.days import DAY_SECONDS, start_of_day
 from exporter.forecast import projection
 from exporter.presentation.formatting import format_number, format_title, is_used_up
 from exporter.presentation.outlook import format_day, format_outlook
@@ -55,8 +55,8 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
     is_over = allowance.end is not None and allowance.end <= now
     is_forecast = allowance.burn_per_day is not None and not (is_over or snapshot.is_stale)
     history = allowance.history if is_forecast else None
-    projected = _projected(history, allowance, days, end) if history else []
     pace = pace_of(history) if history else None
+    projected = _projected(pace, history, allowance, days, end) if history else []
     name = format_title(allowance)
     return UsageChart(
         label=f"Use of {name}",
@@ -102,7 +102,7 @@ def _days(state: TargetState, allowance: Allowance, now: float) -> _Days:
     read_at = state.succeeded_at or now
     history = daily_use(state, allowance)
     if history is None:
-        today = read_at - read_at % DAY_SECONDS
+        today = start_of_day(read_at)
         return _Days(today, read_at, [0.0])
     used = history.all_days
     at = min(max(read_at, history.today), history.today + DAY_SECONDS)
@@ -120,14 +120,14 @@ def _range(allowance: Allowance, days: _Days, now: float) -> tuple[float, float]
         end = max(out, now + least)
     else:
         end = allowance.end
-    begin -= begin % DAY_SECONDS
+    begin = start_of_day(begin)
     return begin, max(min(end, max(now, days.at) + _LONGEST), begin + DAY_SECONDS)
 
 
 def _projected(
-    history: UsageHistory, allowance: Allowance, days: _Days, end: float
+    pace: Pace | None, history: UsageHistory, allowance: Allowance, days: _Days, end: float
 ) -> list[ProjectedUse]:
-    points = projection(history, allowance, end)
+    points = projection(pace, history, allowance, end)
     if len(points) > 1 and points[0].at < days.at < points[1].at:
         points[0] = points[0]._replace(at=days.at)
     return points
@@ -146,7 +146,7 @@ def _totals(
     if allowance.used is None:
         return None
     start = days.first if allowance.start is None else allowance.start
-    used = days.since(start - start % DAY_SECONDS).used
+    used = days.since(start_of_day(start)).used
     first = max(days.today - DAY_SECONDS * (len(used) - 1), start)
     total = max(0.0, allowance.used - sum(used))
     before = [(start, 0.0), (first, total)] if total else []

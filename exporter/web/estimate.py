@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.presentation.formatting import format_number
-from exporter.usage_pace import WEEK, explain
+from exporter.usage_pace import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,10 +26,7 @@ def estimate_section(allowance: Allowance) -> str:
     estimate = explain(history) if history and allowance.burn_per_day is not None else None
     if history is None or estimate is None:
         return ""
-    today = datetime.fromtimestamp(history.today, UTC)
-    week = estimate.pace.week
-    by_weekday = [week[(day - today.weekday()) % WEEK] for day in range(WEEK)]
-    cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in by_weekday)
+    cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in estimate.weekdays)
     heads = "".join(f'<th scope="col">{day}</th>' for day in _WEEKDAYS)
     lines = "".join(f"<li>{escape(line)}</li>" for line in _estimate_lines(estimate, history))
     return (

@@ -78,9 +78,9 @@ def _scope_row(scope: ScopeUsage, total: float | None, failure: ScopeFailure | N
     if scope.history:
         sums = usage_sums(scope.history)
         cells = [_UNKNOWN if value is None else escape(format_number(value)) for value in sums]
-        used = _recent(scope) or 0
-        cells.append(escape(format_percent(used / total)) if total and used >= 0 else _UNKNOWN)
         days = scope.history.all_days[-_MONTH:]
+        used = sum(days)
+        cells.append(escape(format_percent(used / total)) if total and used >= 0 else _UNKNOWN)
         line = sparkline(days, _MONTH, f"at most {format_number(max(days))} a day")
     return (
         f'<tr><th scope="row">{name}{identifier}{reason}</th><td>{line}</td>'

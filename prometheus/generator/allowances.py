@@ -91,6 +91,19 @@ def _text(*sentences: Sentence | str) -> Text:
     return Text(_WHO, *sentences, figures=_FIGURES)
 
 
+_RUN_OUT_TEXT: Final = _text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY)
+
+
+def _runs_out_within(days: int) -> str:
+    """By the present estimate, and not in the past."""
+    return f"""\
+(
+  {_RUNS_OUT} - time() > 0
+  and
+  {_RUNS_OUT} - time() < {days * DAY}
+)"""
+
+
 def _with_unit(expression: str) -> str:
     return f"""\
 (
@@ -179,7 +192,7 @@ unless ignoring (severity)
         duration="10m",
         severity=None,
         summary="An allowance is low and does not last.",
-        text=_text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY),
+        text=_RUN_OUT_TEXT,
         board=_OVERVIEW,
         panel="Allowances",
     ),
@@ -224,11 +237,7 @@ and
             estimate may be a few days later, no more: once more is purchased, the alert ends.
         """,
         expr=f"""\
-(
-  {_RUNS_OUT} - time() > 0
-  and
-  {_RUNS_OUT} - time() < {21 * DAY}
-)
+{_runs_out_within(21)}
 and
 {_RUNS_OUT_WEEK} - time() < {14 * DAY}
 unless
@@ -238,7 +247,7 @@ unless
         duration="12h",
         severity="warning",
         summary="An allowance will run out before its period ends.",
-        text=_text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY),
+        text=_RUN_OUT_TEXT,
         board=_OVERVIEW,
         panel="Allowances",
     ),
@@ -246,17 +255,13 @@ unless
         alert="DocusageAllowanceRunsOutSoon",
         comment="By the present estimate alone: the week's is slow to follow a sudden change.",
         expr=f"""\
-(
-  {_RUNS_OUT} - time() > 0
-  and
-  {_RUNS_OUT} - time() < {5 * DAY}
-)
+{_runs_out_within(5)}
 unless
 {_RUNS_OUT} >= {_ENDS} - {DAY}""",
         duration="1h",
         severity="critical",
         summary="An allowance will run out within five days.",
-        text=_text(_LEFT, _OUT, _RANGE, _EARLY, _SHORT, _BUY),
+        text=_RUN_OUT_TEXT,
         board=_OVERVIEW,
         panel="Allowances",
     ),

@@ -6,16 +6,14 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
 
 from vendor_calls import KEY, run
 
 from exporter.capture.format import Capture, save
 from exporter.capture.record import Recorder, without_secrets
 from exporter.capture.replay import replayed_targets
-from exporter.client.client import Response, as_transport
+from exporter.client.client import as_transport
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
-from exporter.demo.vendors import Request as ServerRequest
 from exporter.model import PollOutcome, PollResult
 from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import PollTarget, poll_once
@@ -25,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from exporter.client.client import Request, RoundTripper
+    from exporter.client.client import RoundTripper
     from exporter.config.models import Target
-    from exporter.demo.vendors import Vendors
     from exporter.model import PollFailure
     from exporter.vendors.base import Poller
 
@@ -58,25 +55,6 @@ class Probe(NamedTuple):
 
     capture: Capture
     outcomes: list[PollOutcome]
-
-
-def responses(vendors: Vendors) -> RoundTripper:
-    """Round trips to simulated vendors."""
-
-    async def send(request: Request) -> Response:
-        parts = urlsplit(request.url)
-        reply = vendors.answer(
-            ServerRequest(
-                request.method,
-                parts.path,
-                dict(parse_qsl(parts.query)),
-                {name.lower(): value for name, value in request.headers.items()},
-                dict(parse_qsl((request.body or b"").decode())),
-            )
-        )
-        return Response(reply.status, (("content-type", reply.content_type),), reply.body)
-
-    return send
 
 
 def recorded(

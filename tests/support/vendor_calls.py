@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from own_thread import in_own_thread
 
-from exporter.client.client import HttpClient
-from exporter.client.errors import http_error
+from exporter.client.client import HttpClient, Response, as_transport
 from exporter.demo.vendors import Request as ServerRequest
 from exporter.model import PollFailure, PollResult
 from exporter.polling.limits import RateLimiter
@@ -22,7 +21,7 @@ from exporter.vendors.xtracta.settings import Settings as XtractaSettings
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from exporter.client.client import Request
+    from exporter.client.client import Request, RoundTripper
     from exporter.config.models import Target
     from exporter.demo.vendors import Vendors
     from exporter.model import MetricFamily
@@ -45,10 +44,10 @@ def xtracta_settings(**keys: object) -> XtractaSettings:
     return XtractaSettings.model_validate(known | keys)
 
 
-def directly(vendors: Vendors) -> Transport:
-    """A transport to simulated vendors without any network."""
+def responses(vendors: Vendors) -> RoundTripper:
+    """Round trips to simulated vendors without any network."""
 
-    async def send(request: Request) -> bytes:
+    async def send(request: Request) -> Response:
         parts = urlsplit(request.url)
         reply = vendors.answer(
             ServerRequest(
@@ -59,11 +58,14 @@ def directly(vendors: Vendors) -> Transport:
                 dict(parse_qsl((request.body or b"").decode())),
             )
         )
-        if reply.status != 200:
-            raise http_error(reply.status, request.error_message(reply.body), None)
-        return reply.body
+        return Response(reply.status, (("content-type", reply.content_type),), reply.body)
 
     return send
+
+
+def directly(vendors: Vendors) -> Transport:
+    """A transport to simulated vendors without any network."""
+    return as_transport(responses(vendors), time.time)
 
 
 def poll(fetch: Poller, vendors: Vendors, now: float = 0.0) -> PollResult:

@@ -18,7 +18,7 @@ EVEN = [10] * 56
 
 def test_each_midnight_has_the_total_that_is_expected_by_then() -> None:
     usage = UsageHistory(TODAY, TODAY, 4, EVEN)
-    points = projection(usage, allowance({"used": 700}), TODAY + 2.5 * DAY)
+    points = projection(pace_of(usage), usage, allowance({"used": 700}), TODAY + 2.5 * DAY)
     assert [((point.at - TODAY) / DAY, point.used) for point in points] == [
         (0, 700),
         (1, 706),  # 10, of which 4 are used
@@ -36,19 +36,23 @@ def test_each_midnight_has_the_total_that_is_expected_by_then() -> None:
 
 def test_a_projection_from_the_middle_of_a_day_spreads_the_rest_of_it() -> None:
     usage = UsageHistory(TODAY + DAY / 2, TODAY, 4, EVEN)
-    points = projection(usage, allowance({"used": 700}), TODAY + 0.75 * DAY)
+    points = projection(pace_of(usage), usage, allowance({"used": 700}), TODAY + 0.75 * DAY)
     assert [((point.at - TODAY) / DAY, point.used) for point in points] == [(0.5, 700), (0.75, 703)]
 
 
 def test_an_unknown_total_or_pace_has_no_projection() -> None:
     usage = UsageHistory(TODAY, TODAY, 4, EVEN)
-    assert projection(usage, allowance({"used": None}), TODAY + DAY) == []
-    assert projection(UsageHistory(TODAY, TODAY, 0, []), allowance({}), TODAY + DAY) == []
+    assert projection(pace_of(usage), usage, allowance({"used": None}), TODAY + DAY) == []
+    unused = UsageHistory(TODAY, TODAY, 0, [])
+    assert projection(pace_of(unused), unused, allowance({}), TODAY + DAY) == []
 
 
 def test_after_its_end_an_allowance_has_its_total_alone() -> None:
     usage = UsageHistory(TODAY, TODAY, 4, EVEN)
-    assert [point.used for point in projection(usage, allowance({"used": 7}), TODAY - DAY)] == [7]
+    assert [
+        point.used
+        for point in projection(pace_of(usage), usage, allowance({"used": 7}), TODAY - DAY)
+    ] == [7]
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=100), st.integers(1, 60))
@@ -56,7 +60,7 @@ def test_the_projection_ends_at_the_projected_use(days: list[int], ahead: int) -
     usage = UsageHistory(TODAY, TODAY, days[-1], days[:-1])
     left = allowance({"used": 5000, "available": 10**6, "end": TODAY + ahead * DAY})
     expected = forecast(usage, left).projected_used
-    points = projection(usage, left, TODAY + ahead * DAY)
+    points = projection(pace_of(usage), usage, left, TODAY + ahead * DAY)
     if pace_of(usage) is None:
         assert points == []
     else:

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from captures import ACCOUNTS, NOW, PLAN, figures, files, recorded, replayed, responses
+from captures import ACCOUNTS, NOW, PLAN, figures, files, recorded, replayed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vendor_calls import KEY, affinda_settings, xtracta_settings
+from vendor_calls import KEY, affinda_settings, responses, xtracta_settings
 
 from exporter.capture.anonymize import anonymize
 from exporter.capture.format import Call, Capture, Exchange, TargetCapture

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from captures import ACCOUNTS, NOW, recorded, replayed, responses
+from captures import ACCOUNTS, NOW, recorded, replayed
 from hypothesis import given
 from hypothesis import strategies as st
-from vendor_calls import affinda_settings, run, xtracta_settings
+from vendor_calls import affinda_settings, responses, run, xtracta_settings
 
 from exporter.capture.errors import CaptureError
 from exporter.capture.format import Call, Exchange, TargetCapture
