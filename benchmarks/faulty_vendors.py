@@ -17,7 +17,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 from exporter.demo.accounts import Accounts, Group, Organization, Plan
-from exporter.demo.vendors import Reply, Request, Vendors
+from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class _FaultyVendors:
             self._base += ROUND_STEP
             self.vendors.accounts = _accounts(self._base)
 
-    def _fault(self, request: Request) -> Reply | None:
+    def _fault(self, request: Request) -> SimulatedResponse | None:
         account = _account(request)
         if not self._has_faults or not is_faulty(account):
             return None
@@ -93,20 +93,24 @@ def _account(request: Request) -> int:
     return int(api_key.rpartition("-")[2])
 
 
-def _response_about_another_account(other_accounts: Accounts, request: Request) -> Reply:
-    reply = Vendors(other_accounts).answer(request)
-    body = reply.body.replace(b'"oRg', b'"oThErOrG').replace(b"<group_id>", b"<group_id>9")
-    return replace(reply, body=body)
+def _response_about_another_account(
+    other_accounts: Accounts, request: Request
+) -> SimulatedResponse:
+    response = Vendors(other_accounts).answer(request)
+    body = response.body.replace(b'"oRg', b'"oThErOrG').replace(b"<group_id>", b"<group_id>9")
+    return replace(response, body=body)
 
 
-_FAULTS: Final[tuple[Callable[[Accounts, Request], Reply], ...]] = (
-    lambda *_: Reply(429, {"retry-after": "2"}),
-    lambda *_: Reply(500, body=b"try again"),
-    lambda *_: Reply(delay=30),
-    lambda *_: Reply(body=b'{"scope": "organization", "total": NaN, ['),
-    lambda *_: Reply(body=b"<billings_response><plan><id>7</plan>", content_type="text/xml"),
-    lambda *_: Reply(302, {"location": "/v3/usage"}),
-    lambda *_: Reply(body=b" " * 3 * 2**20),
+_FAULTS: Final[tuple[Callable[[Accounts, Request], SimulatedResponse], ...]] = (
+    lambda *_: SimulatedResponse(429, {"retry-after": "2"}),
+    lambda *_: SimulatedResponse(500, body=b"try again"),
+    lambda *_: SimulatedResponse(delay=30),
+    lambda *_: SimulatedResponse(body=b'{"scope": "organization", "total": NaN, ['),
+    lambda *_: SimulatedResponse(
+        body=b"<billings_response><plan><id>7</plan>", content_type="text/xml"
+    ),
+    lambda *_: SimulatedResponse(302, {"location": "/v3/usage"}),
+    lambda *_: SimulatedResponse(body=b" " * 3 * 2**20),
     _response_about_another_account,
 )
 

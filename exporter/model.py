@@ -39,7 +39,7 @@ class FailureReason(StrEnum):
 
 
 class Anomaly(StrEnum):
-    """What differs from the vendor's reference in a reply that was accepted: a closed list."""
+    """What differs from the vendor's reference in a response that was accepted: a closed list."""
 
     UNKNOWN_FIELD = "unknown_field"
     UNREADABLE_FIELD = "unreadable_field"
@@ -83,7 +83,7 @@ class PollError(Exception):
 
 
 def malformed_response(what: str) -> PollError:
-    """The failure of a reply that is not what the vendor's reference says."""
+    """The failure of a response that is not what the vendor's reference says."""
     return PollError(FailureReason.MALFORMED, what)
 
 
@@ -264,7 +264,7 @@ class PollResult:
     Args:
         samples: what the vendor reports.
         allowances: what is left of what was purchased.
-        anomalies: how the replies differ from the vendor's reference.
+        anomalies: how the responses differ from the vendor's reference.
         scope_failures: parts of the target that could not be read.
         notes: for people: which fields cannot be read, and why a configured allowance is absent.
         scopes: daily use of the whole target, then of its parts, where the vendor reports it.
@@ -285,9 +285,9 @@ class PollResult:
         series = {(sample.metric.name, sample.labels) for sample in self.samples}
         accounts = {(each.account, each.allowance) for each in self.allowances}
         if len(series) < len(self.samples) or len(accounts) < len(self.allowances):
-            raise malformed_response("the reply has the same series twice")
+            raise malformed_response("the response has the same series twice")
         if not all(isfinite(figure) for figure in self._figures()):
-            raise malformed_response("a figure in the reply is out of range")
+            raise malformed_response("a figure in the response is out of range")
 
     def _figures(self) -> Iterator[float]:
         yield from (sample.value for sample in self.samples)

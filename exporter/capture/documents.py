@@ -39,7 +39,7 @@ def rewrite(body: bytes, replace: Replace) -> bytes:
     """The body with new values; where a value stays the same, its bytes do.
 
     Args:
-        body: of a reply. What is neither JSON nor XML is one value outside of all fields.
+        body: of a response. What is neither JSON nor XML is one value outside of all fields.
         replace: gives the new values.
     """
     try:

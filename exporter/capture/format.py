@@ -26,7 +26,7 @@ _FORMAT: Final = 1
 _NOT_IN_FILE_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_NAME: Final = 40
-_MAX_BYTES: Final = 16 * 1024 * 1024  # of a file; a reply has 2 MB at most
+_MAX_BYTES: Final = 16 * 1024 * 1024  # of a file; a response has 2 MB at most
 _M = TypeVar("_M", bound=Model)
 
 
@@ -131,7 +131,7 @@ class _Request(Model):
 class _Response(Model):
     status: int = Field(ge=0, le=999)
     headers: tuple[str, ...]
-    body: str | None = Field(None, pattern=r"^[0-9]{3,6}\.reply\.[a-z]{3,4}$")
+    body: str | None = Field(None, pattern=r"^[0-9]{3,6}\.response\.[a-z]{3,4}$")
 
 
 class _Failure(Model):
@@ -205,7 +205,7 @@ def _exchange_files(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[str, byte
     for number, (call, outcome) in enumerate(exchanges, 1):
         request = _Request(method=call.method, url=call.url, body=call.body or None)
         if isinstance(outcome, Response):
-            body = reply_file(number, outcome.body)
+            body = response_file(number, outcome.body)
             headers = tuple(f"{name}: {value}" for name, value in outcome.headers)
             response = _Response(status=outcome.status, headers=headers, body=body)
             entry = _Exchange(request=request, response=response)
@@ -218,9 +218,9 @@ def _exchange_files(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[str, byte
         yield f"{number:03d}.json", _as_json(entry)
 
 
-def reply_file(number: int, body: bytes) -> str | None:
+def response_file(number: int, body: bytes) -> str | None:
     """The name of the file of a body; None where it is empty."""
-    return f"{number:03d}.reply.{kind_of(body)}" if body else None
+    return f"{number:03d}.response.{kind_of(body)}" if body else None
 
 
 def kind_of(body: bytes) -> Literal["json", "html", "xml", "txt", "bin"]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from exporter.vendors.base import Poller, Transport
 
 KEY: Final = "qz0-KEY-qz0-KEY-qz0"
-"""Stands for every key: a replay polls with it, so that a reply that quotes it is treated alike."""
+"""Stands for every key: a replay polls with it, so that quoting it has the same effect."""
 REMOVED: Final = "REMOVED"
 """Stands for cookies and other credentials."""
 _MIN_LENGTH: Final = 8  # shorter values of cookies and passwords are found in many texts
@@ -98,7 +98,7 @@ class Recorder:
         return PollTarget(self.target, poll, as_transport(send, now))
 
     def result(self, outcome: PollOutcome) -> TargetCapture:
-        """What was recorded, with all that the replies quote.
+        """What was recorded, with all that the responses quote.
 
         Args:
             outcome: how the poll ended.
@@ -203,7 +203,7 @@ def _without_keys(parameters: str, keys: SecretFinder) -> str:
 def without_secrets(
     capture: Capture, keys: Iterable[Secret], credentials: Iterable[Secret]
 ) -> Capture:
-    """The capture without any of these, whatever its replies repeat.
+    """The capture without any of these, whatever its responses repeat.
 
     Args:
         capture: of one probe.
@@ -223,7 +223,7 @@ class _Cleaner(NamedTuple):
 
     Args:
         keys: ours, which may be anywhere.
-        credentials: the vendors', which are in replies only.
+        credentials: the vendors', which are in responses only.
     """
 
     keys: SecretFinder
@@ -245,15 +245,15 @@ class _Cleaner(NamedTuple):
 
     def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
         if isinstance(outcome, PollFailure):
-            return outcome._replace(detail=self.reply(outcome.detail))
+            return outcome._replace(detail=self.received(outcome.detail))
         headers = tuple(
-            (self.reply(name), REMOVED if _is_credential(name) else self.reply(value))
+            (self.received(name), REMOVED if _is_credential(name) else self.received(value))
             for name, value in outcome.headers
         )
-        body = self.reply(outcome.body.decode("latin-1")).encode("latin-1")
+        body = self.received(outcome.body.decode("latin-1")).encode("latin-1")
         return Response(outcome.status, headers, body)
 
-    def reply(self, text: str) -> str:
+    def received(self, text: str) -> str:
         return _replace(self.text(text), self.credentials, REMOVED)
 
     def text(self, text: str) -> str:

@@ -16,7 +16,7 @@ from exporter.capture.format import (
     folder_name,
     kind_of,
     new_folder,
-    reply_file,
+    response_file,
     save,
 )
 from exporter.capture.record import Recorder, without_secrets
@@ -127,10 +127,10 @@ def summary(capture: Capture, path: Path, texts: Sequence[str]) -> str:
 
 
 def _to_read(capture: Capture, path: Path) -> Iterator[Path]:
-    """The manifest, and replies in which values are not in fields."""
+    """The manifest, and responses in which values are not in fields."""
     yield path / MANIFEST
     for number, target in enumerate(capture.targets, 1):
         for place, exchange in enumerate(target.exchanges, 1):
             body = exchange.outcome.body if isinstance(exchange.outcome, Response) else b""
-            if kind_of(body) not in {"json", "xml"} and (file := reply_file(place, body)):
+            if kind_of(body) not in {"json", "xml"} and (file := response_file(place, body)):
                 yield path / folder_name(number, target.name) / file

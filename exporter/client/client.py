@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from exporter.config.models import Http
 
-# Parsed, a hostile reply takes up to 23 times as much memory for a moment.
+# Parsed, a hostile response takes up to 23 times as much memory for a moment.
 MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
 MAX_LIST_BYTES: Final = 2 * 1024 * 1024  # a thousand scopes and more
 _MAX_ERROR_BYTES: Final = 4096
@@ -54,7 +54,7 @@ class Request:
         error_message: finds the vendor's own message, safe to show, in the beginning of an
             error's body; None where that is no error document of the vendor's.
         body: bytes to send, or None.
-        max_bytes: bytes of a reply that are read at most.
+        max_bytes: bytes of a response that are read at most.
         timeout: seconds, for a request that the poll can do without; None leaves it to the poll's
             own timeout.
     """
@@ -107,7 +107,7 @@ class Transport(Protocol):
     """Makes requests."""
 
     async def __call__(self, request: Request, /) -> bytes:
-        """The body of a successful reply, decoded.
+        """The body of a successful response, decoded.
 
         Raises:
             PollError: for everything else, except what only the poll's timeout can end.

@@ -13,8 +13,8 @@ _GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
 
 
 def too_large(limit: int) -> PollError:
-    """The failure of a reply over its limit of bytes."""
-    return PollError(FailureReason.TOO_LARGE, f"the reply is over {limit} bytes")
+    """The failure of a response over its limit of bytes."""
+    return PollError(FailureReason.TOO_LARGE, f"the response is over {limit} bytes")
 
 
 def decode(body: bytes, content_encoding: str, limit: int) -> bytes:
@@ -37,7 +37,8 @@ def decode(body: bytes, content_encoding: str, limit: int) -> bytes:
         return body
     if len(compressed) > 1 or compressed[0] not in _GZIP:
         raise malformed_response(
-            f"the reply is compressed ({', '.join(compressed)}) although plain bytes were requested"
+            f"the response is compressed ({', '.join(compressed)}) "
+            "although plain bytes were requested"
         )
     return _gunzip(body, limit)
 
@@ -49,10 +50,10 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         try:
             decoded += member.decompress(body, limit + 1 - len(decoded))
         except zlib.error:
-            raise malformed_response("the reply is not the gzip it says it is") from None
+            raise malformed_response("the response is not the gzip it says it is") from None
         if len(decoded) > limit:
             raise too_large(limit)
         if not member.eof:
-            raise malformed_response("the reply in gzip was cut off")
+            raise malformed_response("the response in gzip was cut off")
         body = member.unused_data
     return bytes(decoded)

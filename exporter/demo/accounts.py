@@ -143,7 +143,7 @@ class Accounts:
     elapsed: Callable[[datetime], float] = whole_day
     cache: dict[Usage, tuple[date, date, str, int]] = field(
         default_factory=dict, init=False, repr=False, compare=False
-    )  # Affinda's complete days as JSON, so that a reply is cheap
+    )  # Affinda's complete days as JSON, so that a response is cheap
 
     @cached_property
     def organizations_by_key(self) -> Mapping[str, list[Organization]]:

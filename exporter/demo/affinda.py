@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY, days_between
 from exporter.demo.accounts import credits_of_day
-from exporter.demo.messages import Reply
+from exporter.demo.messages import SimulatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,12 +42,12 @@ class _Scope(NamedTuple):
     since: date
 
 
-def respond(accounts: Accounts, request: Request) -> Reply:
-    """The reply to any request."""
+def respond(accounts: Accounts, request: Request) -> SimulatedResponse:
+    """The response to any request."""
     try:
-        return Reply(body=_body(accounts, request).encode())
+        return SimulatedResponse(body=_body(accounts, request).encode())
     except _ApiError as error:
-        return Reply(error.status, body=error.body)
+        return SimulatedResponse(error.status, body=error.body)
 
 
 def account(accounts: Accounts, request: Request) -> str:

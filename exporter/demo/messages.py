@@ -1,4 +1,4 @@
-"""A request to a simulated vendor and its reply, independent of any HTTP library."""
+"""A request to a simulated vendor and its response, independent of any HTTP library."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """A reply, sent `delay` seconds after the request."""
+class SimulatedResponse:
+    """A response, sent `delay` seconds after the request."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)

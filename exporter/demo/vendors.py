@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from exporter.demo import affinda, xtracta
-from exporter.demo.messages import Reply, Request
+from exporter.demo.messages import Request, SimulatedResponse
 from exporter.server.messages import Response
 from exporter.server.server import Server
 from exporter.server.sockets import bound_sockets, url_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.demo.accounts import Accounts
     from exporter.server.messages import Request as HttpRequest
 
-__all__ = ["Reply", "Request", "Vendors"]
+__all__ = ["Request", "SimulatedResponse", "Vendors"]
 
 _LOG_SIZE: Final = 1000
 
@@ -30,7 +30,7 @@ class Vendors:
 
     Args:
         accounts: may be replaced at any time.
-        before: is called with each request; a reply from it is sent instead of the vendor's.
+        before: is called with each request; a response from it is sent instead of the vendor's.
 
     Attributes:
         calls: number of requests by path and account (the first organization or the own group
@@ -39,15 +39,17 @@ class Vendors:
     """
 
     def __init__(
-        self, accounts: Accounts, before: Callable[[Request], Reply | None] = lambda _: None
+        self,
+        accounts: Accounts,
+        before: Callable[[Request], SimulatedResponse | None] = lambda _: None,
     ) -> None:
         self.accounts = accounts
         self.before = before
         self.calls: Counter[tuple[str, str]] = Counter()
         self.log: deque[Request] = deque(maxlen=_LOG_SIZE)
 
-    def answer(self, request: Request) -> Reply:
-        """The reply of the vendor to which the path belongs, without a network."""
+    def answer(self, request: Request) -> SimulatedResponse:
+        """The response of the vendor to which the path belongs, without a network."""
         vendor = xtracta if request.path.startswith("/v1/") else affinda
         self.calls[request.path, vendor.account(self.accounts, request)] += 1
         self.log.append(request)
@@ -65,13 +67,13 @@ class Vendors:
             await server.shut_down(grace=0)
 
     async def _respond(self, http_request: HttpRequest) -> Response:
-        reply = self.answer(_request(http_request))
-        await asyncio.sleep(reply.delay)
+        simulated = self.answer(_request(http_request))
+        await asyncio.sleep(simulated.delay)
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in reply.headers.items()
+            for name, value in simulated.headers.items()
         ]
-        return Response(reply.status, reply.content_type, reply.body, tuple(headers))
+        return Response(simulated.status, simulated.content_type, simulated.body, tuple(headers))
 
 
 def _request(http_request: HttpRequest) -> Request:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.demo.messages import Reply
+from exporter.demo.messages import SimulatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,19 +32,19 @@ class _ApiError(Exception):
         self.message = message
 
 
-def respond(accounts: Accounts, request: Request) -> Reply:
-    """The reply to any request."""
+def respond(accounts: Accounts, request: Request) -> SimulatedResponse:
+    """The response to any request."""
     if request.path not in _ROOTS:
-        return Reply(404, body=b"Not Found", content_type="text/plain")
+        return SimulatedResponse(404, body=b"Not Found", content_type="text/plain")
     if request.method != "POST":
-        return Reply(405, {"allow": "POST"}, b"Method Not Allowed", "text/plain")
+        return SimulatedResponse(405, {"allow": "POST"}, b"Method Not Allowed", "text/plain")
     root = _ROOTS[request.path]
     try:
         content = _children(status=200, message=_SUCCESS) + _content(accounts, request)
     except _ApiError as error:
         content = _children(status=error.status, message=error.message)
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>\n{content}</{root}>\n'
-    return Reply(body=document.encode(), content_type=_XML)
+    return SimulatedResponse(body=document.encode(), content_type=_XML)
 
 
 def account(accounts: Accounts, request: Request) -> str:

@@ -59,7 +59,7 @@ def with_retry(
             async with asyncio.timeout(timeout):
                 return await send(request)
         except TimeoutError:
-            detail = f"no reply within {timeout:g} seconds"
+            detail = f"no response within {timeout:g} seconds"
             raise PollError(FailureReason.TIMEOUT, detail) from None
 
     return send_with_retry

@@ -87,7 +87,7 @@ def to_detailed_json(snapshot: TargetSnapshot) -> dict[str, object]:
 
 def _scope(scope: ScopeUsage) -> dict[str, object]:
     history = scope.history
-    known = {"scope": scope.label, "identifier": scope.value, "name": scope.name}
+    known = {"type": scope.label, "id": scope.value, "name": scope.name}
     if history is None:
         return {**known, "unit": scope.unit, "first_day": None, "days": []}
     first = datetime.fromtimestamp(history.today, UTC) - timedelta(days=len(history.days))

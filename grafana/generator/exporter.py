@@ -229,7 +229,7 @@ def _anomalies() -> Json:
     anomalies = series("docusage_target_response_anomalies_total", over="[$__interval]")
     return timeseries(
         "Response anomalies",
-        "Replies that were accepted with an anomaly, by target and kind.",
+        "Responses that were accepted with an anomaly, by target and kind.",
         query(
             f"sum by (target, kind) (increase({anomalies})) > 0",
             "{{target}} {{kind}}",

@@ -336,7 +336,7 @@ and
     Alert(
         alert="DocusageResponseAnomalies",
         comment="""
-            An unknown field is in every reply: it fires on its first day. Other kinds fire for a
+            An unknown field is in every response: it fires on its first day. Other kinds fire for a
             day after each one.
         """,
         expr=f"""\
@@ -347,9 +347,9 @@ unless {_ANOMALIES} offset 1w > 0
 or
 {_ANOMALIES}{{kind!="unknown_field"}} > ({_ANOMALIES} offset 1d or 0 * {_ANOMALIES})""",
         severity="info",
-        summary="A vendor's replies contain something unexpected.",
+        summary="A vendor's responses contain something unexpected.",
         text=Text(
-            "Replies to target {{ $labels.target }} ({{ $labels.vendor }}) were accepted with an"
+            "Responses to target {{ $labels.target }} ({{ $labels.vendor }}) were accepted with an"
             " anomaly: {{ $labels.kind }}. The runbook says what it costs.",
         ),
         board=_EXPORTER,

@@ -20,7 +20,7 @@ from raw_http_client import open_client
 from self_signed import certificate, client_context
 
 from exporter.demo.accounts import Accounts, Group, Plan
-from exporter.demo.messages import Reply, Request
+from exporter.demo.messages import Request, SimulatedResponse
 from exporter.demo.vendors import Vendors
 
 if TYPE_CHECKING:
@@ -193,8 +193,8 @@ def test_with_64_descriptors_scrapes_are_served_and_polls_go_on_or_report_why_no
 ) -> None:
     world = Accounts((), (healthy("good"),))
 
-    def hangs(request: Request) -> Reply | None:
-        return None if request.form["api_key"] == "good" else Reply(delay=3600)
+    def hangs(request: Request) -> SimulatedResponse | None:
+        return None if request.form["api_key"] == "good" else SimulatedResponse(delay=3600)
 
     async def main() -> None:
         async with Vendors(world, hangs).serve() as url:

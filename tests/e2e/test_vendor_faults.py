@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from exporter_process import done, running, served, until
-from raw_http_server import BODY, LIST, Move, Step, chunks, head, peer, reply
+from raw_http_server import BODY, LIST, Move, Step, chunks, head, peer, response
 from vendor_calls import CLIENT, LONG_TIMEOUT, TIMEOUT, credits_today, failure, polled, run, source
 
 from exporter.client.client import Request
 from exporter.config.models import Http
 from exporter.demo.accounts import Accounts, Organization, Workspace
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
@@ -37,36 +37,36 @@ pytestmark = pytest.mark.e2e
 CHUNKED = head(b"Transfer-Encoding: chunked")
 LENGTH = b"Content-Length: %d" % len(BODY)
 INTERIM: list[Step] = [head(status=b"100 Continue"), 0.001]
-DRIP: list[Step] = [step for byte in reply() for step in (bytes([byte]), 0.05)]
+DRIP: list[Step] = [step for byte in response() for step in (bytes([byte]), 0.05)]
 
 GOOD: dict[str, list[Step]] = {
-    "with a length": [reply()],
+    "with a length": [response()],
     "in chunks": [CHUNKED, chunks(BODY[:7], BODY[7:])],
     "in chunks with a trailer": [CHUNKED, chunks(BODY, end=b"0\r\nX-Sum: 1\r\n\r\n")],
     "in chunks with extensions": [CHUNKED, b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)],
     "until the end of the connection": [head(), BODY],
     "of a version to come": [b"HTTP/3.0 200 OK\r\n\r\n", BODY],
     "of version 1.0": [b"HTTP/1.0 200 OK\r\n\r\n", BODY],
-    "byte by byte": [bytes([byte]) for byte in reply()],
-    "after 100 Continue": [head(status=b"100 Continue"), reply()],
-    "after many hints": [*[head(status=b"103 Early Hints")] * 50, reply()],
-    "with another reply behind it": [reply() + reply(BODY.replace(b"9", b"8"))],
-    "with garbage behind it": [reply() + b"\0garbage"],
-    "that says it is plain": [reply(BODY, b"200 OK", b"Content-Encoding: identity")],
-    "without a reason phrase": [reply(BODY, b"200 ")],
-    "with a reason phrase that is not ASCII": [reply(BODY, b"200 \xff\xfe")],
-    "with an invalid content type": [reply(BODY, b"200 OK", b"Content-Type: \xff")],
-    "with cookies": [reply(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")],
-    "with the same length twice": [reply(BODY, b"200 OK", LENGTH)],
-    "with many headers": [reply(BODY, b"200 OK", *[b"X: y"] * 1000)],
-    "that stays open": [reply(), Move.HANG],
-    "that a proxy has changed": [reply(BODY, b"203 Non-Authoritative Information")],
-    "in gzip": [reply(gzip.compress(BODY), b"200 OK", b"Content-Encoding: gzip")],
+    "byte by byte": [bytes([byte]) for byte in response()],
+    "after 100 Continue": [head(status=b"100 Continue"), response()],
+    "after many hints": [*[head(status=b"103 Early Hints")] * 50, response()],
+    "with another response behind it": [response() + response(BODY.replace(b"9", b"8"))],
+    "with garbage behind it": [response() + b"\0garbage"],
+    "that says it is plain": [response(BODY, b"200 OK", b"Content-Encoding: identity")],
+    "without a reason phrase": [response(BODY, b"200 ")],
+    "with a reason phrase that is not ASCII": [response(BODY, b"200 \xff\xfe")],
+    "with an invalid content type": [response(BODY, b"200 OK", b"Content-Type: \xff")],
+    "with cookies": [response(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")],
+    "with the same length twice": [response(BODY, b"200 OK", LENGTH)],
+    "with many headers": [response(BODY, b"200 OK", *[b"X: y"] * 1000)],
+    "that stays open": [response(), Move.HANG],
+    "that a proxy has changed": [response(BODY, b"203 Non-Authoritative Information")],
+    "in gzip": [response(gzip.compress(BODY), b"200 OK", b"Content-Encoding: gzip")],
     "in gzip, twice declared": [
-        reply(gzip.compress(BODY), b"200 OK", b"Content-Encoding: identity, gzip")
+        response(gzip.compress(BODY), b"200 OK", b"Content-Encoding: identity, gzip")
     ],
-    "with an empty encoding": [reply(BODY, b"200 OK", b"Content-Encoding:")],
-    "with a charset for an encoding": [reply(BODY, b"200 OK", b"Content-Encoding: UTF-8")],
+    "with an empty encoding": [response(BODY, b"200 OK", b"Content-Encoding:")],
+    "with a charset for an encoding": [response(BODY, b"200 OK", b"Content-Encoding: UTF-8")],
 }
 
 BAD: dict[str, tuple[list[Step], FailureReason]] = {
@@ -86,8 +86,8 @@ BAD: dict[str, tuple[list[Step], FailureReason]] = {
         FailureReason.TIMEOUT,
     ),
     "a byte now and then": (DRIP, FailureReason.TIMEOUT),
-    "interim replies without end": (INTERIM * 400, FailureReason.TIMEOUT),
-    "a flood of interim replies": (
+    "interim responses without end": (INTERIM * 400, FailureReason.TIMEOUT),
+    "a flood of interim responses": (
         [head(status=b"100 Continue") * 2000, 0.001] * 200,
         FailureReason.TIMEOUT,
     ),
@@ -116,19 +116,19 @@ BAD: dict[str, tuple[list[Step], FailureReason]] = {
     "a length that is no number": ([head(b"Content-Length: x"), BODY], FailureReason.MALFORMED),
     "a length of many digits": ([head(b"Content-Length: " + b"9" * 5000)], FailureReason.MALFORMED),
     "two lengths": ([head(b"Content-Length: 9", LENGTH), BODY], FailureReason.MALFORMED),
-    "no length at all, and nothing": ([reply(b"")], FailureReason.MALFORMED),
+    "no length at all, and nothing": ([response(b"")], FailureReason.MALFORMED),
     "a chunk size that is none": ([CHUNKED, b"zz\r\n"], FailureReason.MALFORMED),
     "a negative chunk size": ([CHUNKED, b"-5\r\n"], FailureReason.MALFORMED),
     "a chunk size of many digits": ([CHUNKED, b"f" * 40 + b"\r\n"], FailureReason.MALFORMED),
     "a chunk that is longer than it says": ([CHUNKED, b"1\r\n" + BODY], FailureReason.MALFORMED),
     "no gzip that says so": (
-        [reply(BODY, b"200 OK", b"Content-Encoding: gzip")],
+        [response(BODY, b"200 OK", b"Content-Encoding: gzip")],
         FailureReason.MALFORMED,
     ),
-    "deflate": ([reply(BODY, b"200 OK", b"Content-Encoding: deflate")], FailureReason.MALFORMED),
-    "brotli": ([reply(BODY, b"200 OK", b"Content-Encoding: br")], FailureReason.MALFORMED),
+    "deflate": ([response(BODY, b"200 OK", b"Content-Encoding: deflate")], FailureReason.MALFORMED),
+    "brotli": ([response(BODY, b"200 OK", b"Content-Encoding: br")], FailureReason.MALFORMED),
     "no gzip in the second encoding": (
-        [reply(BODY, b"200 OK", b"Content-Encoding: identity", b"Content-Encoding: gzip")],
+        [response(BODY, b"200 OK", b"Content-Encoding: identity", b"Content-Encoding: gzip")],
         FailureReason.MALFORMED,
     ),
     "a transfer in gzip": (
@@ -148,7 +148,7 @@ BAD: dict[str, tuple[list[Step], FailureReason]] = {
         [head(b"Content-Length: 1073741824"), BODY],
         FailureReason.MALFORMED,
     ),
-    "a web page": ([reply(b"<html>It works!</html>")], FailureReason.MALFORMED),
+    "a web page": ([response(b"<html>It works!</html>")], FailureReason.MALFORMED),
 }
 
 
@@ -170,8 +170,8 @@ def misbehaving(steps: list[Step]) -> Callable[[bytes], list[Step]]:
 
     def script(request: bytes) -> list[Step]:
         if b"/v3/usage" not in request:
-            return [reply(LIST)]
-        return left.pop() if left else [reply()]
+            return [response(LIST)]
+        return left.pop() if left else [response()]
 
     return script
 
@@ -208,7 +208,7 @@ def descriptors() -> int:
 
 
 @pytest.mark.parametrize("steps", GOOD.values(), ids=GOOD)
-def test_a_good_reply_of_any_shape_gives_exactly_its_figures(steps: list[Step]) -> None:
+def test_a_good_response_of_any_shape_gives_exactly_its_figures(steps: list[Step]) -> None:
     assert [credits_today(attempt) for attempt in two_polls(misbehaving(steps))] == [9, 9]
 
 
@@ -230,7 +230,7 @@ def test_a_fault_is_one_failure_in_time_and_the_next_poll_succeeds(
 def test_every_status_but_200_and_203_is_a_failure_with_its_reason(
     status: int, reason: FailureReason
 ) -> None:
-    first, second = two_polls(misbehaving([reply(b"No.", b"%d Hm" % status)]))
+    first, second = two_polls(misbehaving([response(b"No.", b"%d Hm" % status)]))
     assert (failure(first).reason, failure(first).retry_after) == (reason, None)
     assert credits_today(second) == 9
 
@@ -238,15 +238,15 @@ def test_every_status_but_200_and_203_is_a_failure_with_its_reason(
 @pytest.mark.parametrize(
     ("steps", "words"),
     [
-        ([reply(b'{"errors": [{"detail": "No."}]}', b"400 Bad")], ": No."),
+        ([response(b'{"errors": [{"detail": "No."}]}', b"400 Bad")], ": No."),
         ([CHUNKED.replace(b"200", b"400"), chunks(b'{"errors": [{"detail": "No."}]}')], ": No."),
-        ([reply(b'{"errors": [{"detail": "' + b"x" * 9999 + b'"}]}', b"400 Bad")], ""),
+        ([response(b'{"errors": [{"detail": "' + b"x" * 9999 + b'"}]}', b"400 Bad")], ""),
         ([head(LENGTH, status=b"400 Bad"), b"{", Move.HANG], ""),
         ([head(LENGTH, status=b"400 Bad"), b"{", Move.RESET], ""),
         ([head(b"Content-Length: 5", status=b"400 Bad"), b"{}"], ""),
         (
             [
-                reply(
+                response(
                     gzip.compress(b'{"errors": [{"detail": "No."}]}'),
                     b"400 Bad",
                     b"Content-Encoding: gzip",
@@ -254,7 +254,7 @@ def test_every_status_but_200_and_203_is_a_failure_with_its_reason(
             ],
             ": No.",
         ),
-        ([reply(b"No.", b"400 Bad", b"Content-Encoding: gzip")], ""),
+        ([response(b"No.", b"400 Bad", b"Content-Encoding: gzip")], ""),
     ],
     ids=["json", "chunks", "long", "hangs", "reset", "cut", "gzip", "no gzip"],
 )
@@ -265,7 +265,7 @@ def test_an_error_message_is_read_as_far_as_it_arrives(steps: list[Step], words:
 
 def test_a_request_without_an_error_parser_has_the_status_alone() -> None:
     async def main() -> None:
-        async with peer(lambda _: [reply(b"No.", b"404 Gone")]) as there:
+        async with peer(lambda _: [response(b"No.", b"404 Gone")]) as there:
             with pytest.raises(PollError) as caught:
                 await CLIENT.transport(Http())(Request("GET", there.url))
         assert caught.value.failure == (FailureReason.CLIENT_ERROR, "HTTP status 404", None)
@@ -275,12 +275,12 @@ def test_a_request_without_an_error_parser_has_the_status_alone() -> None:
 
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
 def test_retry_after_is_kept_with_the_failure(status: bytes) -> None:
-    first, _ = two_polls(misbehaving([reply(b"", status, b"Retry-After: 120")]))
+    first, _ = two_polls(misbehaving([response(b"", status, b"Retry-After: 120")]))
     assert failure(first).retry_after == 120.0
 
 
 def test_two_retry_after_headers_are_ignored() -> None:
-    steps: list[Step] = [reply(b"", b"429 Slow", b"Retry-After: 1", b"Retry-After: 2")]
+    steps: list[Step] = [response(b"", b"429 Slow", b"Retry-After: 1", b"Retry-After: 2")]
     first, _ = two_polls(misbehaving(steps))
     assert failure(first).retry_after is None
 
@@ -288,10 +288,12 @@ def test_two_retry_after_headers_are_ignored() -> None:
 @pytest.mark.parametrize("status", [b"301", b"302", b"303", b"307", b"308"])
 def test_a_redirect_is_not_followed_and_the_key_arrives_nowhere_else(status: bytes) -> None:
     async def main() -> None:
-        async with peer(lambda _: [reply()]) as elsewhere:
+        async with peer(lambda _: [response()]) as elsewhere:
             location = b"Location: http://127.0.0.1:%d/v3/usage" % elsewhere.port
             refresh = b"Refresh: 0; url=http://127.0.0.1:%d/" % elsewhere.port
-            async with peer(lambda _: [reply(b"", status + b" Moved", location, refresh)]) as there:
+            async with peer(
+                lambda _: [response(b"", status + b" Moved", location, refresh)]
+            ) as there:
                 attempt = await polled(source(there.url))
             assert failure(attempt).reason == FailureReason.REDIRECT
             assert (len(there.requests), len(elsewhere.requests)) == (1, 0)
@@ -301,7 +303,7 @@ def test_a_redirect_is_not_followed_and_the_key_arrives_nowhere_else(status: byt
 
 def test_cookies_are_not_sent_back() -> None:
     async def main() -> None:
-        async with peer(lambda _: [reply(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")]) as there:
+        async with peer(lambda _: [response(BODY, b"200 OK", b"Set-Cookie: a=b; Path=/")]) as there:
             poll_target = source(there.url)
             for _ in range(2):
                 await polled(poll_target)
@@ -313,7 +315,7 @@ def test_cookies_are_not_sent_back() -> None:
 
 def test_a_request_has_the_user_agent_and_asks_for_plain_bytes_and_to_close() -> None:
     async def main() -> None:
-        async with peer(misbehaving([reply()])) as there:
+        async with peer(misbehaving([response()])) as there:
             await polled(source(there.url))
         lines = there.requests[0].decode().lower().split("\r\n")
         assert lines[0] == "get /v3/usage?organization=org1 http/1.1"
@@ -371,19 +373,21 @@ BOMBS: dict[str, tuple[list[Step], FailureReason]] = {
         FailureReason.CLIENT_ERROR,
     ),
     "a bomb in gzip": (
-        [reply(gzip.compress(bytes(2**25)), b"200 OK", b"Content-Encoding: gzip")],
+        [response(gzip.compress(bytes(2**25)), b"200 OK", b"Content-Encoding: gzip")],
         FailureReason.TOO_LARGE,
     ),
-    "nested arrays": ([reply(b"[" * (2**20 - 1))], FailureReason.MALFORMED),
-    "empty arrays": ([reply(b"[" + b"[]," * 349_000 + b"[]]")], FailureReason.MALFORMED),
-    "a long text": ([reply(b'"' + b"x" * (2**20 - 9) + b'"')], FailureReason.MALFORMED),
-    "a long number": ([reply(b"9" * (2**20 - 9))], FailureReason.MALFORMED),
+    "nested arrays": ([response(b"[" * (2**20 - 1))], FailureReason.MALFORMED),
+    "empty arrays": ([response(b"[" + b"[]," * 349_000 + b"[]]")], FailureReason.MALFORMED),
+    "a long text": ([response(b'"' + b"x" * (2**20 - 9) + b'"')], FailureReason.MALFORMED),
+    "a long number": ([response(b"9" * (2**20 - 9))], FailureReason.MALFORMED),
 }
 
 
 @pytest.mark.parametrize(("steps", "reason"), BOMBS.values(), ids=BOMBS)
-def test_no_reply_costs_more_than_a_few_mebibytes(steps: list[Step], reason: FailureReason) -> None:
-    two_polls(misbehaving([reply()]))  # what is loaded once is not the reply's cost
+def test_no_response_costs_more_than_a_few_mebibytes(
+    steps: list[Step], reason: FailureReason
+) -> None:
+    two_polls(misbehaving([response()]))  # what is loaded once is not the response's cost
     tracemalloc.start()
     try:
         first, second = two_polls(misbehaving(steps))
@@ -410,9 +414,9 @@ PARTLY_FORBIDDEN = Accounts(
 )
 
 
-def forbid_second(request: ServerRequest) -> Reply | None:
+def forbid_second(request: ServerRequest) -> SimulatedResponse | None:
     body = b'{"type": "x", "errors": [{"attr": null, "code": "x", "detail": "No permission."}]}'
-    return Reply(403, body=body) if request.query.get("workspace") == "wS2" else None
+    return SimulatedResponse(403, body=body) if request.query.get("workspace") == "wS2" else None
 
 
 def test_a_forbidden_workspace_costs_only_itself_on_every_page(tmp_path: Path) -> None:

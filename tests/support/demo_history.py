@@ -164,10 +164,10 @@ def _asked(request: Request) -> demo.Request:
     )
 
 
-def _body(reply: demo.Reply) -> bytes:
-    if reply.status == 401:
+def _body(response: demo.SimulatedResponse) -> bytes:
+    if response.status == 401:
         raise PollError(FailureReason.AUTH, "simulated")
-    return reply.body
+    return response.body
 
 
 def _as_of(moment: datetime, accounts: Accounts) -> Accounts:

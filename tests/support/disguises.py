@@ -1,4 +1,4 @@
-"""The encodings in which a reply may repeat a key, and the search for them."""
+"""The encodings in which a response may repeat a key, and the search for them."""
 
 from __future__ import annotations
 

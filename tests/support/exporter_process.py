@@ -136,11 +136,11 @@ class Program:
 
 def answered(request: urllib.request.Request) -> Answer:
     try:
-        reply = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310  as above
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310  as above
     except HTTPError as error:
-        reply = error
-    with reply:
-        return Answer(reply.status, dict(reply.headers), reply.read().decode())
+        response = error
+    with response:
+        return Answer(response.status, dict(response.headers), response.read().decode())
 
 
 def text_at(url: str) -> str | None:

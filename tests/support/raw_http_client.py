@@ -187,9 +187,9 @@ async def running_server(
         await server.shut_down()
 
 
-def status_code(reply: bytes) -> int:
-    """The status of a reply; 0 where there is none."""
-    return int(reply.split(b" ", 2)[1]) if reply else 0
+def status_code(response: bytes) -> int:
+    """The status of a response; 0 where there is none."""
+    return int(response.split(b" ", 2)[1]) if response else 0
 
 
 async def run_loop() -> None:

@@ -125,7 +125,7 @@ BODY = json.dumps(
 LIST = b'[{"identifier": "oRg1", "name": "Acme"}]'
 
 
-def reply(body: bytes = BODY, status: bytes = b"200 OK", *headers: bytes) -> bytes:
+def response(body: bytes = BODY, status: bytes = b"200 OK", *headers: bytes) -> bytes:
     length = b"Content-Length: %d" % len(body)
     return b"\r\n".join([b"HTTP/1.1 " + status, length, *headers, b"", body])
 
@@ -140,4 +140,4 @@ def chunks(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 def well_behaved(request: bytes) -> list[Step]:
     """Nine credits today, and a name."""
-    return [reply(BODY if b"/v3/usage" in request else LIST)]
+    return [response(BODY if b"/v3/usage" in request else LIST)]

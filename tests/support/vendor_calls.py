@@ -49,7 +49,7 @@ def responses(vendors: Vendors) -> RoundTripper:
 
     async def send(request: Request) -> Response:
         parts = urlsplit(request.url)
-        reply = vendors.answer(
+        simulated = vendors.answer(
             ServerRequest(
                 request.method,
                 parts.path,
@@ -58,7 +58,9 @@ def responses(vendors: Vendors) -> RoundTripper:
                 dict(parse_qsl((request.body or b"").decode())),
             )
         )
-        return Response(reply.status, (("content-type", reply.content_type),), reply.body)
+        return Response(
+            simulated.status, (("content-type", simulated.content_type),), simulated.body
+        )
 
     return send
 

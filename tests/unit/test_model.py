@@ -43,7 +43,7 @@ def test_a_result_never_has_a_series_twice(
     with pytest.raises(PollError) as caught:
         PollResult(samples, allowances)
     assert caught.value.failure == PollFailure(
-        FailureReason.MALFORMED, "the reply has the same series twice"
+        FailureReason.MALFORMED, "the response has the same series twice"
     )
 
 
@@ -56,9 +56,9 @@ def test_a_result_never_has_a_series_twice(
     ],
 )
 def test_a_result_has_only_finite_figures(figure: float, field: str) -> None:
-    with pytest.raises(PollError, match="malformed: a figure in the reply is out of range"):
+    with pytest.raises(PollError, match="malformed: a figure in the response is out of range"):
         PollResult((CREDITS_TODAY._replace(value=figure),))
-    with pytest.raises(PollError, match="malformed: a figure in the reply is out of range"):
+    with pytest.raises(PollError, match="malformed: a figure in the response is out of range"):
         PollResult((), (allowance({field: figure}),))
 
 

@@ -1,4 +1,4 @@
-"""Affinda's API: requests, and replies parsed from bytes; pure functions."""
+"""Affinda's API: requests, and responses parsed from bytes; pure functions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _IDENTIFIER: Final = re.compile(IDENTIFIER)
 
 
 class Scope(NamedTuple):
-    """Whose usage is requested: the reply's `scope` and `scopeIdentifier`."""
+    """Whose usage is requested: the response's `scope` and `scopeIdentifier`."""
 
     axis: Axis
     identifier: str
@@ -42,7 +42,7 @@ class Usage:
         start: the first day of the window that came back.
         counts: credits of each day from `start` on; days the vendor left out are 0, those whose
             figure cannot be read None.
-        anomalies: how the reply differs from the reference.
+        anomalies: how the response differs from the reference.
         unreadable: the fields that cannot be read.
     """
 
@@ -105,7 +105,7 @@ def error_message(body: bytes, key: Secret) -> str | None:
     None where the body is no such document.
     """
     try:
-        document = json_parser.require_object(json_parser.parse(body), "the reply")
+        document = json_parser.require_object(json_parser.parse(body), "the response")
         errors = json_parser.require_list(document.get("errors"), "errors")
         details = [json_parser.require_object(error, "an error").get("detail") for error in errors]
     except PollError:
@@ -121,47 +121,47 @@ _MAX_UNDATED: Final = 4  # items without a date whose day is narrowed down
 def parse_usage(
     body: bytes, scope: Scope, start: date | None = None, end: date | None = None
 ) -> Usage:
-    """The daily figures in a reply about `scope`, for the window that was requested.
+    """The daily figures in a response about `scope`, for the window that was requested.
 
     The window that came back counts, also where it is another one; that is an anomaly. What
     cannot be read costs the days that it makes unknown.
 
     Args:
-        body: the reply.
+        body: the response.
         scope: what was requested.
         start: the first requested day, if any.
         end: the last one, if any.
 
     Raises:
-        PollError: malformed, when the reply is not about `scope`, has no items, or does not say
+        PollError: malformed, when the response is not about `scope`, has no items, or does not say
             which day is the current one.
     """
-    reply = json_parser.require_object(json_parser.parse(body), "the reply")
-    unreadable = [] if _is_about(reply, scope) else ["scope"]
-    items = [_item(value) for value in json_parser.require_list(reply.get("items"), "items")]
-    last = json_parser.read_date(reply.get("end"))
+    response = json_parser.require_object(json_parser.parse(body), "the response")
+    unreadable = [] if _is_about(response, scope) else ["scope"]
+    items = [_item(value) for value in json_parser.require_list(response.get("items"), "items")]
+    last = json_parser.read_date(response.get("end"))
     if last is None:
         unreadable.append("end")
         last = end
     if last is None:
         raise malformed_response("end is not a date")
-    first = json_parser.read_date(reply.get("start"))
+    first = json_parser.read_date(response.get("start"))
     if first is None:
         unreadable.append("start")
         # What lies before the first item is unknown.
         first = min((item.day for item in items if item.day and item.day <= last), default=last)
     if not first <= last <= first + _LONGEST_WINDOW:
         raise malformed_response(
-            "the reply's window ends before it starts, or is longer than a century"
+            "the response's window ends before it starts, or is longer than a century"
         )
     sums = _add_up(items, first, last)
     unreadable += sums.unreadable
-    total = json_parser.read_int(reply.get("total"))
+    total = json_parser.read_int(response.get("total"))
     if total is None:
         unreadable.append("total")
     known = [count for count in sums.counts if count is not None]
     found = {
-        Anomaly.UNKNOWN_FIELD: bool(reply.keys() - _USAGE_FIELDS)
+        Anomaly.UNKNOWN_FIELD: bool(response.keys() - _USAGE_FIELDS)
         or any(item.has_more for item in items),
         Anomaly.TOTAL_MISMATCH: not unreadable and total != sum(known),
         Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * DAY)
@@ -174,15 +174,17 @@ def parse_usage(
     return Usage(first, tuple(sums.counts), tuple(anomalies), tuple(unreadable))
 
 
-def _is_about(reply: dict[str, object], scope: Scope) -> bool:
+def _is_about(response: dict[str, object], scope: Scope) -> bool:
     """Whether both fields name the scope; `scope` alone may be unreadable.
 
     Raises:
-        PollError: malformed, when the reply is about another scope.
+        PollError: malformed, when the response is about another scope.
     """
-    axis = reply.get("scope")
-    if reply.get("scopeIdentifier") != scope.identifier or (axis != scope.axis and axis in _AXES):
-        raise malformed_response("the reply is about another scope than the one requested")
+    axis = response.get("scope")
+    if response.get("scopeIdentifier") != scope.identifier or (
+        axis != scope.axis and axis in _AXES
+    ):
+        raise malformed_response("the response is about another scope than the one requested")
     return axis == scope.axis
 
 
@@ -190,7 +192,7 @@ _AXES: Final = tuple(AXES)
 
 
 class _Item(NamedTuple):
-    """An item of a reply; what cannot be read is None."""
+    """An item of a response; what cannot be read is None."""
 
     day: date | None
     credits: int | None
@@ -204,7 +206,7 @@ def _item(value: object) -> _Item:
 
 
 class _Sums(NamedTuple):
-    """What the items of a reply come to.
+    """What the items of a response come to.
 
     Args:
         counts: credits of each day of the window; None where unknown.
@@ -276,7 +278,7 @@ def parse_names(body: bytes, key: Secret) -> Names:
     Also a list in pages is read, as far as its first page goes.
 
     Raises:
-        PollError: malformed, when the reply is no list.
+        PollError: malformed, when the response is no list.
     """
     document = json_parser.parse(body)
     is_more = False

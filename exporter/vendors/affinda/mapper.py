@@ -152,7 +152,7 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
         return f"the allowance starts on {first}: it is not exposed before"
     if first < usage.start:
         return (
-            f"the allowance began on {first}, before the reply's first day ({usage.start}): "
+            f"the allowance began on {first}, before the response's first day ({usage.start}): "
             "what is left is unknown"
         )
     last = min(usage.today, after - DAY) if after else usage.today

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 Axis: TypeAlias = Literal["organization", "workspace", "documentType"]
-"""What usage is reported of, as in the reply's `scope`."""
+"""What usage is reported of, as in the response's `scope`."""
 
 
 class AxisNames(NamedTuple):

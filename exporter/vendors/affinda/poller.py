@@ -80,18 +80,18 @@ async def discover(settings: Settings, send: Transport) -> Discovery:
 
 
 class _Window(NamedTuple):
-    """The first and the last day of a reply."""
+    """The first and the last day of a response."""
 
     start: date
     today: date
 
 
 class _UsageResponse(NamedTuple):
-    """A reply about one scope.
+    """A response about one scope.
 
     Args:
         scope: what it is about.
-        digest: of the request and the reply: the same means the same figures.
+        digest: of the request and the response: the same means the same figures.
         window: its first and last day.
         usage: gives its figures.
     """
@@ -103,7 +103,7 @@ class _UsageResponse(NamedTuple):
 
 
 class _LastPoll(NamedTuple):
-    """Digests of the last successful poll's replies, and its result: small, for each target.
+    """Digests of the last successful poll's responses, and its result: small, for each target.
 
     Args:
         windows: by digest.
@@ -119,7 +119,7 @@ class _LastPoll(NamedTuple):
 
 
 class _Api(NamedTuple):
-    """The API, with the key as it is at one poll, and the windows of replies that are known."""
+    """The API, with the key as it is at one poll, and the windows of responses that are known."""
 
     settings: Settings
     key: Secret
@@ -129,7 +129,7 @@ class _Api(NamedTuple):
     async def usage(
         self, scope: Scope, start: date | None = None, end: date | None = None
     ) -> _UsageResponse:
-        """The usage of a scope; a known reply is parsed only if its figures are needed."""
+        """The usage of a scope; a known response is parsed only if its figures are needed."""
         request = usage_request(self.settings, self.key, scope, start, end)
         if scope.axis != "organization":
             request = replace(request, timeout=scope_timeout(self.settings.poll.timeout))
@@ -147,7 +147,7 @@ class _Api(NamedTuple):
 
 
 def _digest(body: bytes, *request: object) -> bytes:
-    """Of a reply, and of what was requested."""
+    """Of a response, and of what was requested."""
     digest = blake2b(repr(request).encode(), digest_size=16)
     digest.update(body)
     return digest.digest()
@@ -198,7 +198,7 @@ class _TargetPoller:
         names: Mapping[Axis, dict[str, str]],
         failures: tuple[ScopeFailure, ...],
     ) -> PollResult:
-        """What the replies amount to: the last result, where they are the same."""
+        """What the responses amount to: the last result, where they are the same."""
         windows = tuple((response.digest, response.window) for response in responses)
         key = (windows, tuple(names.values()), failures)
         if self._last is None or key != self._last[:3]:

@@ -146,7 +146,7 @@ class CachedList(Generic[T]):
         return self._value
 
     def invalidate(self, error: PollError) -> None:
-        """Request the list sooner if `error` is what a vendor replies about a removed scope."""
+        """Request the list sooner if `error` is how a vendor responds about a removed scope."""
         if error.reason in _REMOVED:
             self._due = min(self._due, self._policy.clock() + self._policy.interval * _RETRY)
 

@@ -1,4 +1,4 @@
-"""JSON replies: every type exact, and what cannot be read costs no more than itself."""
+"""JSON responses: every type exact, and what cannot be read costs no more than itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parse(body: bytes) -> object:
             object_pairs_hook=_object,
         )
     except (ValueError, RecursionError):
-        raise malformed_response(f"the reply is {describe_document(body)}, not JSON") from None
+        raise malformed_response(f"the response is {describe_document(body)}, not JSON") from None
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -81,7 +81,7 @@ def read_date(value: object) -> date | None:
 
 @lru_cache(maxsize=4096)
 def _date(text: str) -> date | None:
-    """Cached: the same few years of days come with every reply, hundreds at a time."""
+    """Cached: the same few years of days come with every response, hundreds at a time."""
     match = _DATE.fullmatch(text)
     try:
         return date.fromisoformat(match[1]) if match else None

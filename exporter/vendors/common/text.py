@@ -26,7 +26,7 @@ def sanitize(text: str, key: Secret) -> str:
 
 
 def describe_document(body: bytes) -> str:
-    """What a reply that is not what it should be is instead, as far as its beginning shows."""
+    """What a response that is not what it should be is instead, as far as its beginning shows."""
     start = body[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
         return "empty"

@@ -1,4 +1,4 @@
-"""XML replies: no DTD, no entities, and what cannot be read costs no more than itself."""
+"""XML responses: no DTD, no entities, and what cannot be read costs no more than itself."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def parse(body: bytes) -> Element:
     text = _BARE_AMPERSAND.sub("&amp;", _decode(body))
     if "<!DOCTYPE" in text:
         raise malformed_response(
-            f"the reply is {describe_document(body)}, with a document type declaration"
+            f"the response is {describe_document(body)}, with a document type declaration"
         )
     # A parser for each document: the process-wide default one can be changed by anyone.
     parser = etree.XMLParser(
@@ -53,7 +53,7 @@ def parse(body: bytes) -> Element:
     try:
         return etree.fromstring(text.encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
-        raise malformed_response(f"the reply is {describe_document(body)}, not XML") from None
+        raise malformed_response(f"the response is {describe_document(body)}, not XML") from None
 
 
 def _decode(body: bytes) -> str:
@@ -68,7 +68,7 @@ def _decode(body: bytes) -> str:
         return rest.decode(errors="replace")
     if name in _LATIN_1:
         return rest.decode("cp1252", errors="replace")
-    raise malformed_response("the reply is in an encoding other than UTF-8 and Latin-1")
+    raise malformed_response("the response is in an encoding other than UTF-8 and Latin-1")
 
 
 def find_one(element: Element, name: str) -> Element | None:

@@ -1,4 +1,4 @@
-"""Xtracta's API: requests, and replies parsed from bytes; pure functions."""
+"""Xtracta's API: requests, and responses parsed from bytes; pure functions."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Plan(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a reply about one group holds.
+    """What a response about one group holds.
 
     Args:
         plans: plans and packs.
-        anomalies: how the reply differs from the reference.
+        anomalies: how the response differs from the reference.
         unreadable: the fields that cannot be read.
     """
 
@@ -109,9 +109,9 @@ _ROOTS: Final = frozenset({"billings_response", "group_response"})
 
 
 def error_message(body: bytes, key: Secret) -> str | None:
-    """The vendor's `message` in an error reply; may be empty.
+    """The vendor's `message` in an error response; may be empty.
 
-    None where the body is no reply of the vendor's.
+    None where the body is no response of the vendor's.
     """
     try:
         root = xml_parser.parse(body)
@@ -132,7 +132,7 @@ _REFUSED: Final = {
 
 
 def check_envelope(body: bytes, root: str, key: Secret) -> Element:
-    """The root element of a reply that does not report a failure inside its body.
+    """The root element of a response that does not report a failure inside its body.
 
     Raises:
         PollError: auth, rate_limited or vendor_error, when the body reports a failure; malformed,
@@ -140,12 +140,14 @@ def check_envelope(body: bytes, root: str, key: Secret) -> Element:
     """
     element = xml_parser.parse(body)
     if element.tag != root:
-        raise malformed_response(f"the reply's root element is not {root}")
+        raise malformed_response(f"the response's root element is not {root}")
     code = xml_parser.read_int(xml_parser.read_text(xml_parser.find_one(element, "status")))
     if code is not None and code != _OK:
         message = error_message(body, key)
         reason = _REFUSED.get(code, FailureReason.VENDOR_ERROR)
-        raise PollError(reason, f"status {code} in the reply" + (f": {message}" if message else ""))
+        raise PollError(
+            reason, f"status {code} in the response" + (f": {message}" if message else "")
+        )
     return element
 
 
@@ -162,13 +164,13 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
-    """The plans and packs in a reply about `group`.
+    """The plans and packs in a response about `group`.
 
     What cannot be read costs the figures that it makes unknown. A plan or pack that is there
     several times is merged: packs add up, of plans the latest period counts.
 
     Raises:
-        PollError: as `check_envelope` does; malformed, when the reply is not about `group`.
+        PollError: as `check_envelope` does; malformed, when the response is not about `group`.
     """
     root = check_envelope(body, "billings_response", key)
     readers = [
@@ -311,7 +313,7 @@ _MISSING: Final = frozenset({""})
 def _plan(reader: PlanReader, group: int | None) -> Plan:
     owner = reader.number("group_id", _MISSING)
     if group is not None and owner not in (None, group):
-        raise malformed_response("the reply is about another group than the one requested")
+        raise malformed_response("the response is about another group than the one requested")
     identifier = reader.number("id")
     return Plan(
         kind=reader.kind,
@@ -405,7 +407,7 @@ class Groups(NamedTuple):
 
 
 def parse_groups(body: bytes, key: Secret) -> Groups:
-    """The groups in a reply to `group/list`.
+    """The groups in a response to `group/list`.
 
     Raises:
         PollError: as `check_envelope` does.

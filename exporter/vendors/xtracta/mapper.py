@@ -54,7 +54,7 @@ def poll_result(
     failures: tuple[ScopeFailure, ...] = (),
     past: EarlierPeriods = NOTHING_EARLIER,
 ) -> PollResult:
-    """What the replies about the groups of a target amount to.
+    """What the responses about the groups of a target amount to.
 
     Args:
         usages: by the group requested.
@@ -126,7 +126,7 @@ def plan_result(
     )
 
 
-NO_PLAN: Final = "the reply has no plan and no pack"
+NO_PLAN: Final = "the response has no plan and no pack"
 
 
 def describe(group: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Past periods of Xtracta's plans and packs: request, reply, and what follows for the present one.
+"""Past periods of Xtracta's plans and packs: request, response, and what follows from them.
 
 Source: Xtracta API v1, `POST /v1/billings/history`.
 """
@@ -46,7 +46,7 @@ def history_request(
     """Request the periods of a group from `begin` until before `end`, Unix seconds."""
     if not group:
         raise malformed_response(
-            "the reply has no id of the key's own group; set groups to that id"
+            "the response has no id of the key's own group; set groups to that id"
         )
     form = {
         "group_id": group,
@@ -57,7 +57,7 @@ def history_request(
 
 
 def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
-    """The periods in a reply about `group`; those without a start, an end or an id are left out.
+    """The periods in a response about `group`; those without a start, an end or an id are left out.
 
     Raises:
         PollError: as `parse_usage` does.
@@ -73,7 +73,7 @@ def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
         activity, "pack" if plan_type and plan_type.lower() == "pack" else "plan", key
     )
     if reader.text("group_id") not in {"", group}:
-        raise malformed_response("the reply is about another group than the one requested")
+        raise malformed_response("the response is about another group than the one requested")
     identifier = reader.number("id")
     begin, end = reader.timestamp("start_date"), reader.timestamp("expiry_date", is_end=True)
     if begin is None or end is None or identifier is None:

@@ -60,7 +60,7 @@ def create_poller(settings: Settings, clock: Callable[[], float] = time.monotoni
 
 
 class Reading(NamedTuple):
-    """What the replies about the groups of a target say.
+    """What the responses about the groups of a target say.
 
     Args:
         usages: by the group requested; None means the key's own.

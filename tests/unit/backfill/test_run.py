@@ -17,7 +17,7 @@ from exporter.backfill.run import Result, backfill, report
 from exporter.backfill.spool import OutputSize
 from exporter.client.client import HttpClient
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.history.progress import Progress
 from exporter.model import FailureReason, PollFailure
 from exporter.polling.limits import RateLimiter
@@ -99,7 +99,9 @@ def test_the_history_of_every_target_is_written(tmp_path: Path) -> None:
 
 def test_a_run_after_a_failure_requests_only_what_is_missing(tmp_path: Path) -> None:
     refused = {"/v3/workspaces"}
-    vendors = Vendors(ACCOUNTS, lambda request: Reply(401) if request.path in refused else None)
+    vendors = Vendors(
+        ACCOUNTS, lambda request: SimulatedResponse(401) if request.path in refused else None
+    )
     first, second = runs(tmp_path, vendors, lambda: None, refused.clear)
     failed = PollFailure(FailureReason.AUTH, "list of workspaces: HTTP status 401")
     assert first == Result(None, {"eu": failed})

@@ -40,13 +40,13 @@ def capture_of(*exchanges: Exchange, **settings: object) -> Capture:
     return Capture("1.0", "3.11", NOW, is_anonymized=False, targets=(target,))
 
 
-def reply(body: bytes, url: str = USAGE, *headers: tuple[str, str]) -> Exchange:
+def received(body: bytes, url: str = USAGE, *headers: tuple[str, str]) -> Exchange:
     return Exchange(Call("GET", url, ""), Response(200, headers, body))
 
 
 def rewritten(body: str, *others: Exchange, **settings: object) -> str:
-    """The body of a reply in the anonymous capture."""
-    capture = capture_of(reply(body.encode()), reply(NAMED), *others, **settings)
+    """The body of a response in the anonymous capture."""
+    capture = capture_of(received(body.encode()), received(NAMED), *others, **settings)
     outcome = anonymize(capture, FIELDS).capture.targets[0].exchanges[0].outcome
     assert isinstance(outcome, Response)
     return outcome.body.decode()
@@ -100,12 +100,12 @@ def test_what_identifies_is_replaced_and_figures_stay(body: str, expected: str |
 @pytest.mark.parametrize("name", ["organization", "total", "Unlimited", "EUR", "a", "id"])
 def test_a_name_that_is_a_common_word_is_not_replaced_in_fields_of_figures(name: str) -> None:
     body = f'{{"scope": "organization", "total": "{name}", "count": "unlimited", "a": 1}}'
-    assert rewritten(body, reply(json.dumps([{"name": name}]).encode())) == body
+    assert rewritten(body, received(json.dumps([{"name": name}]).encode())) == body
 
 
 def test_an_identifier_that_is_a_common_word_is_not_replaced_in_fields_of_figures() -> None:
     body = '{"scope": "workspace", "total": 1}'
-    assert rewritten(body, reply(b'[{"identifier": "workspace"}]')) == body
+    assert rewritten(body, received(b'[{"identifier": "workspace"}]')) == body
 
 
 def anonymous(capture: Capture) -> TargetCapture:
@@ -121,7 +121,7 @@ def test_urls_forms_and_settings_have_the_same_stand_ins() -> None:
         "allowance": {"credits": 400, "currency": "EUR"},
     }
     url = "https://gw.acme.example:8443/affinda/v3/oRg00001/usage?workspace=w1&end=2026-05-17&q=w2"
-    capture = capture_of(reply(b"{}", url), **keys)
+    capture = capture_of(received(b"{}", url), **keys)
     found = anonymous(capture)
     assert found.settings == {
         "name": "target-1",
@@ -149,7 +149,7 @@ def test_urls_forms_and_settings_have_the_same_stand_ins() -> None:
     ],
 )
 def test_only_the_vendors_own_hosts_stay(base_url: str, expected: str) -> None:
-    found = anonymous(capture_of(reply(b"{}", f"{base_url}/v3/usage"), base_url=base_url))
+    found = anonymous(capture_of(received(b"{}", f"{base_url}/v3/usage"), base_url=base_url))
     assert found.settings["base_url"] == expected
     assert found.exchanges[0].call.url == f"{expected}/v3/usage"
 
@@ -171,7 +171,7 @@ def test_bodies_of_requests_are_rewritten(body: str, expected: str) -> None:
 
 def test_headers_stay_only_where_they_cannot_identify() -> None:
     headers = (("content-type", "text/plain"), ("x-request-id", "acme-1"), ("retry-after", "3"))
-    outcome = anonymous(capture_of(reply(b"", USAGE, *headers))).exchanges[0].outcome
+    outcome = anonymous(capture_of(received(b"", USAGE, *headers))).exchanges[0].outcome
     assert outcome == Response(200, (headers[0], ("x-request-id", REMOVED), headers[2]), b"")
 
 
@@ -198,7 +198,7 @@ def test_patterns_become_the_names_that_they_fit(
 ) -> None:
     names = b'[{"identifier": "w1", "name": "Archive"}, {"identifier": "w2", "name": "Claims EU"}]'
     discovery = {"include": patterns, "exclude": patterns, "interval": "6h"}
-    found = anonymous(capture_of(reply(names), discovery=discovery))
+    found = anonymous(capture_of(received(names), discovery=discovery))
     assert found.settings["discovery"] == {
         "include": expected,
         "exclude": expected,

@@ -56,19 +56,19 @@ def test_a_capture_is_read_as_it_was_written(folder: Path) -> None:
 def test_its_files_are_named_by_number_and_content(tmp_path: Path) -> None:
     assert list(files(CAPTURE, tmp_path / "capture")) == [
         "01-_a_b_/001.json",
-        "01-_a_b_/001.reply.json",
+        "01-_a_b_/001.response.json",
         "01-_a_b_/002.json",
         "01-_a_b_/003.json",
         "01-_a_b_/004.json",
         "01-_a_b_/005.json",
-        "01-_a_b_/005.reply.bin",
+        "01-_a_b_/005.response.bin",
         "manifest.json",
     ]
 
 
 def test_an_exchange_can_be_read_with_cat(tmp_path: Path) -> None:
     found = files(CAPTURE, tmp_path / "capture")
-    assert found["01-_a_b_/001.reply.json"] == b'{"total": 1.0}\r\n'
+    assert found["01-_a_b_/001.response.json"] == b'{"total": 1.0}\r\n'
     assert (
         found["01-_a_b_/001.json"].decode()
         == """\
@@ -82,7 +82,7 @@ def test_an_exchange_can_be_read_with_cat(tmp_path: Path) -> None:
     "headers": [
       "content-type: application/json"
     ],
-    "body": "001.reply.json"
+    "body": "001.response.json"
   }
 }
 """
@@ -143,7 +143,7 @@ def test_a_capture_that_was_interrupted_is_not_replayed(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}/manifest.json: missing: the capture is incomplete"
 
 
-@pytest.mark.parametrize("name", ["001.json", "001.reply.json", "005.reply.bin"])
+@pytest.mark.parametrize("name", ["001.json", "001.response.json", "005.response.bin"])
 def test_a_capture_that_lacks_a_file_is_not_replayed(folder: Path, name: str) -> None:
     (folder / "01-_a_b_" / name).unlink()
     with pytest.raises(CaptureError, match=f"{name}: missing: the capture is incomplete"):

@@ -42,7 +42,7 @@ PLAN: Final = """<?xml version="1.0"?>
 <group_id>481</group_id></plan></billings_response>"""
 
 
-def replies(
+def always(
     body: str | bytes, headers: tuple[tuple[str, str], ...] = (), status: int = 200
 ) -> RoundTripper:
     """The same response to every request."""
@@ -78,7 +78,7 @@ def everything(probe: Probe) -> str:
 
 
 def test_a_request_is_recorded_without_the_parameter_that_holds_the_key() -> None:
-    probe = recorded([xtracta_settings(groups=(481,))], replies(PLAN))
+    probe = recorded([xtracta_settings(groups=(481,))], always(PLAN))
     (usage, groups) = probe.capture.targets[0].exchanges
     assert usage.call == Call(
         "POST", "https://api-app.xtracta.com/v1/billings/usage", "group_id=481"
@@ -89,7 +89,7 @@ def test_a_request_is_recorded_without_the_parameter_that_holds_the_key() -> Non
 def test_a_parameter_with_the_key_is_left_out_of_a_query() -> None:
     request = Request("GET", f"https://api/x?a=1&token={CANARY}&b=2", body=b"\xff=1")
     calls = (
-        recorded([plugin_target()], replies("{}"), create_poller=sender_of(request))
+        recorded([plugin_target()], always("{}"), create_poller=sender_of(request))
         .capture.targets[0]
         .exchanges
     )
@@ -98,7 +98,7 @@ def test_a_parameter_with_the_key_is_left_out_of_a_query() -> None:
 
 def test_a_response_is_recorded_as_it_was_received() -> None:
     body = b'\xef\xbb\xbf{\r\n "new": 1.0\0}\xff'
-    probe = recorded([affinda_settings()], replies(body, (("x-a", "1"), ("x-a", "2")), 203))
+    probe = recorded([affinda_settings()], always(body, (("x-a", "1"), ("x-a", "2")), 203))
     exchange = probe.capture.targets[0].exchanges[0]
     assert exchange.outcome == Response(203, (("x-a", "1"), ("x-a", "2")), body)
 
@@ -120,7 +120,7 @@ def test_an_unexpected_error_is_recorded_by_type_and_place_without_its_text() ->
 
 
 def test_the_settings_hold_neither_keys_nor_how_the_vendor_is_reached() -> None:
-    settings = recorded([affinda_settings(workspaces=("w1",))], replies("{}")).capture.targets[0]
+    settings = recorded([affinda_settings(workspaces=("w1",))], always("{}")).capture.targets[0]
     assert settings.settings == {
         "name": "acme",
         "vendor": "affinda",
@@ -137,7 +137,7 @@ def test_the_settings_hold_neither_keys_nor_how_the_vendor_is_reached() -> None:
 
 def test_a_missing_key_is_recorded_and_replayed(tmp_path: Path) -> None:
     target = affinda_settings(api_key=None, api_key_file=str(tmp_path / "none"))
-    probe = recorded([target], replies("{}"))
+    probe = recorded([target], always("{}"))
     assert probe.capture.targets[0].exchanges == ()
     assert probe.outcomes[0].result == PollFailure(
         FailureReason.SECRET, "the key file cannot be read: No such file or directory"
@@ -147,14 +147,14 @@ def test_a_missing_key_is_recorded_and_replayed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
 @pytest.mark.parametrize("frame", ['{{"errors": [{{"detail": "bad {}"}}]}}', "{}", PLAN])
-def test_a_key_that_a_reply_repeats_is_in_no_file_and_is_treated_alike(
+def test_a_key_that_a_response_repeats_is_in_no_file_and_is_treated_alike(
     frame: str, disguise: Callable[[str], str]
 ) -> None:
     text = frame.format(disguise(CANARY))
     for target in (affinda_settings(api_key=CANARY), xtracta_settings(api_key=CANARY)):
         for status in (200, 401):
             headers = (("x-echo", text.replace("\n", " ")), ("x-" + disguise(CANARY), "1"))
-            probe = recorded([target], replies(text, headers, status))
+            probe = recorded([target], always(text, headers, status))
             assert not reveals_key(CANARY, everything(probe))
             assert replayed(probe.capture)[0].result == probe.outcomes[0].result
 
@@ -171,7 +171,7 @@ ESCAPES: Final[Mapping[str, Callable[[str], str]]] = {
 @pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
 def test_an_escaped_key_is_in_no_file(escape: Callable[[str], str]) -> None:
     text = f"&amp; &#9999999; \\n {escape(CANARY)}!"
-    probe = recorded([affinda_settings(api_key=CANARY)], replies(text, status=401))
+    probe = recorded([affinda_settings(api_key=CANARY)], always(text, status=401))
     outcome = probe.capture.targets[0].exchanges[0].outcome
     assert isinstance(outcome, Response)
     assert outcome.body.decode() == f"&amp; &#9999999; \\n {KEY}!"
@@ -179,13 +179,13 @@ def test_an_escaped_key_is_in_no_file(escape: Callable[[str], str]) -> None:
 
 def test_what_a_replacement_puts_together_is_removed_too() -> None:
     key = f"{KEY[9:]}abcd1234"
-    probe = recorded([affinda_settings(api_key=key)], replies(f"{key}abcd1234", status=401))
+    probe = recorded([affinda_settings(api_key=key)], always(f"{key}abcd1234", status=401))
     assert "abcd1234" not in everything(probe)
 
 
-def test_a_key_of_one_target_is_not_in_the_replies_of_another() -> None:
+def test_a_key_of_one_target_is_not_in_the_responses_of_another() -> None:
     targets = [affinda_settings(name="a"), affinda_settings(name="b", api_key=CANARY)]
-    assert not reveals_key(CANARY, everything(recorded(targets, replies(f"who is {CANARY}?"))))
+    assert not reveals_key(CANARY, everything(recorded(targets, always(f"who is {CANARY}?"))))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_key_of_one_target_is_not_in_the_replies_of_another() -> None:
 )
 def test_a_credential_in_a_response_is_in_no_file(name: str, value: str, secret: str) -> None:
     for body in (secret, secret.upper(), base64.b64encode(secret.encode()).decode()):
-        probe = recorded([affinda_settings()], replies(f"you are {body}", ((name, value),)))
+        probe = recorded([affinda_settings()], always(f"you are {body}", ((name, value),)))
         assert not reveals_key(secret, everything(probe))
         outcome = probe.capture.targets[0].exchanges[0].outcome
         assert isinstance(outcome, Response)
@@ -208,7 +208,7 @@ def test_a_credential_in_a_response_is_in_no_file(name: str, value: str, secret:
 
 def test_a_header_that_only_asks_for_a_credential_stays() -> None:
     headers = (("www-authenticate", 'Bearer realm="api"'), ("x-auth-state", "not signed in"))
-    probe = recorded([affinda_settings()], replies('"not signed in"', headers, 401))
+    probe = recorded([affinda_settings()], always('"not signed in"', headers, 401))
     outcome = probe.capture.targets[0].exchanges[0].outcome
     assert isinstance(outcome, Response)
     assert outcome.headers == (headers[0], ("x-auth-state", REMOVED))
@@ -217,7 +217,7 @@ def test_a_header_that_only_asks_for_a_credential_stays() -> None:
 
 def test_the_proxys_password_is_in_no_file() -> None:
     proxy = f"http://user:{CANARY.replace('/', '%2F')}@proxy.example:3128"
-    probe = recorded([affinda_settings()], replies(f"407 for user:{CANARY}", status=407), proxy)
+    probe = recorded([affinda_settings()], always(f"407 for user:{CANARY}", status=407), proxy)
     assert not reveals_key(CANARY, everything(probe))
 
 
@@ -233,15 +233,15 @@ KEYS: Final = st.from_regex(r"[A-Za-z0-9+/_-]{12,40}", fullmatch=True).filter(
     place=st.sampled_from(["body", "header", "cookie", "detail"]),
     status=st.sampled_from([200, 401, 500]),
 )
-def test_no_file_reveals_a_key_whatever_a_reply_repeats(
+def test_no_file_reveals_a_key_whatever_a_response_repeats(
     key: str, disguises: list[Callable[[str], str]], between: str, place: str, status: int
 ) -> None:
     text = between.join(disguise(key) for disguise in disguises)
     header = text.encode("latin-1", "replace").decode("latin-1")
     send = {
-        "body": replies(text.encode(errors="replace"), (), status),
-        "header": replies("", (("x-info", header),), status),
-        "cookie": replies(text.encode(errors="replace"), (("set-cookie", f"a={key}"),), status),
+        "body": always(text.encode(errors="replace"), (), status),
+        "header": always("", (("x-info", header),), status),
+        "cookie": always(text.encode(errors="replace"), (("set-cookie", f"a={key}"),), status),
         "detail": fails(PollError(FailureReason.CONNECT, text)),
     }[place]
     api_key = "an0ther-made-up-key" if place == "cookie" else key
@@ -264,7 +264,7 @@ def test_a_key_split_by_chunks_and_gzip_is_in_no_file(size: int) -> None:
 
     response = run(main())
     probe = recorded(
-        [affinda_settings(api_key=CANARY)], replies(response.body, response.headers, 401)
+        [affinda_settings(api_key=CANARY)], always(response.body, response.headers, 401)
     )
     assert "bad" in everything(probe)
     assert not reveals_key(CANARY, everything(probe))
@@ -315,7 +315,7 @@ def test_the_secrets_of_a_plugs_own_settings_are_in_no_file() -> None:
     request = Request("GET", "https://api/x", headers)
     probe = recorded(
         [plugin_target()],
-        replies(f"{quoted} s1gn4tureOfAll text/plain"),
+        always(f"{quoted} s1gn4tureOfAll text/plain"),
         create_poller=sender_of(request),
     )
     outcome = probe.capture.targets[0].exchanges[0].outcome

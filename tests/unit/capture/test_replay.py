@@ -15,7 +15,7 @@ from exporter.capture.errors import CaptureError
 from exporter.capture.format import Call, Exchange, TargetCapture
 from exporter.capture.replay import ReplayedTarget, replayed_targets
 from exporter.client.client import Request, Response
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError, PollFailure, PollResult
 from exporter.vendors import VENDORS
 
@@ -117,7 +117,7 @@ def test_a_poll_that_its_timeout_ended_is_replayed_without_waiting() -> None:
             ["organizations", "workspaces", "usage?", "workspace=w2", "list", "billings"]
         ),
         st.builds(
-            Reply,
+            SimulatedResponse,
             st.sampled_from([200, 203, 204, 301, 401, 403, 404, 429, 500]),
             st.just({}),
             st.binary(max_size=40) | st.sampled_from([b"[]", b"{}", b"<a/>", b'{"errors": []}']),
@@ -125,13 +125,15 @@ def test_a_poll_that_its_timeout_ended_is_replayed_without_waiting() -> None:
         max_size=3,
     )
 )
-def test_whatever_vendors_send_a_replay_gives_the_same(faults: dict[str, Reply]) -> None:
+def test_whatever_vendors_send_a_replay_gives_the_same(
+    faults: dict[str, SimulatedResponse],
+) -> None:
     working = responses(Vendors(ACCOUNTS))
 
     async def send(request: Request) -> Response:
-        for part, reply in faults.items():
+        for part, simulated in faults.items():
             if part in request.url:
-                return Response(reply.status, (("retry-after", "3"),), reply.body)
+                return Response(simulated.status, (("retry-after", "3"),), simulated.body)
         return await working(request)
 
     probe = recorded(TARGETS, send)

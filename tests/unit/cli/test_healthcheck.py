@@ -50,7 +50,7 @@ def answering(answer: Callable[[socket.socket], None], times: int = 1) -> Iterat
         thread.join()
 
 
-def replying(status: str) -> Callable[[socket.socket], None]:
+def responding(status: str) -> Callable[[socket.socket], None]:
     def answer(connection: socket.socket) -> None:
         connection.recv(4096)
         connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
@@ -70,7 +70,7 @@ def tls(
     def answer(connection: socket.socket) -> None:
         try:
             with context.wrap_socket(connection, server_side=True) as secure:
-                replying(status)(secure)
+                responding(status)(secure)
         except ssl.SSLError:
             return  # as a server does with a client that speaks plain HTTP
 
@@ -93,7 +93,7 @@ def silent(connection: socket.socket) -> None:
     ],
 )
 def test_an_exporter_is_healthy_by_its_status(status: str, found: str | None) -> None:
-    with answering(replying(status)) as port:
+    with answering(responding(status)) as port:
         assert find_problem(f"http://127.0.0.1:{port}/-/healthy") == found
 
 
@@ -119,7 +119,7 @@ def test_an_exporter_that_requires_a_certificate_is_healthy(identity: Path, vers
 
 
 def test_an_https_url_of_a_port_without_tls_is_not_healthy() -> None:
-    with answering(replying("200 OK")) as port:
+    with answering(responding("200 OK")) as port:
         found = find_problem(f"https://127.0.0.1:{port}/-/healthy")
     assert found == "no response: WRONG_VERSION_NUMBER"
 
@@ -196,7 +196,7 @@ def test_an_invalid_listen_address_is_reported(
 def test_the_command_uses_the_flags_of_the_server_from_the_environment(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with answering(replying("200 OK")) as port:
+    with answering(responding("200 OK")) as port:
         environ = {
             "DOCUSAGE_WEB_LISTEN_ADDRESS": f"127.0.0.1:{port}",
             "DOCUSAGE_WEB_EXTERNAL_URL": "https://example.com/docusage/",
@@ -208,12 +208,12 @@ def test_the_command_uses_the_flags_of_the_server_from_the_environment(
 def test_the_command_accepts_an_address_without_a_scheme(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with answering(replying("200 OK")) as port:
+    with answering(responding("200 OK")) as port:
         assert run(["healthcheck", f"localhost:{port}"], {}) == 0
     assert capsys.readouterr().out == f"http://localhost:{port}/-/healthy: healthy\n"
 
 
 def test_the_command_fails_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    with answering(replying("503 Service Unavailable")) as port:
+    with answering(responding("503 Service Unavailable")) as port:
         assert run(["healthcheck", f"http://127.0.0.1:{port}/-/ready"], {}) == 1
     assert capsys.readouterr().out == f"http://127.0.0.1:{port}/-/ready: HTTP status 503\n"

@@ -23,7 +23,7 @@ from exporter_process import (
     values,
 )
 
-from exporter.demo.vendors import Reply, Request, Vendors
+from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,9 +161,9 @@ def test_an_interrupted_command_ends_without_a_traceback(run_cli: CliRunner) -> 
 def test_an_interrupted_probe_ends_without_a_traceback(tmp_path: Path) -> None:
     asked = threading.Event()
 
-    def hang(_: Request) -> Reply:
+    def hang(_: Request) -> SimulatedResponse:
         asked.set()
-        return Reply(delay=60)
+        return SimulatedResponse(delay=60)
 
     with served(Vendors(ACCOUNTS, hang)) as url:
         path = tmp_path / "config.yaml"

@@ -36,7 +36,7 @@ def test_any_other_compression_is_refused_by_name(name: str, shown: str) -> None
         decode(BODY, name, 100)
     assert caught.value.failure == (
         FailureReason.MALFORMED,
-        f"the reply is compressed ({shown}) although plain bytes were requested",
+        f"the response is compressed ({shown}) although plain bytes were requested",
         None,
     )
 
@@ -49,11 +49,11 @@ def test_a_gzip_of_several_members_is_all_of_them(parts: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        (BODY, "the reply is not the gzip it says it is"),
-        (gzip.compress(BODY) + b"garbage", "the reply is not the gzip it says it is"),
-        (gzip.compress(BODY)[:-4] + b"\0\0\0\0", "the reply is not the gzip it says it is"),
-        (gzip.compress(BODY)[:-1], "the reply in gzip was cut off"),
-        (gzip.compress(BODY)[:12], "the reply in gzip was cut off"),
+        (BODY, "the response is not the gzip it says it is"),
+        (gzip.compress(BODY) + b"garbage", "the response is not the gzip it says it is"),
+        (gzip.compress(BODY)[:-4] + b"\0\0\0\0", "the response is not the gzip it says it is"),
+        (gzip.compress(BODY)[:-1], "the response in gzip was cut off"),
+        (gzip.compress(BODY)[:12], "the response in gzip was cut off"),
     ],
     ids=["plain", "garbage behind", "wrong length", "cut trailer", "cut data"],
 )
@@ -77,5 +77,9 @@ def test_a_gzip_bomb_costs_no_more_than_the_limit(members: int) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert caught.value.failure == (FailureReason.TOO_LARGE, "the reply is over 65536 bytes", None)
+    assert caught.value.failure == (
+        FailureReason.TOO_LARGE,
+        "the response is over 65536 bytes",
+        None,
+    )
     assert peak < 2**20

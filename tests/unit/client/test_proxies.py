@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from certificates import Authority
-from raw_http_server import peer, reply, well_behaved
+from raw_http_server import peer, response, well_behaved
 from vendor_calls import KEY, credits_today, failure, polled, run, source
 
 from exporter.client.proxies import is_excluded
@@ -79,7 +79,7 @@ def test_a_proxy_that_refuses_the_tunnel_is_named_and_sees_no_key(
     status: bytes, detail: str
 ) -> None:
     async def main() -> None:
-        async with peer(lambda _: [reply(b"", status)]) as proxy:
+        async with peer(lambda _: [response(b"", status)]) as proxy:
             target = source("https://vendor.example", http={"proxy_url": proxy.url})
             assert (await polled(target)).result == (FailureReason.CONNECT, detail, None)
         assert first_lines(proxy) == [b"CONNECT vendor.example:443 HTTP/1.1"]
@@ -145,7 +145,7 @@ def test_a_proxys_certificate_is_checked_like_the_vendors(tmp_path: Path) -> Non
 
 def test_a_proxy_that_requires_a_password_for_plain_http_is_named() -> None:
     async def main() -> None:
-        async with peer(lambda _: [reply(b"No.", b"407 Who are you")]) as proxy:
+        async with peer(lambda _: [response(b"No.", b"407 Who are you")]) as proxy:
             target = source("http://vendor.example", http={"proxy_url": proxy.url})
             assert (await polled(target)).result == (FailureReason.CONNECT, NEEDS_PASSWORD, None)
 

@@ -76,10 +76,10 @@ def conforms(value: object, name: str) -> None:
 def get(
     path: str, query: dict[str, str], key: str = "right-key", accounts: Accounts = ACCOUNTS
 ) -> Any:  # noqa: ANN401  any JSON
-    reply = respond(accounts, Request("GET", path, query, {"authorization": f"Bearer {key}"}))
-    assert reply.status == 200, reply.body
-    assert reply.content_type == "application/json"
-    return json.loads(reply.body)
+    response = respond(accounts, Request("GET", path, query, {"authorization": f"Bearer {key}"}))
+    assert response.status == 200, response.body
+    assert response.content_type == "application/json"
+    return json.loads(response.body)
 
 
 def usage(**query: str) -> Any:  # noqa: ANN401  any JSON
@@ -279,9 +279,9 @@ def test_an_invalid_query_is_an_error(
 
 
 def refused(request: Request, status: int, attr: str | None, code: str) -> None:
-    reply = respond(ACCOUNTS, request)
-    assert reply.status == status
-    body = json.loads(reply.body)
+    response = respond(ACCOUNTS, request)
+    assert response.status == status
+    body = json.loads(response.body)
     conforms(body, "RequestError")
     (error,) = body["errors"]
     assert (error["attr"], error["code"]) == (attr, code)

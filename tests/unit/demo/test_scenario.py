@@ -27,9 +27,9 @@ def targets_at(moment: datetime) -> tuple[Vendors, dict[str, dict[str, Any]]]:
 def used(vendors: Vendors, target: dict[str, Any], start: str) -> int:
     query = {"organization": target["organization"], "start": start}
     headers = {"authorization": f"Bearer {target['api_key']}"}
-    reply = vendors.answer(Request("GET", "/v3/usage", query, headers))
-    assert reply.status == 200
-    total = yaml.safe_load(reply.body)["total"]
+    response = vendors.answer(Request("GET", "/v3/usage", query, headers))
+    assert response.status == 200
+    total = yaml.safe_load(response.body)["total"]
     assert isinstance(total, int)
     return total
 
@@ -121,8 +121,8 @@ def test_the_plans_have_an_earlier_period() -> None:
         "billing_from": "0",
         "billing_to": "9999999999",
     }
-    reply = vendors.answer(Request("POST", "/v1/billings/history", form=form))
-    states = [state.text for state in etree.fromstring(reply.body).iter("plan_activity")]
+    response = vendors.answer(Request("POST", "/v1/billings/history", form=form))
+    states = [state.text for state in etree.fromstring(response.body).iter("plan_activity")]
     assert states == ["expired", "active", "active", "expired", "active"]
 
 

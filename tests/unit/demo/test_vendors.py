@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from exporter.demo.accounts import Accounts, Group, Organization
-from exporter.demo.vendors import Reply, Request, Vendors
+from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,8 +63,8 @@ def test_the_log_keeps_the_last_thousand_requests() -> None:
     assert set(map(id, vendors.log)) == {id(AFFINDA)}
 
 
-def test_an_injected_fault_replaces_the_reply_and_is_counted() -> None:
-    fault = Reply(429, {"retry-after": "7"})
+def test_an_injected_fault_replaces_the_response_and_is_counted() -> None:
+    fault = SimulatedResponse(429, {"retry-after": "7"})
     vendors = Vendors(ACCOUNTS, lambda request: fault if request is AFFINDA else None)
     assert vendors.answer(AFFINDA) is fault
     assert vendors.answer(XTRACTA).status == 200
@@ -106,7 +106,7 @@ def test_a_request_over_the_network_is_logged_with_its_headers_query_and_form() 
 
 def test_faults_reach_the_client_with_their_headers() -> None:
     async def main() -> None:
-        fault = Reply(503, {"Retry-After": "3", "content-type": "text/html"}, b"<h1>")
+        fault = SimulatedResponse(503, {"Retry-After": "3", "content-type": "text/html"}, b"<h1>")
         async with client(Vendors(ACCOUNTS, lambda _: fault)) as http:
             response = await http.get("/v3/usage")
         assert (response.status_code, response.text) == (503, "<h1>")
@@ -130,9 +130,11 @@ def test_a_body_in_several_packets_is_read_completely() -> None:
     asyncio.run(main())
 
 
-def test_a_delayed_reply_arrives_after_its_delay() -> None:
+def test_a_delayed_response_arrives_after_its_delay() -> None:
     async def main() -> None:
-        async with client(Vendors(ACCOUNTS, lambda _: Reply(body=b"late", delay=0.05))) as http:
+        async with client(
+            Vendors(ACCOUNTS, lambda _: SimulatedResponse(body=b"late", delay=0.05))
+        ) as http:
             before = monotonic()
             response = await http.get("/")
             assert monotonic() - before >= 0.05
@@ -147,9 +149,9 @@ def test_the_server_stops_within_a_second_with_open_connections() -> None:
     async def main() -> None:
         requested = asyncio.Event()
 
-        def slowly(_: Request) -> Reply:
+        def slowly(_: Request) -> SimulatedResponse:
             requested.set()
-            return Reply(delay=3600)
+            return SimulatedResponse(delay=3600)
 
         vendors = Vendors(ACCOUNTS, slowly)
         async with AsyncExitStack() as held, vendors.serve() as base_url:

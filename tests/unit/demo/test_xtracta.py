@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from exporter.demo.accounts import Accounts, Group, Plan
-from exporter.demo.messages import Reply, Request
+from exporter.demo.messages import Request, SimulatedResponse
 from exporter.demo.xtracta import account, respond
 
 START = datetime(2015, 2, 27, 12, 10, 4, tzinfo=UTC)
@@ -29,7 +29,7 @@ SCHEMA = etree.XMLSchema(etree.parse(DATA / "xtracta-usage.xsd"))
 MARCH = {"billing_from": "1425168000", "billing_to": "1427760000"}
 
 
-def ask(path: str, **form: str) -> Reply:
+def ask(path: str, **form: str) -> SimulatedResponse:
     return respond(ACCOUNTS, Request("POST", path, form=form))
 
 
@@ -38,8 +38,8 @@ def usage(**form: str) -> etree._Element:
 
 
 def first_plan(accounts: Accounts) -> etree._Element:
-    reply = respond(accounts, Request("POST", "/v1/billings/usage", form={"api_key": "key"}))
-    (plan,) = etree.fromstring(reply.body).iter("plan")
+    response = respond(accounts, Request("POST", "/v1/billings/usage", form={"api_key": "key"}))
+    (plan,) = etree.fromstring(response.body).iter("plan")
     return plan
 
 
@@ -52,9 +52,9 @@ def lines(text: bytes) -> list[bytes]:
 
 
 def test_usage_is_identical_to_the_vendors_sample() -> None:
-    reply = ask("/v1/billings/usage", api_key="head-key")
-    assert (reply.status, reply.content_type) == (200, "text/xml; charset=UTF-8")
-    assert lines(reply.body) == lines((DATA / "xtracta-usage-sample.xml").read_bytes())
+    response = ask("/v1/billings/usage", api_key="head-key")
+    assert (response.status, response.content_type) == (200, "text/xml; charset=UTF-8")
+    assert lines(response.body) == lines((DATA / "xtracta-usage-sample.xml").read_bytes())
 
 
 def test_usage_of_one_plan_is_valid_against_the_vendors_schema() -> None:
@@ -120,12 +120,12 @@ def test_a_key_gives_access_to_its_group_and_subgroups(form: dict[str, str], gro
         ({"api_key": "head-key", "group_id": "\u0664"}, "400"),
     ],
 )
-def test_an_error_is_a_status_in_a_reply_with_http_200(
+def test_an_error_is_a_status_in_a_response_with_http_200(
     path: str, form: dict[str, str], status: str
 ) -> None:
-    reply = ask(path, **form)
-    root = etree.fromstring(reply.body)
-    assert reply.status == 200
+    response = ask(path, **form)
+    root = etree.fromstring(response.body)
+    assert response.status == 200
     assert [child.tag for child in root] == ["status", "message"]
     assert root.findtext("status") == status
 
@@ -143,8 +143,8 @@ def test_other_methods_and_paths_are_http_errors(method: str, path: str, status:
 
 
 def test_groups_are_listed_as_a_tree() -> None:
-    reply = ask("/v1/group/list", api_key="head-key")
-    assert reply.body.decode() == (
+    response = ask("/v1/group/list", api_key="head-key")
+    assert response.body.decode() == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<group_response>\n"
         "<status>200</status>\n"
@@ -158,14 +158,14 @@ def test_groups_are_listed_as_a_tree() -> None:
 
 
 def test_the_tree_starts_at_the_requested_group_with_its_parent() -> None:
-    reply = ask("/v1/group/list", api_key="head-key", group_id="482")
-    root = etree.fromstring(reply.body)
+    response = ask("/v1/group/list", api_key="head-key", group_id="482")
+    root = etree.fromstring(response.body)
     assert (root.findtext("group/Id"), root.findtext("group/ParentId")) == ("482", "481")
 
 
 def history(**form: str) -> list[dict[str, str | None]]:
-    reply = ask("/v1/billings/history", **form)
-    root = etree.fromstring(reply.body)
+    response = ask("/v1/billings/history", **form)
+    root = etree.fromstring(response.body)
     return [texts(activity) for activity in root.iter("activity")]
 
 
@@ -214,8 +214,8 @@ def test_a_recursive_history_includes_subgroups() -> None:
 @pytest.mark.parametrize("missing", ["billing_from", "billing_to"])
 def test_history_requires_both_ends_of_the_span(missing: str) -> None:
     form = {name: value for name, value in MARCH.items() if name != missing}
-    reply = ask("/v1/billings/history", api_key="head-key", **form)
-    assert etree.fromstring(reply.body).findtext("status") == "400"
+    response = ask("/v1/billings/history", api_key="head-key", **form)
+    assert etree.fromstring(response.body).findtext("status") == "400"
 
 
 @pytest.mark.parametrize(("key", "group"), [("branch-key", "482"), ("wrong", "")])

@@ -80,9 +80,9 @@ def answer(http: httpx.Client, question: str, *, is_range: bool) -> list[object]
     if is_range:
         path = "/api/v1/query_range"
         asked = {"query": question, "start": end - 3 * 86400, "end": end, "step": "1d"}
-    reply = http.post(path, data={key: str(value) for key, value in asked.items()}).json()
-    assert reply["status"] == "success", reply
-    found = reply["data"]["result"]
+    response = http.post(path, data={key: str(value) for key, value in asked.items()}).json()
+    assert response["status"] == "success", response
+    found = response["data"]["result"]
     assert isinstance(found, list)
     return found
 
@@ -154,6 +154,6 @@ def test_a_day_after_the_exporter_went_down_no_tile_has_a_figure(tmp_path: Path,
         later = {"time": str((END + timedelta(days=1)).timestamp())}
         assert len(tiles) > 20
         for tile in tiles:
-            reply = http.post("/api/v1/query", data={"query": tile, **later}).json()
-            values = [series["value"][1] for series in reply["data"]["result"]]
+            response = http.post("/api/v1/query", data={"query": tile, **later}).json()
+            values = [series["value"][1] for series in response["data"]["result"]]
             assert values == (["0"] if tile.endswith("vector(0)") else []), tile

@@ -28,7 +28,7 @@ class UnreliableTransport:
         self.called.append(elapsed())
         if failure := next(self._failures, None):
             raise failure
-        return b"reply"
+        return b"response"
 
 
 def send_all(send: Callable[[Call], object], times: int = 1) -> list[bytes]:
@@ -44,13 +44,13 @@ DOWN = PollError(FailureReason.SERVER_ERROR, "HTTP status 503")
 
 def test_requests_keep_to_the_rate_limit() -> None:
     transport = UnreliableTransport()
-    assert send_all(transport, 3) == [b"reply"] * 3
+    assert send_all(transport, 3) == [b"response"] * 3
     assert transport.called == [0.0, 0.5, 1.0]
 
 
 def test_a_transient_failure_is_retried_three_times() -> None:
     transport = UnreliableTransport(DOWN, DOWN, DOWN)
-    assert send_all(transport) == [b"reply"]
+    assert send_all(transport) == [b"response"]
     assert transport.called == [0, 2, 10, 40]
 
 
@@ -95,6 +95,6 @@ def test_a_request_that_hangs_is_a_timeout() -> None:
         called.append(elapsed())
         return await asyncio.sleep(10**6, b"")
 
-    with pytest.raises(PollError, match="timeout: no reply within 20 seconds"):
+    with pytest.raises(PollError, match="timeout: no response within 20 seconds"):
         send_all(hang)
     assert called == [0, 22, 50, 100]

@@ -47,8 +47,8 @@ def test_scopes_have_their_days_and_sums() -> None:
     days: dict[str, tuple[int | None, ...]] = {"whole": (5, 7, 2), "wSp1": (1, 1, None)}
     whole, part = detail(polled(target, affinda_result(target, days)))["scopes"]
     assert whole == {
-        "scope": "organization",
-        "identifier": "oRg1",
+        "type": "organization",
+        "id": "oRg1",
         "name": "Acme",
         "unit": "credits",
         "today": 2,

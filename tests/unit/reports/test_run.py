@@ -27,7 +27,7 @@ from exporter.demo.accounts import (
     weekday_usage,
 )
 from exporter.demo.scenario import demo_accounts, demo_config
-from exporter.demo.vendors import Reply, Request, Vendors
+from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 from exporter.history.progress import Progress
 from exporter.polling.limits import RateLimiter
 from exporter.reports.options import DayRange
@@ -177,8 +177,8 @@ def test_parts_without_a_row_cost_no_request(
 
 
 def test_a_target_that_fails_costs_no_other(tmp_path: Path) -> None:
-    def broken(request: Request) -> Reply | None:
-        return Reply(403) if request.path == "/v3/workspaces" else None
+    def broken(request: Request) -> SimulatedResponse | None:
+        return SimulatedResponse(403) if request.path == "/v3/workspaces" else None
 
     vendors = Vendors(SIXTY, broken)
     reading = reading_of(

@@ -39,11 +39,15 @@ def test_requests_are_answered_one_after_the_other_in_order(*, is_encrypted: boo
         async with running_server(tls=server_tls() if is_encrypted else None) as running:
             raw = b"".join(GET.replace(b"/", b"/%d" % number, 1) for number in range(5000))
             client_tls = client_context() if is_encrypted else None
-            reply = await running.send(raw + LAST_GET, client_tls)
-        bodies = [line for line in reply.split(b"\r\n") if line.startswith(b"GET /")]
+            response = await running.send(raw + LAST_GET, client_tls)
+        bodies = [line for line in response.split(b"\r\n") if line.startswith(b"GET /")]
         assert len(bodies) == 5001
-        assert reply.count(b"HTTP/1.1 200 OK") == 5001
-        assert reply.index(b"GET /41\n") < reply.index(b"GET /42\n") < reply.index(b"GET /4999\n")
+        assert response.count(b"HTTP/1.1 200 OK") == 5001
+        assert (
+            response.index(b"GET /41\n")
+            < response.index(b"GET /42\n")
+            < response.index(b"GET /4999\n")
+        )
 
     asyncio.run(main())
 
@@ -67,9 +71,9 @@ def test_little_is_read_while_a_request_is_answered() -> None:
 def test_an_invalid_request_is_answered_with_400_and_the_connection_ends(raw: bytes) -> None:
     async def main() -> None:
         async with running_server(HeldHandler()) as running:
-            reply = await running.send(raw)
-            assert status_code(reply) == 400
-            assert b"\r\nconnection: close\r\n" in reply
+            response = await running.send(raw)
+            assert status_code(response) == 400
+            assert b"\r\nconnection: close\r\n" in response
 
     asyncio.run(main())
 
@@ -100,9 +104,9 @@ def test_a_client_that_waits_for_100_continue_gets_it() -> None:
 def test_a_response_to_head_has_no_body() -> None:
     async def main() -> None:
         async with running_server() as running:
-            reply = await running.send(LAST_GET.replace(b"GET", b"HEAD"))
-            assert b"\r\ncontent-length: 7\r\n" in reply
-            assert reply.endswith(b"\r\n\r\n")
+            response = await running.send(LAST_GET.replace(b"GET", b"HEAD"))
+            assert b"\r\ncontent-length: 7\r\n" in response
+            assert response.endswith(b"\r\n\r\n")
 
     asyncio.run(main())
 
@@ -123,9 +127,9 @@ def test_the_body_of_an_offer_of_another_protocol_is_not_taken_for_requests() ->
     async def main() -> None:
         offer = b"POST / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n"
         async with running_server() as running:
-            reply = await running.send(offer + b"content-length: %d\r\n\r\n" % len(GET) + GET)
-            assert reply.count(b"HTTP/1.1 ") == 1
-            assert reply.endswith(b"\r\n\r\nPOST /\n")
+            response = await running.send(offer + b"content-length: %d\r\n\r\n" % len(GET) + GET)
+            assert response.count(b"HTTP/1.1 ") == 1
+            assert response.endswith(b"\r\n\r\nPOST /\n")
 
     asyncio.run(main())
 
@@ -165,7 +169,7 @@ def test_a_connection_ends_when_its_time_is_up(raw: bytes, answers: int, timeout
             client.write(raw)
             if answers:
                 await client.read_until(b" /\n")
-            # Whatever is sent is processed before this reply to a later client.
+            # Whatever is sent is processed before this response to a later client.
             await running.send()
             clock.now += timeout
             running.server.abort_overdue()
@@ -205,8 +209,8 @@ def test_a_long_response_arrives_whole_and_so_does_what_is_requested_next(
     async def main() -> None:
         async with running_server(echo_or_long, server_tls() if is_encrypted else None) as running:
             client_tls = client_context() if is_encrypted else None
-            reply = await running.send(GET_LONG * 2 + LAST_GET, client_tls)
-        head, _, rest = reply.partition(b"\r\n\r\n")
+            response = await running.send(GET_LONG * 2 + LAST_GET, client_tls)
+        head, _, rest = response.partition(b"\r\n\r\n")
         assert f"content-length: {len(LONG)}".encode() in head
         assert rest.startswith(LONG + b"HTTP/1.1 200 OK\r\n")
         assert rest.count(LONG) == 2
@@ -280,8 +284,8 @@ def test_a_response_whose_client_has_left_is_not_sent(caplog: pytest.LogCaptureF
 def test_an_invalid_request_during_a_response_is_answered_after_it() -> None:
     async def main() -> None:
         async with running_server(echo_or_long) as running:
-            reply = await running.send(GET_LONG + b"\0")
-        assert LONG + b"HTTP/1.1 400 Bad Request\r\n" in reply
+            response = await running.send(GET_LONG + b"\0")
+        assert LONG + b"HTTP/1.1 400 Bad Request\r\n" in response
 
     asyncio.run(main())
 
@@ -309,9 +313,9 @@ def test_a_defect_of_a_handler_is_answered_with_500_and_logged(
 ) -> None:
     async def main() -> None:
         async with running_server(fails) as running:
-            reply = await running.send(GET.replace(b"GET", b"HEAD") + LAST_GET)
-        assert reply.count(b"HTTP/1.1 500 Internal Server Error\r\n") == 2
-        assert reply.count(b"\r\n\r\nInternal server error; the log says more.\n") == 1
+            response = await running.send(GET.replace(b"GET", b"HEAD") + LAST_GET)
+        assert response.count(b"HTTP/1.1 500 Internal Server Error\r\n") == 2
+        assert response.count(b"\r\n\r\nInternal server error; the log says more.\n") == 1
 
     asyncio.run(main())
     assert [record.message for record in caplog.records] == ["request not answered"] * 2
@@ -405,8 +409,8 @@ def test_no_bytes_cause_a_500_or_harm_the_next_client(streams: list[bytes]) -> N
                 async with running.client() as client:
                     client.write(stream)
                     client.transport.write_eof()
-                    reply = await client.read_all()
-                assert status_code(reply) < 500
+                    response = await client.read_all()
+                assert status_code(response) < 500
             assert status_code(await running.send()) == 200
             await wait_until(lambda: not running.server.connections)
 

@@ -147,9 +147,9 @@ def test_what_is_being_answered_is_answered_before_the_server_stops() -> None:
             stopping = asyncio.create_task(running.server.shut_down())
             assert await idle.read_all() == b""
             handler.release.set()
-            reply = await client.read_all()
-            assert reply.count(b"HTTP/1.1 200 OK\r\n") == 1
-            assert b"\r\nconnection: close\r\n" in reply
+            response = await client.read_all()
+            assert response.count(b"HTTP/1.1 200 OK\r\n") == 1
+            assert b"\r\nconnection: close\r\n" in response
             await stopping
 
     asyncio.run(main())

@@ -1,4 +1,4 @@
-"""Affinda's API: the requests, and what is read of a reply."""
+"""Affinda's API: the requests, and what is read of a response."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def test_a_window_other_than_the_requested_one_is_an_anomaly(
     assert parse_usage(body(), ORGANIZATION, start, end).anomalies == anomalies
 
 
-OTHER_SCOPE = "the reply is about another scope than the one requested"
-BAD_WINDOW = "the reply's window ends before it starts, or is longer than a century"
+OTHER_SCOPE = "the response is about another scope than the one requested"
+BAD_WINDOW = "the response's window ends before it starts, or is longer than a century"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ BAD_WINDOW = "the reply's window ends before it starts, or is longer than a cent
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_a_reply_whose_figures_cannot_be_attributed_is_malformed(
+def test_a_response_whose_figures_cannot_be_attributed_is_malformed(
     changes: dict[str, object], detail: str
 ) -> None:
     with pytest.raises(PollError) as caught:
@@ -344,7 +344,7 @@ def test_a_list_of_workspaces_that_is_no_list_is_malformed(document: object) -> 
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("response", "words"),
     [
         ({"type": "x", "errors": [{"attr": None, "code": "c", "detail": "No."}]}, "No."),
         ({"errors": [{"detail": f"bad key {KEY}"}]}, "<secret>"),
@@ -358,9 +358,11 @@ def test_a_list_of_workspaces_that_is_no_list_is_malformed(document: object) -> 
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_of_an_error_reply_the_first_detail_is_shown(reply: object, words: str | None) -> None:
-    assert error_message(json.dumps(reply).encode(), Secret(KEY)) == words
+def test_of_an_error_response_the_first_detail_is_shown(
+    response: object, words: str | None
+) -> None:
+    assert error_message(json.dumps(response).encode(), Secret(KEY)) == words
 
 
-def test_an_error_reply_that_was_cut_is_not_the_vendors() -> None:
+def test_an_error_response_that_was_cut_is_not_the_vendors() -> None:
     assert error_message(b'{"errors": [{"detail": "No', Secret(KEY)) is None

@@ -114,7 +114,7 @@ def test_a_correction_can_make_a_window_negative() -> None:
     ],
     ids=str,
 )
-def test_a_window_that_the_reply_does_not_cover_is_absent(start: date, names: str) -> None:
+def test_a_window_that_the_response_does_not_cover_is_absent(start: date, names: str) -> None:
     assert " ".join(sorted(windows(LEAP_YEAR, date(2024, 3, 2), start))) == names
 
 
@@ -200,7 +200,7 @@ def test_a_part_that_exceeds_the_whole_on_complete_days_is_an_anomaly() -> None:
         assert found.anomalies == anomalies
 
 
-def test_the_anomalies_of_all_replies_are_counted() -> None:
+def test_the_anomalies_of_all_responses_are_counted() -> None:
     anomalies = Usage(date(2026, 5, 17), (0,), (Anomaly.UNKNOWN_FIELD,))
     found = poll_result(affinda_settings(), {ORGANIZATION: anomalies, WORKSPACE: anomalies}, {})
     assert found.anomalies == (Anomaly.UNKNOWN_FIELD, Anomaly.UNKNOWN_FIELD)
@@ -374,7 +374,7 @@ def test_why_a_configured_allowance_is_absent_is_a_note() -> None:
     today = date(2026, 5, 17)
     later = "the allowance starts on 2026-05-18: it is not exposed before"
     earlier = (
-        "the allowance began on 2025-05-16, before the reply's first day (2025-05-17): "
+        "the allowance began on 2025-05-16, before the response's first day (2025-05-17): "
         "what is left is unknown"
     )
     for starts, note in (("2026-05-18", later), ("2025-05-16", earlier)):
@@ -436,7 +436,7 @@ def test_before_a_prepayment_starts_there_is_no_allowance() -> None:
     assert allowance(purchased, EVERY_DAY, date(2026, 5, 17)) is None
 
 
-def test_an_allowance_whose_start_the_reply_does_not_cover_is_absent() -> None:
+def test_an_allowance_whose_start_the_response_does_not_cover_is_absent() -> None:
     purchased = {"credits": 100, "period": "prepaid", "starts": "2025-05-16"}
     assert allowance(purchased, EVERY_DAY, date(2026, 5, 17)) is None
     left = allowance(purchased, EVERY_DAY, date(2026, 5, 17), date(2025, 5, 16))

@@ -12,7 +12,7 @@ import pytest
 from vendor_calls import KEY, affinda_settings, directly, poll, run, series
 
 from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import Anomaly, FailureReason, PollError, ScopeFailure
 from exporter.vendors.affinda.poller import create_poller
 
@@ -151,19 +151,23 @@ def test_a_scope_that_is_gone_costs_only_itself_and_the_list_is_read_soon() -> N
 
 
 @pytest.mark.parametrize(
-    ("reply", "reason", "detail"),
+    ("response", "reason", "detail"),
     [
-        (Reply(503), FailureReason.SERVER_ERROR, "HTTP status 503"),
-        (Reply(body=b"{}"), FailureReason.MALFORMED, "the reply is about another scope than"),
-        (Reply(body=b""), FailureReason.MALFORMED, "the reply is empty, not JSON"),
+        (SimulatedResponse(503), FailureReason.SERVER_ERROR, "HTTP status 503"),
+        (
+            SimulatedResponse(body=b"{}"),
+            FailureReason.MALFORMED,
+            "the response is about another scope than",
+        ),
+        (SimulatedResponse(body=b""), FailureReason.MALFORMED, "the response is empty, not JSON"),
     ],
 )
 def test_a_scope_that_fails_for_any_reason_costs_only_itself(
-    reply: Reply, reason: FailureReason, detail: str
+    response: SimulatedResponse, reason: FailureReason, detail: str
 ) -> None:
     server = vendors()
     fetch = create_poller(affinda_settings(workspaces="all", document_types="all"), Clock())
-    server.before = lambda request: reply if request.query.get("workspace") == "wS1" else None
+    server.before = lambda request: response if request.query.get("workspace") == "wS1" else None
     found = poll(fetch, server)
     assert daily(series(found), "workspace") == {"wS2": 4}
     assert daily(series(found), "document_type") == {"dT1": 5}
@@ -196,7 +200,7 @@ def test_a_list_that_fails_is_replaced_by_the_last_one_and_requested_sooner(
     settings = affinda_settings(workspaces="all", discovery={"interval": "24h"})
     fetch = create_poller(settings, clock)
     poll(fetch, server)
-    server.before = lambda request: Reply(500) if request.path == WORKSPACES else None
+    server.before = lambda request: SimulatedResponse(500) if request.path == WORKSPACES else None
     clock.seconds = 86_400.0
     assert daily(series(poll(fetch, server)), "workspace") == {"wS1": 3, "wS2": 4}
     assert "a list cannot be read, the last one is used" in caplog.text
@@ -211,7 +215,7 @@ def test_a_list_that_fails_is_replaced_by_the_last_one_and_requested_sooner(
 
 def test_a_first_list_that_cannot_be_read_costs_only_its_scopes() -> None:
     server = vendors()
-    server.before = lambda request: Reply(500) if request.path == WORKSPACES else None
+    server.before = lambda request: SimulatedResponse(500) if request.path == WORKSPACES else None
     settings = affinda_settings(workspaces="all", document_types="all")
     found = poll(create_poller(settings), server)
     assert series(found)["affinda_credits_daily{oRg1}"] == 9
@@ -228,7 +232,9 @@ def test_entries_of_a_list_that_cannot_be_read_are_left_out_with_a_warning(
 ) -> None:
     server = vendors()
     listed = b'[{"identifier": "legacy:1", "name": "Old"}, {"identifier": "wS1", "name": null}]'
-    server.before = lambda request: Reply(body=listed) if request.path == WORKSPACES else None
+    server.before = lambda request: (
+        SimulatedResponse(body=listed) if request.path == WORKSPACES else None
+    )
     found = series(poll(create_poller(affinda_settings(workspaces="all")), server))
     assert daily(found, "workspace") == {"wS1": 3}
     assert caplog.messages == [
@@ -238,7 +244,7 @@ def test_entries_of_a_list_that_cannot_be_read_are_left_out_with_a_warning(
 
 def test_figures_do_not_depend_on_names() -> None:
     server = vendors()
-    server.before = lambda request: None if request.path == USAGE else Reply(500)
+    server.before = lambda request: None if request.path == USAGE else SimulatedResponse(500)
     found = series(poll(create_poller(affinda_settings(workspaces=("wS1",))), server))
     assert daily(found, "workspace") == {"wS1": 3}
     assert not any("_info" in name for name in found)
@@ -329,7 +335,7 @@ def test_an_allowance_within_the_usual_window_needs_no_start() -> None:
 def test_a_start_that_the_vendor_ignores_is_an_anomaly_and_leaves_no_allowance() -> None:
     server = vendors()
 
-    def ignore(request: Request) -> Reply | None:
+    def ignore(request: Request) -> SimulatedResponse | None:
         if "start" not in request.query:
             return None
         return server.answer(replace(request, query={"organization": "oRg1"}))
@@ -341,7 +347,7 @@ def test_a_start_that_the_vendor_ignores_is_an_anomaly_and_leaves_no_allowance()
         assert poll_result.allowances == ()
         (note,) = poll_result.notes
         assert note == (
-            "the allowance began on 2024-01-01, before the reply's first day (2025-05-17): "
+            "the allowance began on 2024-01-01, before the response's first day (2025-05-17): "
             "what is left is unknown"
         )
         assert poll_result.anomalies == (Anomaly.WINDOW_MISMATCH,)
@@ -370,7 +376,7 @@ def test_an_error_has_the_vendors_message(
     assert len(server.log) == 1
 
 
-def test_a_reply_about_another_organization_is_a_failure() -> None:
+def test_a_response_about_another_organization_is_a_failure() -> None:
     server = vendors()
     other = replace(ACME, identifier="oRg2")
     server.accounts = Accounts((ACME, other), now=lambda: TODAY)
@@ -380,7 +386,7 @@ def test_a_reply_about_another_organization_is_a_failure() -> None:
         else None
     )
     with pytest.raises(
-        PollError, match="malformed: the reply is about another scope than the one requested"
+        PollError, match="malformed: the response is about another scope than the one requested"
     ):
         poll(create_poller(affinda_settings()), server)
 

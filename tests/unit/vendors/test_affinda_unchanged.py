@@ -1,4 +1,4 @@
-"""Unchanged replies: they are not parsed again, and no change is missed."""
+"""Unchanged responses: they are not parsed again, and no change is missed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from vendor_calls import KEY, affinda_settings, poll, series
 
 from exporter.demo.accounts import Accounts, Organization, Workspace
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import PollError
 from exporter.vendors.affinda.poller import create_poller
 
@@ -23,7 +23,7 @@ def accounts(organization: Organization = ACME, day: int = 17) -> Accounts:
     return Accounts((organization,), now=lambda: datetime(2026, 5, day, 13, tzinfo=UTC))
 
 
-def test_unchanged_replies_give_the_same_object() -> None:
+def test_unchanged_responses_give_the_same_object() -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
     assert poll(fetch, server) is poll(fetch, server)
 
@@ -40,7 +40,7 @@ def test_unchanged_replies_give_the_same_object() -> None:
         (accounts(day=18), "affinda_credits_previous_day{oRg1}", 9),
     ],
 )
-def test_a_change_of_one_reply_changes_only_its_series(
+def test_a_change_of_one_response_changes_only_its_series(
     changed: Accounts, name: str, value: int
 ) -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
@@ -63,7 +63,9 @@ def test_a_new_name_of_a_scope_is_a_change() -> None:
 def test_a_scope_that_fails_is_a_change_and_its_return_too() -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
     before = poll(fetch, server)
-    server.before = lambda request: Reply(500) if request.query.get("workspace") == "wS1" else None
+    server.before = lambda request: (
+        SimulatedResponse(500) if request.query.get("workspace") == "wS1" else None
+    )
     failed = poll(fetch, server)
     assert len(failed.scope_failures) == 1
     assert poll(fetch, server) is failed
@@ -74,7 +76,7 @@ def test_a_scope_that_fails_is_a_change_and_its_return_too() -> None:
 def test_a_failed_poll_changes_nothing() -> None:
     server, fetch = Vendors(accounts()), create_poller(SETTINGS)
     before = poll(fetch, server)
-    server.before = lambda _: Reply(500)
+    server.before = lambda _: SimulatedResponse(500)
     with pytest.raises(PollError):
         poll(fetch, server)
     server.before = lambda _: None

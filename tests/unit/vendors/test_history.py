@@ -12,7 +12,7 @@ import pytest
 from vendor_calls import KEY, affinda_settings, directly, poll, series, xtracta_settings
 
 from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Plan, Workspace
-from exporter.demo.vendors import Reply, Request, Vendors
+from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 from exporter.model import Allowance, HistoricalResult, PollError, PollResult
 from exporter.secrets import Secret
 from exporter.vendors import VENDORS
@@ -44,7 +44,7 @@ def at(*when: int) -> float:
 def history_of(
     settings: Target, vendors: Vendors, first: date, last: date
 ) -> list[list[HistoricalResult]]:
-    """The history of a target, one item for each reply."""
+    """The history of a target, one item for each response."""
 
     async def main() -> list[list[HistoricalResult]]:
         history = VENDORS[settings.vendor].history
@@ -184,12 +184,12 @@ def test_a_prepaid_allowance_has_no_history_before_its_start() -> None:
     assert days_of(whole, "affinda_credits_used{oRg1}") == {"03-09": 40, "03-10": 45}
 
 
-def test_days_that_a_reply_does_not_cover_are_absent() -> None:
-    def shorter(request: Request) -> Reply | None:
+def test_days_that_a_response_does_not_cover_are_absent() -> None:
+    def shorter(request: Request) -> SimulatedResponse | None:
         if "start" not in request.query:
             return None
         items = '[{"date":"2026-03-09","count":40}]'
-        return Reply(
+        return SimulatedResponse(
             body=b'{"scope":"organization","scopeIdentifier":"oRg1","start":"2026-03-09",'
             b'"end":"2026-03-09","total":40,"items":' + items.encode() + b"}"
         )
@@ -361,10 +361,10 @@ def test_every_group_is_requested() -> None:
 
 
 def test_a_group_without_an_id_is_a_failure() -> None:
-    def nameless(request: Request) -> Reply | None:
+    def nameless(request: Request) -> SimulatedResponse | None:
         if request.path != "/v1/billings/usage":
             return None
-        return Reply(
+        return SimulatedResponse(
             body=b"<billings_response><plan><id>7</id><allowed_documents>1</allowed_documents>"
             b"<used_documents>1</used_documents><available_documents>0</available_documents>"
             b"</plan></billings_response>"
@@ -382,7 +382,7 @@ ACTIVITY = (
 )
 
 
-def reply(activity: str) -> bytes:
+def response(activity: str) -> bytes:
     return (
         f"<billings_response><status>200</status><plans><activity>{activity}</activity></plans>"
         "</billings_response>"
@@ -390,7 +390,7 @@ def reply(activity: str) -> bytes:
 
 
 def test_a_period_has_the_values_of_its_plan() -> None:
-    [period] = parse_history(reply(ACTIVITY), Secret(KEY), "481")
+    [period] = parse_history(response(ACTIVITY), Secret(KEY), "481")
     assert (period.begin, period.end) == (at(2026, 1, 1), at(2026, 2, 1))
     assert period.plan == api.Plan(
         kind="plan",
@@ -408,31 +408,33 @@ def test_a_period_has_the_values_of_its_plan() -> None:
 @pytest.mark.parametrize("missing", ["start_date", "expiry_date"])
 def test_a_period_without_a_start_or_an_end_is_skipped(missing: str) -> None:
     activity = ACTIVITY.replace(f"<{missing}>", "<x>").replace(f"</{missing}>", "</x>")
-    assert parse_history(reply(activity), Secret(KEY), "481") == []
+    assert parse_history(response(activity), Secret(KEY), "481") == []
 
 
 def test_a_period_of_another_group_is_a_failure() -> None:
-    with pytest.raises(PollError, match="malformed: the reply is about another group"):
-        parse_history(reply(ACTIVITY.replace("<group_id>481", "<group_id>482")), Secret(KEY), "481")
+    with pytest.raises(PollError, match="malformed: the response is about another group"):
+        parse_history(
+            response(ACTIVITY.replace("<group_id>481", "<group_id>482")), Secret(KEY), "481"
+        )
 
 
 @pytest.mark.parametrize(("old", "new"), [("<id>71", "<id>x"), ("2026-01-01T", "last year")])
 def test_a_period_whose_id_or_dates_cannot_be_read_is_left_out(old: str, new: str) -> None:
-    assert parse_history(reply(ACTIVITY.replace(old, new)), Secret(KEY), "481") == []
+    assert parse_history(response(ACTIVITY.replace(old, new)), Secret(KEY), "481") == []
 
 
 def test_a_figure_that_cannot_be_read_costs_no_other_of_the_period() -> None:
     activity = ACTIVITY.replace("<used_documents>4", "<used_documents>-4")
     activity = activity.replace("NZD", "kiwis").replace("<price>5.5", "<price>much")
-    [period] = parse_history(reply(activity), Secret(KEY), "481")
+    [period] = parse_history(response(activity), Secret(KEY), "481")
     assert period.plan.resources == {"documents": api.Figures(10, None, None)}
     assert (period.plan.price, period.plan.currency) == (None, "")
 
 
 def test_a_group_that_fails_now_is_requested_all_the_same() -> None:
-    def broken(request: Request) -> Reply | None:
+    def broken(request: Request) -> SimulatedResponse | None:
         is_usage = request.path == "/v1/billings/usage" and request.form["group_id"] == "482"
-        return Reply(500) if is_usage else None
+        return SimulatedResponse(500) if is_usage else None
 
     below = Group(482, "Branch", plans=(plan(72, JANUARY, 365),))
     vendors = Vendors(
@@ -444,8 +446,8 @@ def test_a_group_that_fails_now_is_requested_all_the_same() -> None:
 
 
 def test_a_list_of_scopes_that_cannot_be_read_ends_the_backfill_of_a_target() -> None:
-    def broken(request: Request) -> Reply | None:
-        return Reply(500) if request.path == "/v3/workspaces" else None
+    def broken(request: Request) -> SimulatedResponse | None:
+        return SimulatedResponse(500) if request.path == "/v3/workspaces" else None
 
     with pytest.raises(PollError, match="server_error: list of workspaces: HTTP status 500"):
         history_of(affinda_settings(workspaces="all"), Vendors(ACCOUNTS, broken), MARCH, MARCH)
@@ -453,5 +455,5 @@ def test_a_list_of_scopes_that_cannot_be_read_ends_the_backfill_of_a_target() ->
 
 def test_groups_without_a_plan_have_no_history() -> None:
     none = Accounts((), (Group(481, "Head", KEY),), lambda: NOON)
-    with pytest.raises(PollError, match="malformed: the reply has no plan and no pack"):
+    with pytest.raises(PollError, match="malformed: the response has no plan and no pack"):
         history_of(xtracta_settings(groups="all"), Vendors(none), MARCH, MARCH)

@@ -1,4 +1,4 @@
-"""JSON replies: exact types, and what cannot be read costs only itself."""
+"""JSON responses: exact types, and what cannot be read costs only itself."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_anything_else_is_malformed(body: bytes) -> None:
         (b"\xef\xbb\xbf<html", "an HTML page (of a proxy, a sign-in or an error)"),
     ],
 )
-def test_the_error_says_what_the_reply_is_instead(body: bytes, what: str) -> None:
+def test_the_error_says_what_the_response_is_instead(body: bytes, what: str) -> None:
     with pytest.raises(PollError) as caught:
         parse(body)
-    assert caught.value.detail == f"the reply is {what}, not JSON"
+    assert caught.value.detail == f"the response is {what}, not JSON"

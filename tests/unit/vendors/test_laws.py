@@ -1,6 +1,6 @@
 """Laws of both parsers: any bytes give a result or one failure; a broken field costs only itself.
 
-Hypothesis makes documents of the vendors' own words, and valid replies with a piece replaced.
+Hypothesis makes documents of the vendors' own words, and valid responses with a piece replaced.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def test_any_bytes_are_a_list_or_a_failure_and_have_a_safe_error_message(body: b
 
 
 @given(usages())
-def test_a_valid_reply_of_affinda_gives_exactly_its_figures(
+def test_a_valid_response_of_affinda_gives_exactly_its_figures(
     drawn: tuple[dict[date, int], date, date],
 ) -> None:
     figures, start, end = drawn
@@ -259,7 +259,7 @@ def test_a_valid_reply_of_affinda_gives_exactly_its_figures(
 
 
 @given(plans(), st.booleans())
-def test_a_valid_reply_of_xtracta_gives_exactly_its_figures(
+def test_a_valid_response_of_xtracta_gives_exactly_its_figures(
     purchased: list[dict[str, Any]],
     old_form: bool,  # noqa: FBT001  hypothesis passes by name
 ) -> None:
@@ -305,11 +305,11 @@ def test_a_broken_item_of_affinda_changes_only_what_is_computed_from_it(
     whole = affinda_api.parse_usage(affinda_body(figures, start, end), SCOPE, start, end)
     assume(figures)
     day = data.draw(st.sampled_from(sorted(figures)))
-    reply = json.loads(affinda_body(figures, start, end))
-    item = next(each for each in reply["items"] if each["date"] == day.isoformat())
+    response = json.loads(affinda_body(figures, start, end))
+    item = next(each for each in response["items"] if each["date"] == day.isoformat())
     field = data.draw(st.sampled_from(["date", "count"]))
     item[field] = broken
-    usage = affinda_api.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
+    usage = affinda_api.parse_usage(json.dumps(response).encode(), SCOPE, start, end)
     changed = [
         position
         for position, (before, after) in enumerate(zip(whole.counts, usage.counts, strict=True))
@@ -341,14 +341,14 @@ def test_a_broken_item_of_affinda_changes_only_what_is_computed_from_it(
 
 
 @given(usages(), st.sampled_from(["total", "scope", "start"]), BROKEN)
-def test_a_broken_field_of_an_affinda_reply_changes_no_window_that_is_known_without_it(
+def test_a_broken_field_of_an_affinda_response_changes_no_window_that_is_known_without_it(
     drawn: tuple[dict[date, int], date, date], field: str, broken: object
 ) -> None:
     figures, start, end = drawn
     body = affinda_body(figures, start, end)
     whole = affinda_api.parse_usage(body, SCOPE, start, end)
-    reply = json.loads(body) | {field: broken}
-    usage = affinda_api.parse_usage(json.dumps(reply).encode(), SCOPE, start, end)
+    response = json.loads(body) | {field: broken}
+    usage = affinda_api.parse_usage(json.dumps(response).encode(), SCOPE, start, end)
     assert Anomaly.UNREADABLE_FIELD in usage.anomalies
     if field == "start":
         assert usage.counts == whole.counts[len(whole.counts) - len(usage.counts) :]

@@ -13,7 +13,7 @@ from own_thread import in_own_thread
 from vendor_calls import KEY, affinda_settings, directly, xtracta_settings
 
 from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Plan, Workspace
-from exporter.demo.vendors import Reply, Request, Vendors
+from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError, PollFailure
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors import VENDORS
@@ -112,11 +112,11 @@ def test_a_self_hosted_installation_has_no_region() -> None:
     assert regions == [("", ""), ("api.eu1", "European Union")]
 
 
-def test_days_that_a_reply_does_not_cover_are_not_known() -> None:
-    def shorter(request: Request) -> Reply | None:
+def test_days_that_a_response_does_not_cover_are_not_known() -> None:
+    def shorter(request: Request) -> SimulatedResponse | None:
         if "start" not in request.query:
             return None
-        return Reply(
+        return SimulatedResponse(
             body=b'{"scope":"organization","scopeIdentifier":"oRg1","start":"2026-03-09",'
             b'"end":"2026-03-10","total":40,"items":[{"date":"2026-03-09","count":40}]}'
         )
@@ -197,12 +197,12 @@ def test_the_price_is_what_the_file_says() -> None:
         assert usage.unit_price.amount == Decimal(text)
 
 
-def rejecting(status: int) -> Callable[[Request], Reply | None]:
+def rejecting(status: int) -> Callable[[Request], SimulatedResponse | None]:
     """Vendors that answer with an error where a workspace's usage or a group's past is wanted."""
 
-    def before(request: Request) -> Reply | None:
+    def before(request: Request) -> SimulatedResponse | None:
         is_past = request.path == "/v1/billings/history"
-        return Reply(status) if is_past or "workspace" in request.query else None
+        return SimulatedResponse(status) if is_past or "workspace" in request.query else None
 
     return before
 
@@ -319,12 +319,12 @@ def test_periods_outside_of_the_days_are_left_out() -> None:
 def test_a_current_plan_that_the_history_lacks_is_shown(
     starts: str, query: HistoryQuery, expected: list[str]
 ) -> None:
-    def current(request: Request) -> Reply | None:
+    def current(request: Request) -> SimulatedResponse | None:
         if request.path == "/v1/billings/history":
-            return Reply(body=b"<billings_response><plans></plans></billings_response>")
+            return SimulatedResponse(body=b"<billings_response><plans></plans></billings_response>")
         if request.path != "/v1/billings/usage":
             return None
-        return Reply(
+        return SimulatedResponse(
             body=b"<billings_response><plan><id>71</id><group_id>481</group_id>"
             b"<allowed_pages>9</allowed_pages><used_pages>3</used_pages>"
             b"<allowed_documents>5</allowed_documents><used_documents>2</used_documents>"
@@ -349,10 +349,10 @@ def test_a_current_plan_that_the_history_lacks_is_shown(
 
 
 def test_a_plan_in_the_history_is_not_shown_twice_where_its_start_is_not_known() -> None:
-    def nameless(request: Request) -> Reply | None:
+    def nameless(request: Request) -> SimulatedResponse | None:
         if request.path != "/v1/billings/usage":
             return None
-        return Reply(
+        return SimulatedResponse(
             body=b"<billings_response><plan><id>71</id><group_id>481</group_id>"
             b"<allowed_documents>5</allowed_documents></plan></billings_response>"
         )

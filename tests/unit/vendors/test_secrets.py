@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import pytest
 from disguises import DISGUISES, reveals_key
 from exporter_process import MODULE, running, started, until
-from raw_http_server import head, peer, reply
+from raw_http_server import head, peer, response
 from vendor_calls import affinda_settings, connected, failure, polled, run, source, xtracta_settings
 from virtual_time import in_virtual_time
 
@@ -67,11 +67,11 @@ PLAN: Final = {
 
 
 def as_json(document: object) -> bytes:
-    return reply(json.dumps(document).encode())
+    return response(json.dumps(document).encode())
 
 
 def refusal(text: str) -> bytes:
-    return reply(json.dumps({"errors": [{"detail": f"bad {text}"}]}).encode(), b"401 No")
+    return response(json.dumps({"errors": [{"detail": f"bad {text}"}]}).encode(), b"401 No")
 
 
 def line(text: str) -> bytes:
@@ -81,23 +81,25 @@ def line(text: str) -> bytes:
 
 AFFINDA: Final[dict[str, Callable[[str], bytes]]] = {
     "detail": refusal,
-    "code": lambda text: reply(
+    "code": lambda text: response(
         json.dumps({"type": text, "errors": [{"attr": text, "code": text}]}).encode(), b"400 No"
     ),
     "reason phrase": lambda text: head(status=b"401 " + line(text)),
     "header": lambda text: head(b"X-Key: " + line(text), b"Content-Length: 0", status=b"403 No"),
-    "header of a good reply": lambda text: reply(
+    "header of a good response": lambda text: response(
         json.dumps(USAGE).encode(), b"200 OK", b"X-Key: " + line(text)
     ),
-    "cookie": lambda text: reply(b"", b"500 No", b"Set-Cookie: k=" + line(text)),
-    "location": lambda text: reply(b"", b"302 Go", b"Location: http://127.0.0.1:9/" + line(text)),
-    "retry-after": lambda text: reply(b"", b"429 Slow", b"Retry-After: " + line(text)),
-    "encoding": lambda text: reply(b"{}", b"200 OK", b"Content-Encoding: " + line(text)),
+    "cookie": lambda text: response(b"", b"500 No", b"Set-Cookie: k=" + line(text)),
+    "location": lambda text: response(
+        b"", b"302 Go", b"Location: http://127.0.0.1:9/" + line(text)
+    ),
+    "retry-after": lambda text: response(b"", b"429 Slow", b"Retry-After: " + line(text)),
+    "encoding": lambda text: response(b"{}", b"200 OK", b"Content-Encoding: " + line(text)),
     "no http": lambda text: line(text) + b"\r\n\r\n",
     "a length": lambda text: head(b"Content-Length: " + line(text)),
     "a header's name": lambda text: head(line(text)),
     "a chunk size": lambda text: head(b"Transfer-Encoding: chunked") + line(text) + b"\r\n",
-    "no json": lambda text: reply(text.encode()),
+    "no json": lambda text: response(text.encode()),
     "scope": lambda text: as_json(USAGE | {"scope": text}),
     "scope identifier": lambda text: as_json(USAGE | {"scopeIdentifier": text}),
     "day": lambda text: as_json(USAGE | {"end": text}),
@@ -120,9 +122,9 @@ def element(name: str, text: str) -> str:
 
 
 def billing(text: str = "", name: str = "", root: str = "billings_response") -> bytes:
-    """A reply with one plan, in which one element (or its own name) is `text`."""
+    """A response with one plan, in which one element (or its own name) is `text`."""
     fields = "".join(element(each, value) for each, value in (PLAN | {name: text}).items() if each)
-    return reply(f"<{root}><plan>{fields}</plan></{root}>".encode())
+    return response(f"<{root}><plan>{fields}</plan></{root}>".encode())
 
 
 def tag(text: str) -> str:
@@ -131,7 +133,7 @@ def tag(text: str) -> str:
 
 
 XTRACTA: Final[dict[str, Callable[[str], bytes]]] = {
-    "message": lambda text: reply(
+    "message": lambda text: response(
         element("billings_response", "!")
         .replace("!", element("status", "500") + element("message", text))
         .encode()
@@ -142,7 +144,7 @@ XTRACTA: Final[dict[str, Callable[[str], bytes]]] = {
     },
     "root": lambda text: billing(root=tag(text)),
     "unknown element": lambda text: billing("x", tag(text)),
-    "wrong end": lambda text: reply(f"<billings_response><{tag(text)}></x>".encode()),
+    "wrong end": lambda text: response(f"<billings_response><{tag(text)}></x>".encode()),
 }
 
 
@@ -173,12 +175,12 @@ GROUPS: Final[dict[str, Callable[[str], bytes]]] = {
 
 def groups(name: str, identifier: str) -> bytes:
     inner = element("Id", identifier) + element("Name", name)
-    return reply(f"<group_response><group>{inner}</group></group_response>".encode())
+    return response(f"<group_response><group>{inner}</group></group_response>".encode())
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a vendor may quote a key: in a reply of usage, or in a list."""
+    """Where a vendor may quote a key: in a response of usage, or in a list."""
 
     vendor: str
     say: Callable[[str], bytes]
@@ -192,7 +194,7 @@ class Place:
         return affinda_settings(**keys, workspaces="all" if self.in_list else "none")
 
     def answer(self, request: bytes, text: str) -> bytes:
-        """The vendor's reply, with the text in its place."""
+        """The vendor's response, with the text in its place."""
         is_list = b"/v3/usage" not in request and b"/v1/billings" not in request
         if is_list == self.in_list:
             return self.say(text)
@@ -214,7 +216,9 @@ PLACES: Final = {
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_a_key_in_a_reply_is_in_no_output(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_in_a_response_is_in_no_output(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, "exporter")
 
     async def output_of(key: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Xtracta's API: the requests, and what is read of a reply."""
+"""Xtracta's API: the requests, and what is read of a response."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def response(*parts: str) -> bytes:
 
 
 def parsed(group: int | None = None, /, **changes: str | None) -> Usage:
-    """A reply with one plan, some of whose elements are another way or left out (None)."""
+    """A response with one plan, some of whose elements are another way or left out (None)."""
     fields = {name: value for name, value in (PLAN | changes).items() if value is not None}
     return parse_usage(response(element("plan", fields)), SECRET, group)
 
@@ -343,12 +343,12 @@ def test_a_number_is_all_of_an_elements_text(text: str, number: int) -> None:
     assert parsed(used_documents=text).plans[0].resources["documents"].used == number
 
 
-def test_a_reply_about_another_group_is_a_failure() -> None:
-    with pytest.raises(PollError, match="malformed: the reply is about another group"):
+def test_a_response_about_another_group_is_a_failure() -> None:
+    with pytest.raises(PollError, match="malformed: the response is about another group"):
         parsed(482)
 
 
-def test_without_a_group_id_the_reply_is_about_the_requested_group() -> None:
+def test_without_a_group_id_the_response_is_about_the_requested_group() -> None:
     assert parsed(7, group_id=None).plans[0].group == "7"
     assert parsed(None, group_id=None).plans[0].group == ""
     assert parsed(None).plans[0].group == "481"
@@ -403,13 +403,13 @@ def test_a_failure_in_the_body_is_one_although_http_says_200(
     body = response(f"<status>{status}</status><message>No.</message>", element("plan", PLAN))
     with pytest.raises(PollError) as caught:
         parse_usage(body, SECRET, None)
-    assert caught.value.failure == (reason, f"status {status} in the reply: No.", None)
+    assert caught.value.failure == (reason, f"status {status} in the response: No.", None)
 
 
 def test_a_failure_without_a_message_is_one_too() -> None:
     with pytest.raises(PollError) as caught:
         parse_usage(response("<status>500</status>"), SECRET, None)
-    assert caught.value.detail == "status 500 in the reply"
+    assert caught.value.detail == "status 500 in the response"
 
 
 def test_the_status_may_be_missing() -> None:
@@ -458,7 +458,7 @@ def test_another_document_or_no_xml_is_malformed(body: bytes) -> None:
         ("", "Plan&nbsp;A", "utf-8", "Plan&nbsp;A"),
     ],
 )
-def test_a_reply_with_another_beginning_encoding_or_ampersand_is_read(
+def test_a_response_with_another_beginning_encoding_or_ampersand_is_read(
     head: str, name: str, encoding: str, expected: str
 ) -> None:
     body = head + response(element("plan", PLAN | {"plan_name": name})).decode()
@@ -538,5 +538,5 @@ def test_a_parent_or_name_that_cannot_be_read_costs_only_itself() -> None:
         (b"<html><message>No.</message></html>", None),
     ],
 )
-def test_of_an_error_reply_its_message_is_shown(body: bytes, words: str | None) -> None:
+def test_of_an_error_response_its_message_is_shown(body: bytes, words: str | None) -> None:
     assert error_message(body, SECRET) == words

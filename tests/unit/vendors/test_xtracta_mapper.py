@@ -251,8 +251,8 @@ def test_the_allowance_of_a_pack_with_the_id_of_a_plan_has_a_prefix() -> None:
     assert sorted(allowances(YEARLY, pack._replace(group="482"), days=1)) == ["71"]
 
 
-def test_a_reply_without_any_plan_is_a_failure() -> None:
-    with pytest.raises(PollError, match="malformed: the reply has no plan and no pack"):
+def test_a_response_without_any_plan_is_a_failure() -> None:
+    with pytest.raises(PollError, match="malformed: the response has no plan and no pack"):
         poll_result({456: Usage((), ()), 457: Usage((), ())}, {}, START)
 
 
@@ -262,7 +262,7 @@ def test_a_group_without_a_plan_has_no_series() -> None:
     assert len(found.allowances) == 1
 
 
-def test_the_anomalies_of_all_replies_are_counted() -> None:
+def test_the_anomalies_of_all_responses_are_counted() -> None:
     anomalies = (Anomaly.UNKNOWN_FIELD,)
     usages: dict[int | None, Usage] = {
         456: Usage((YEARLY._replace(group="456"),), anomalies),

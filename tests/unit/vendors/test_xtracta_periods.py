@@ -11,7 +11,7 @@ import pytest
 from vendor_calls import KEY, directly, poll, run, xtracta_settings
 
 from exporter.demo.accounts import Accounts, Group, Plan
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.vendors.xtracta.api import Figures
 from exporter.vendors.xtracta.api import Plan as PlanNow
 from exporter.vendors.xtracta.periods import PlanPeriod, PreviousPeriod, previous_period
@@ -166,7 +166,7 @@ def test_a_past_that_cannot_be_read_is_a_note_and_requested_again_after_an_hour(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     vendors, clock = server(), Clock()
-    vendors.before = lambda request: Reply(500) if request.path == HISTORY else None
+    vendors.before = lambda request: SimulatedResponse(500) if request.path == HISTORY else None
     fetch = create_poller(xtracta_settings(), clock)
     for seconds, requests in ((0.0, 1), (3599.0, 1), (3600.0, 2)):
         clock.seconds = seconds
@@ -209,7 +209,7 @@ def test_a_past_that_outlasts_a_poll_is_not_requested_by_the_next_one() -> None:
 def test_the_past_of_a_group_without_an_id_is_a_note() -> None:
     vendors = server()
     vendors.before = lambda request: (
-        Reply(
+        SimulatedResponse(
             body=b"<billings_response><plan><id>7</id><start_date>2026-05-01</start_date>"
             b"<allowed_documents>1</allowed_documents><used_documents>1</used_documents>"
             b"<available_documents>0</available_documents></plan></billings_response>"
@@ -220,7 +220,7 @@ def test_the_past_of_a_group_without_an_id_is_a_note() -> None:
     result = poll(create_poller(xtracta_settings()), vendors, NOW.timestamp())
     (note,) = result.notes
     assert note == (
-        "past periods of the key's own group cannot be read: malformed: the reply has no id of "
+        "past periods of the key's own group cannot be read: malformed: the response has no id of "
         "the key's own group; set groups to that id"
     )
     assert past_requests(vendors) == []

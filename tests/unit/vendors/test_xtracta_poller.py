@@ -10,7 +10,7 @@ import pytest
 from vendor_calls import KEY, directly, poll, run, series, xtracta_settings
 
 from exporter.demo.accounts import Accounts, Group, Plan
-from exporter.demo.vendors import Reply, Vendors
+from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError, ScopeFailure
 from exporter.vendors.xtracta.poller import create_poller
 
@@ -113,7 +113,7 @@ def test_new_groups_appear_and_removed_ones_disappear() -> None:
         (
             f"group {group}",
             FailureReason.AUTH,
-            "status 403 in the reply: The group does not exist or is not accessible",
+            "status 403 in the response: The group does not exist or is not accessible",
         )
         for group in (482, 484)
     ]
@@ -124,7 +124,9 @@ def test_new_groups_appear_and_removed_ones_disappear() -> None:
 
 def test_a_group_that_fails_costs_only_itself() -> None:
     server = vendors()
-    server.before = lambda request: Reply(500) if request.form.get("group_id") == "482" else None
+    server.before = lambda request: (
+        SimulatedResponse(500) if request.form.get("group_id") == "482" else None
+    )
     found = poll(create_poller(xtracta_settings(groups=(481, 482))), server)
     assert plans(found) == ["481,71"]
     assert found.scope_failures == (
@@ -134,7 +136,7 @@ def test_a_group_that_fails_costs_only_itself() -> None:
 
 def test_a_target_of_which_every_group_fails_is_down_for_the_first_reason() -> None:
     server = vendors()
-    server.before = lambda request: Reply(500) if "group_id" in request.form else None
+    server.before = lambda request: SimulatedResponse(500) if "group_id" in request.form else None
     with pytest.raises(PollError) as caught:
         poll(create_poller(xtracta_settings(groups=(482, 483))), server)
     assert caught.value.failure == (
@@ -158,14 +160,14 @@ def test_a_group_without_a_plan_is_a_failure_where_the_configuration_lists_it() 
     found = poll(create_poller(xtracta_settings(groups=(481, 484))), server)
     assert plans(found) == ["481,71"]
     assert [failure[:3] for failure in found.scope_failures] == [
-        ("group 484", FailureReason.MALFORMED, "the reply has no plan and no pack")
+        ("group 484", FailureReason.MALFORMED, "the response has no plan and no pack")
     ]
 
 
 @pytest.mark.parametrize("groups", ["own", "all"])
 def test_a_target_without_any_plan_is_down(groups: str) -> None:
     server = vendors(replace(HEAD, plans=(), packs=(), subgroups=()))
-    with pytest.raises(PollError, match="the reply has no plan and no pack"):
+    with pytest.raises(PollError, match="the response has no plan and no pack"):
         poll(create_poller(xtracta_settings(groups=groups)), server)
 
 
@@ -191,14 +193,14 @@ def test_a_tree_that_fails_is_replaced_by_the_last_one() -> None:
     server, clock = vendors(), Clock()
     fetch = create_poller(xtracta_settings(groups="all"), clock)
     poll(fetch, server)
-    server.before = lambda request: Reply(500) if request.path == LIST else None
+    server.before = lambda request: SimulatedResponse(500) if request.path == LIST else None
     clock.seconds = 6 * 3600.0
     assert plans(poll(fetch, server)) == ["481,71", "482,72", "483,73"]
 
 
 def test_without_a_first_tree_there_is_nothing_to_poll() -> None:
     server = vendors()
-    server.before = lambda request: Reply(500) if request.path == LIST else None
+    server.before = lambda request: SimulatedResponse(500) if request.path == LIST else None
     with pytest.raises(PollError) as caught:
         poll(create_poller(xtracta_settings(groups="all")), server)
     assert caught.value.reason == FailureReason.SERVER_ERROR
@@ -206,7 +208,7 @@ def test_without_a_first_tree_there_is_nothing_to_poll() -> None:
 
 def test_figures_do_not_depend_on_names() -> None:
     server = vendors()
-    server.before = lambda request: Reply(500) if request.path == LIST else None
+    server.before = lambda request: SimulatedResponse(500) if request.path == LIST else None
     for groups in ("own", (481,)):
         poll_result = poll(create_poller(xtracta_settings(groups=groups)), server)
         assert plans(poll_result) == ["481,71"]
@@ -232,7 +234,7 @@ def test_a_refused_key_is_a_failure_and_costs_one_request() -> None:
         poll(create_poller(xtracta_settings(api_key="wrong-key-0")), server)
     assert caught.value.failure == (
         FailureReason.AUTH,
-        "the key's own group: status 401 in the reply: The API key is missing or invalid",
+        "the key's own group: status 401 in the response: The API key is missing or invalid",
         None,
     )
     assert len(server.log) == 1

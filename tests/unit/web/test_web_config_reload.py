@@ -104,9 +104,9 @@ def test_the_response_while_the_file_is_invalid_states_the_reason(tmp_path: Path
             await client.read_until(b"GET /\n")
             write(tmp_path, "invalid")
             client.write(LAST_GET)
-            reply = await client.read_all()
-            assert status_code(reply) == 500
-            assert reply.endswith(b"Invalid web configuration; the log has the reason.\n")
+            response = await client.read_all()
+            assert status_code(response) == 500
+            assert response.endswith(b"Invalid web configuration; the log has the reason.\n")
 
     asyncio.run(main())
 
