@@ -162,7 +162,7 @@ def _print(
         path = Path(flags["textfile"])
         if path.suffix != ".prom":
             print(f"node_exporter ignores {path}: its name must end in .prom", file=sys.stderr)
-        write_textfile(path, prometheus_text(snapshots))
+        replace_file(path, prometheus_text(snapshots), 0o644)  # node_exporter is another user
         for line in failure_lines(snapshots):
             print(line, file=sys.stderr)
     elif flags["format"] == "table":
@@ -194,12 +194,3 @@ def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:
         included = (sample for sample in samples if sample.metric not in _METRICS_OF_MANY_POLLS)
         lines.append(sample_lines(included, snapshot.target.name))
     return render(lines, Format.TEXT).decode()
-
-
-def write_textfile(path: Path, text: str) -> None:
-    """Replace a file atomically, readable by every user whatever the umask.
-
-    Raises:
-        OSError: it cannot be written; the old file stays.
-    """
-    replace_file(path, text, 0o644)
