@@ -103,8 +103,8 @@ class Recorder:
         Args:
             outcome: how the poll ended.
         """
-        names = (name for name in type(self.target).model_fields if name not in _OMITTED)
-        settings = _without_secrets({name: to_plain(getattr(self.target, name)) for name in names})
+        plain = to_plain(self.target).items()
+        settings = _without_secrets({name: each for name, each in plain if name not in _OMITTED})
         exchanges = tuple(
             Exchange(call, self._outcomes.get(number)) for number, call in enumerate(self._calls)
         )

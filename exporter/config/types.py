@@ -74,7 +74,12 @@ class Duration(float):
     def __get_pydantic_core_schema__(
         cls, _source: object, _handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls.parse)
+        return core_schema.no_info_plain_validator_function(
+            cls.parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda duration: duration.text, when_used="json"
+            ),
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -206,7 +211,9 @@ def _parsed_by(
 ) -> GetPydanticSchema:
     """Has `function` alone validate a field, which is a string with this JSON Schema."""
     return GetPydanticSchema(
-        lambda _source, _handler: core_schema.with_info_plain_validator_function(function),
+        lambda _source, _handler: core_schema.with_info_plain_validator_function(
+            function, serialization=core_schema.to_string_ser_schema()
+        ),
         lambda _schema, _handler: {"type": "string", **json_schema},
     )
 
