@@ -1,41 +1,20 @@
-"""A configuration's JSON Schema, and a running configuration as YAML without secrets."""
+"""A running configuration as YAML, without secrets."""
 
 from __future__ import annotations
 
-import operator
-from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, Field, create_model
-from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.config.models import Defaults, Target
-from exporter.config.types import Duration
+from exporter.config.models import Defaults
 from exporter.config.yaml_parser import resolve_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pydantic import BaseModel
 
-    from exporter.config.models import Config
+    from exporter.config.models import Config, Target
 
 _FASTEST: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-def schema(vendors: Mapping[str, type[Target]]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a configuration file with targets of these vendors."""
-    settings: Any = reduce(operator.or_, vendors.values())
-    if len(vendors) > 1:
-        settings = Annotated[settings, Field(discriminator="vendor")]
-    file = create_model(
-        "Configuration",
-        __base__=Defaults,
-        targets=(tuple[settings, ...], Field(min_length=1, description="What is polled.")),
-    )
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **file.model_json_schema(schema_generator=_Generator),
-    }
 
 
 def public_yaml(config: Config) -> str:
@@ -60,13 +39,6 @@ def public_yaml(config: Config) -> str:
 def to_plain(settings: BaseModel) -> dict[str, Any]:
     """A section or target as lists, mappings and scalars, without secrets."""
     return settings.model_dump(mode="json", fallback=str)
-
-
-class _Generator(GenerateJsonSchema):
-    """Pydantic's own generator, which would write the defaults of durations as numbers."""
-
-    def encode_default(self, dft: Any) -> Any:  # noqa: ANN401  pydantic's own signature
-        return dft.text if isinstance(dft, Duration) else super().encode_default(dft)
 
 
 def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
