@@ -21,6 +21,12 @@ def document(title: str, body: str) -> bytes:
     return page.encode(errors="replace")
 
 
+def other_pages(*links: tuple[str, str]) -> str:
+    """Links to other pages: relative URLs, which work behind every proxy, and their text."""
+    items = "".join(f'<li><a href="{escape(url)}">{text}</a></li>' for url, text in links)
+    return f'<nav aria-label="Other pages"><ul>{items}</ul></nav>'
+
+
 def time_element(moment: float | None, text: str) -> str:
     """`text` with its exact time for programs, if that is a possible date."""
     if moment is None:

@@ -23,7 +23,7 @@ from exporter.web.allowance_chart import allowance_chart, scope_chart
 from exporter.web.charts import usage_chart
 from exporter.web.conditions import allowance_urgency
 from exporter.web.estimate import estimate_section
-from exporter.web.markup import document, isolate, target_path, time_element
+from exporter.web.markup import document, isolate, other_pages, target_path, time_element
 from exporter.web.scope_table import scopes_section
 from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from exporter.web.charts import UsageChart
 
 MAX_PICTURES: Final = 8  # allowances; the others are listed without
+_ALL_TARGETS: Final = ("../", "All targets")
 _MONTH: Final = 30
 _OBSERVED: Final = 28  # days; with fewer, their number is shown
 
@@ -71,8 +72,7 @@ def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes
 def unknown_target_page(name: str) -> bytes:
     """The page of a name that no target has, as UTF-8."""
     body = (
-        '<header><h1>Unknown target</h1><nav aria-label="Other pages"><ul>'
-        '<li><a href="../">All targets</a></li></ul></nav></header>'
+        f"<header><h1>Unknown target</h1>{other_pages(_ALL_TARGETS)}</header>"
         f"<main><p>No target is named {isolate(name)}. It may have been renamed or removed, or "
         "another shard may poll it.</p></main>"
     )
@@ -81,12 +81,9 @@ def unknown_target_page(name: str) -> bytes:
 
 def _header(snapshot: TargetSnapshot, now: float) -> str:
     api = f"../api/v1/targets/{target_path(snapshot.target.name)}"
-    links = (("../", "All targets"), (api, "JSON"), (f"{api}/usage.csv", "Daily use as CSV"))
-    items = "".join(f'<li><a href="{escape(path)}">{text}</a></li>' for path, text in links)
+    pages = other_pages(_ALL_TARGETS, (api, "JSON"), (f"{api}/usage.csv", "Daily use as CSV"))
     return (
-        f"<header><h1>{isolate(snapshot.target.name)}</h1>"
-        f"<p>{escape(snapshot.target.vendor)} {state_marks(snapshot)}</p>"
-        f'<nav aria-label="Other pages"><ul>{items}</ul></nav></header>'
+        f"<header><h1>{isolate(snapshot.target.name)}</h1>{state_marks(snapshot)}{pages}</header>"
         f"{poll_times(snapshot, now)}"
     )
 

@@ -59,10 +59,13 @@ def runbook_anchor(reason: FailureReason) -> str:
 
 
 def state_marks(snapshot: TargetSnapshot) -> str:
-    """Whether it is up, and whether its values have expired."""
+    """The vendor, whether the target is up, and whether its values have expired."""
     condition = poll_condition(snapshot)
     expired = f' <strong class="mark">{CONDITIONS["stale"]}</strong>' if snapshot.is_stale else ""
-    return f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}'
+    return (
+        f"<p>{escape(snapshot.target.vendor)} "
+        f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}</p>'
+    )
 
 
 def poll_times(snapshot: TargetSnapshot, now: float) -> str:
