@@ -11,7 +11,7 @@ from exporter.forecast import projection
 from exporter.model import UsageHistory
 from exporter.presentation.formatting import format_number, format_title, is_used_up
 from exporter.presentation.outlook import format_day, format_outlook
-from exporter.presentation.scope_usage import daily_use
+from exporter.presentation.scope_usage import daily_use, first_day, forecast_use
 from exporter.usage_pace import pace_of
 from exporter.web.charts import Moment, Totals, UsageChart
 
@@ -36,13 +36,11 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         now: Unix seconds.
     """
     known = _known_use(snapshot.state, allowance, now)
-    oldest = known.today - DAY_SECONDS * len(known.days)
-    start = oldest if allowance.start is None else allowance.start
-    begin, end = _range(allowance, known, min(start, oldest), start, now)
+    start = first_day(known) if allowance.start is None else allowance.start
+    begin, end = _range(allowance, known, start, now)
     first, days = _days_since(known, begin)
     is_over = allowance.end is not None and allowance.end <= now
-    is_forecast = allowance.burn_per_day is not None and not (is_over or snapshot.is_stale)
-    history = allowance.history if is_forecast else None
+    history = None if is_over or snapshot.is_stale else forecast_use(allowance)
     pace = pace_of(history) if history else None
     projected = _projected(pace, history, allowance, known.at, end) if history else []
     return UsageChart(
@@ -99,11 +97,11 @@ def _days_since(known: UsageHistory, moment: float) -> tuple[float, list[float]]
 
 
 def _range(
-    allowance: Allowance, known: UsageHistory, oldest: float, start: float, now: float
+    allowance: Allowance, known: UsageHistory, start: float, now: float
 ) -> tuple[float, float]:
     """The time that is shown: the period, at least four weeks, at most a year back and ahead."""
     last = known.today if allowance.end is None else min(known.today, allowance.end)
-    begin = max(min(start, last - _BEFORE), min(oldest, last), last - _LONGEST)
+    begin = max(min(start, last - _BEFORE), min(start, first_day(known), last), last - _LONGEST)
     if allowance.end is None:
         least, usual = _OPEN_END
         out = allowance.exhaustion_latest or allowance.exhaustion or now + usual

@@ -9,7 +9,6 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.presentation.formatting import (
-    format_date,
     format_exhaustion_range,
     format_number,
     format_percent,
@@ -23,7 +22,7 @@ from exporter.web.allowance_chart import allowance_chart, scope_chart
 from exporter.web.charts import usage_chart
 from exporter.web.conditions import allowance_urgency
 from exporter.web.estimate import estimate_section
-from exporter.web.markup import document, isolate, other_pages, target_path, time_element
+from exporter.web.markup import date_element, document, isolate, other_pages, target_path
 from exporter.web.scope_table import scopes_section
 from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
 
@@ -240,7 +239,7 @@ def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
     if allowance.exhaustion is not None:
         days = format_exhaustion_range(allowance, now)
         between = f"; 8 of 10 times {days}" if days else ""
-        text = time_element(allowance.exhaustion, format_date(allowance.exhaustion, now))
+        text = date_element(allowance.exhaustion, now)
         yield "Ran out" if is_used_up(allowance) else "Runs out", f"{text}{between}"
     if allowance.projected_used is not None:
         ratio = allowance.projected_used_ratio
@@ -250,11 +249,11 @@ def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
 
 def _period(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
     if allowance.start is not None:
-        yield "Period began", time_element(allowance.start, format_date(allowance.start, now))
+        yield "Period began", date_element(allowance.start, now)
     if allowance.end is not None:
         term = "Period ends" if allowance.end > now else "Period ended"
         renewal = ", then the same allowance follows" if allowance.renews else ""
-        yield term, time_element(allowance.end, format_date(allowance.end, now)) + renewal
+        yield term, date_element(allowance.end, now) + renewal
 
 
 def _polls(snapshot: TargetSnapshot, now: float) -> str:
@@ -262,8 +261,8 @@ def _polls(snapshot: TargetSnapshot, now: float) -> str:
     facts = []
     if poll := state.last_poll:
         facts += [
-            ("Last poll", time_element(poll.at, format_date(poll.at, now))),
-            ("Next poll", time_element(poll.next_at, format_date(poll.next_at, now))),
+            ("Last poll", date_element(poll.at, now)),
+            ("Next poll", date_element(poll.next_at, now)),
             ("Duration", f"{poll.duration:.2f} s"),
             ("Requests of the last poll", f"{poll.requests:,}"),
         ]
