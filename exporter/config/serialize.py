@@ -1,45 +1,24 @@
-"""A configuration's JSON Schema, and a running configuration as YAML without secrets."""
+"""A running configuration as YAML, without secrets."""
 
 from __future__ import annotations
 
-import operator
 from datetime import date
-from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import yaml
-from pydantic import BaseModel, Field, create_model
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel
 
-from exporter.config.models import Defaults, Target
+from exporter.config.models import Defaults
 from exporter.config.types import Duration
 from exporter.config.yaml_parser import resolve_scalar
 from exporter.secrets import REDACTED, KeyFile, MissingKey, Secret, StaticKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.config.models import Config
+    from exporter.config.models import Config, Target
 
 _FASTEST: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _SECTIONS: Final = tuple(Defaults.model_fields)
-
-
-def schema(vendors: Mapping[str, type[Target]]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a configuration file with targets of these vendors."""
-    settings: Any = reduce(operator.or_, vendors.values())
-    if len(vendors) > 1:
-        settings = Annotated[settings, Field(discriminator="vendor")]
-    file = create_model(
-        "Configuration",
-        __base__=Defaults,
-        targets=(tuple[settings, ...], Field(min_length=1, description="What is polled.")),
-    )
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **file.model_json_schema(schema_generator=_Generator),
-    }
 
 
 def public_yaml(config: Config) -> str:
@@ -95,13 +74,6 @@ def _scalar(value: object) -> object:
             return str(value)
         case _:
             return value
-
-
-class _Generator(GenerateJsonSchema):
-    """Pydantic's own generator, which would write the defaults of durations as numbers."""
-
-    def encode_default(self, dft: Any) -> Any:  # noqa: ANN401  pydantic's own signature
-        return dft.text if isinstance(dft, Duration) else super().encode_default(dft)
 
 
 def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
