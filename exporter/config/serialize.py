@@ -12,7 +12,7 @@ from exporter.config.yaml_parser import resolve_scalar
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from exporter.config.models import Config, Target
+    from exporter.config.models import Config
 
 _FASTEST: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
