@@ -112,9 +112,9 @@ class Recorder:
             return await poll_target.poller(send, now)
 
         outcome = await self._probed.poll(poll_target._replace(poller=poller))
-        names = (name for name in type(self.target).model_fields if name not in _OMITTED)
+        plain = to_plain(self.target).items()
         self.captured = TargetCapture(
-            _without_secrets({name: to_plain(getattr(self.target, name)) for name in names}),
+            _without_secrets({name: each for name, each in plain if name not in _OMITTED}),
             self._key_error,
             started,
             outcome.at,
