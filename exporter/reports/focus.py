@@ -69,10 +69,11 @@ def focus_rows(target: TargetReport, days: DayRange, invoice_id: str) -> list[di
     """
     rows: list[dict[str, str]] = []
     for account in target.accounts:
-        if account.unit_price is None:
-            hint = f": set {account.price_keys}" if account.price_keys else ""
-            raise FocusError(f"{target.target}: no price of {account.unit}{hint}")
-        rows += _usage_rows(target, account, account.unit_price)
+        usage = account.usage
+        if usage.unit_price is None:
+            hint = f": set {usage.price_keys}" if usage.price_keys else ""
+            raise FocusError(f"{target.target}: no price of {usage.unit}{hint}")
+        rows += _usage_rows(target, account, usage.unit_price)
     for period in billed_periods(target, days):
         if period.price is None:
             raise FocusError(f"{target.target}: {_title(period)} has no price")
@@ -118,9 +119,9 @@ def _usage_rows(
     prepaid = [
         period
         for period in target.periods
-        if period.is_used_by_day and period.account == account.account
+        if period.is_used_by_day and period.account == account.usage.account
     ]
-    unit, sku = _capitalized(account.unit), f"{target.vendor.lower()}-{account.unit}"
+    unit, sku = _capitalized(account.usage.unit), f"{target.vendor.lower()}-{account.usage.unit}"
     for cell in account.cells:
         if not cell.used:
             continue
@@ -131,7 +132,7 @@ def _usage_rows(
         begin = midnight(cell.day)
         is_prepaid = any(_covers(period, begin) for period in prepaid)
         yield {
-            **_account_columns(account.account, price.currency),
+            **_account_columns(account.usage.account, price.currency),
             **_time_columns(begin, begin + DAY),
             **_part_columns(cell),
             "ChargeCategory": "Usage",
@@ -140,7 +141,7 @@ def _usage_rows(
             "BilledCost": _ZERO if is_prepaid else cost,
             **dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), cost),
             **dict.fromkeys(("ContractedUnitPrice", "ListUnitPrice"), decimal_text(price.amount)),
-            "PricingCurrency": account.unit.upper(),
+            "PricingCurrency": account.usage.unit.upper(),
             "PricingCurrencyContractedUnitPrice": _ONE,
             "PricingCurrencyEffectiveCost": quantity,
             "PricingCurrencyListUnitPrice": _ONE,
@@ -156,10 +157,7 @@ def _covers(period: Period, begin: datetime) -> bool:
 
 
 def _owner(cell: Cell, account: AccountReport) -> str:
-    if cell.part:
-        kind, identifier, name = cell.part
-    else:
-        kind, identifier, name = account.account[:3]
+    kind, identifier, name = cell.part or account.usage.account[:3]
     owner = f"{kind.replace('-', ' ')} {name or identifier}"
     return f"{owner}, {OTHER}" if account.parts and not cell.part else owner
 

@@ -53,10 +53,10 @@ def _target(target: TargetReport, days: DayRange, now: datetime) -> dict[str, ob
 
 def _account_report(account: AccountReport) -> dict[str, object]:
     return {
-        **_account(account.account),
-        "unit": account.unit,
-        "unit_price": _money(account.unit_price),
-        "current_day": account.current_day.isoformat(),
+        **_account(account.usage.account),
+        "unit": account.usage.unit,
+        "unit_price": _money(account.usage.unit_price),
+        "current_day": account.usage.current_day.isoformat(),
         "rows": [_row(row, account) for row in account.rows],
         "total": _row(account.total, account),
     }

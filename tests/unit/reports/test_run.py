@@ -58,7 +58,7 @@ def test_totals_of_the_demo_are_what_the_vendors_sent(tmp_path: Path, by: str) -
     reading = demo(tmp_path, accounts, by)
     expected = {each.identifier: credits_of(each.usage) for each in accounts.organizations}
     found = {
-        account.account.identifier: account.total.used
+        account.usage.account.identifier: account.total.used
         for target in reading.targets
         for account in target.accounts
     }
