@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -16,7 +17,7 @@ from exporter.model import FailureReason, PollError, PollFailure
 from exporter.secrets import REDACTED, MissingKey, Secret, SecretFinder, StaticKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.client.client import Request
     from exporter.config.models import Target
@@ -34,11 +35,9 @@ _CREDENTIAL: Final = re.compile(
     r"auth|cookie|(?<!cache-)key|passw|secret|session|signature|token|credential", re.IGNORECASE
 )
 _ESCAPE: Final = re.compile(
-    r"\\u([0-9a-fA-F]{4})|&#[xX]([0-9a-fA-F]{1,6});|%([0-9a-fA-F]{2})"
-    r"|&#([0-9]{1,7});|\\(.)|&(amp|lt|gt|quot|apos);"
+    r"\\u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})|\\(.)"
+    r"|&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|amp|lt|gt|quot|apos);"
 )
-_ENTITIES: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_MAX_CHARACTER: Final = 0x10FFFF
 
 
 class ProbedTarget(Protocol):
@@ -185,34 +184,24 @@ def call_without_keys(request: Request, keys: SecretFinder) -> Call:
     """The request without the parameters of its query and form that hold a key."""
     url, mark, query = request.url.partition("?")
     query = _without_keys(query, keys)
-    body = _without_keys(_text(request.body or b""), keys)
+    body = _without_keys((request.body or b"").decode(errors="replace"), keys)
     return Call(request.method, url + mark * bool(query) + query, body)
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.decode("latin-1")
 
 
 def _without_keys(parameters: str, keys: SecretFinder) -> str:
     return "&".join(each for each in parameters.split("&") if not _spans(each, keys))
 
 
-def without_secrets(capture: Capture, recorders: Iterable[Recorder]) -> Capture:
+def without_secrets(capture: Capture, recorders: Sequence[Recorder]) -> Capture:
     """The capture without keys and credentials, whatever its responses repeat.
 
     Args:
         capture: of one probe.
         recorders: of all its targets.
     """
-    keys, credentials = set[Secret](), set[Secret]()
-    for recorder in recorders:
-        keys |= recorder.keys
-        credentials |= recorder.credentials
     # In a capture of a replay, the stand-in is the key.
-    keys -= {Secret(KEY)}
+    keys = {key for recorder in recorders for key in recorder.keys} - {Secret(KEY)}
+    credentials = {each for recorder in recorders for each in recorder.credentials}
     credentials -= {*keys, Secret(KEY), Secret(REMOVED)}
     cleaner = _Cleaner(SecretFinder(keys), SecretFinder(credentials))
     return capture._replace(targets=tuple(map(cleaner.target, capture.targets)))
@@ -297,8 +286,7 @@ def _unescaped(text: str) -> tuple[list[str], list[int]]:
 
 
 def _character(match: re.Match[str]) -> str:
-    json_hex, xml_hex, url_hex, xml_number, json_escape, entity = match.groups()
-    if entity or json_escape:
-        return _ENTITIES[entity] if entity else json_escape
-    code = int(xml_number) if xml_number else int(json_hex or xml_hex or url_hex, 16)
-    return chr(code) if code <= _MAX_CHARACTER else "\ufffd"
+    json_hex, url_hex, json_escape = match.groups()
+    if json_hex or url_hex:
+        return chr(int(json_hex or url_hex, 16))
+    return json_escape or html.unescape(match[0]) or "\ufffd"

@@ -52,7 +52,7 @@ def _usage(row: Row, account: AccountReport) -> list[str]:
         *(row.days.first.isoformat(), row.days.after.isoformat()),
         "true" if row.is_complete else "false",
         account.usage.unit,
-        "" if row.is_unread and not row.used else str(row.used),
+        "" if row.is_unread else str(row.used),
         share(row.used, total, 4),
         exact(price.amount) if price else "",
         exact(cost.amount) if cost else "",

@@ -74,10 +74,11 @@ def focus_rows(target: TargetReport, days: DayRange, invoice_id: str) -> list[di
             hint = f": set {usage.price_keys}" if usage.price_keys else ""
             raise FocusError(f"{target.target}: no price of {usage.unit}{hint}")
         rows += _usage_rows(target, account, usage.unit_price)
-    for period in billed_periods(target, days):
-        if period.price is None:
-            raise FocusError(f"{target.target}: {_title(period)} has no price")
-        rows += _period_rows(target, period, period.price)
+    for period in target.periods:
+        if begins_in(period, days) and period.has_own_price:
+            if period.price is None:
+                raise FocusError(f"{target.target}: {_title(period)} has no price")
+            rows += _period_rows(target, period, period.price)
     common = {
         "InvoiceId": invoice_id,
         **dict.fromkeys(
@@ -90,11 +91,6 @@ def focus_rows(target: TargetReport, days: DayRange, invoice_id: str) -> list[di
         "x_Target": target.target,
     }
     return [row | common for row in rows]
-
-
-def billed_periods(target: TargetReport, days: DayRange) -> Iterator[Period]:
-    """The periods that are charges of these days, each with a price of its own."""
-    return (period for period in target.periods if begins_in(period, days) and period.has_own_price)
 
 
 def focus_notes(target: TargetReport, days: DayRange) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _row(row: Row, account: AccountReport) -> dict[str, object]:
         "end": row.days.after.isoformat(),
         "complete": row.is_complete,
         "unknown_days": row.unknown_days,
-        "used": None if row.is_unread and not row.used else row.used,
+        "used": None if row.is_unread else row.used,
         "share": share(row.used, account.total.used, 4) or None,
         "cost": _money(row.cost),
     }

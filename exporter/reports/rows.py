@@ -69,8 +69,8 @@ class Row(NamedTuple):
 
     @property
     def is_unread(self) -> bool:
-        """Whether no day is known."""
-        return self.unknown_days == (self.days.after - self.days.first).days
+        """Whether nothing is known."""
+        return not self.used and self.unknown_days == (self.days.after - self.days.first).days
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _label(row: Row, by: str) -> str:
 
 def _cells(row: Row, account: AccountReport) -> tuple[str, ...]:
     used, total = row.used, account.total.used
-    if row.is_unread and not used:
+    if row.is_unread:
         return tuple("-" for _ in _headings(account, "")[1:])
     share = f"{quotient(100 * used, total, 1)} %" if total else "-"
     cost = (money(row.cost),) if account.usage.unit_price else ()
@@ -208,16 +208,14 @@ def _layout(headings: Sequence[str], lines: Iterable[_Line], width: int | None) 
     lengths = [_columns(label) for label, cells in found if cells]
     column = max(length for length in lengths if room is None or length <= max(room, lengths[0]))
     for label, cells in found:
-        text = _GAP.join(_right(cell, size) for cell, size in zip(cells, widths, strict=False))
+        text = _GAP.join(
+            " " * (size - _columns(cell)) + cell for cell, size in zip(cells, widths, strict=False)
+        )
         if cells and _columns(label) > column:
             yield label
             label = ""  # noqa: PLW2901  the rest of the same line
         padding = " " * (column - _columns(label))
         yield f"{label}{padding}{_GAP}{text}".rstrip() if cells else label
-
-
-def _right(text: str, size: int) -> str:
-    return " " * (size - _columns(text)) + text
 
 
 def _columns(text: str) -> int:

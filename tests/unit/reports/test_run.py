@@ -149,7 +149,7 @@ def test_a_month_of_60_workspaces_costs_as_many_requests_as_a_backfill(tmp_path:
         days = {"first": FEBRUARY.first, "last": FEBRUARY.last, "step": 86_400}
         options = some_options(tmp_path, *targets, **days)
         written = backfill(options, silent_reader())
-        assert in_own_thread(asyncio.run, written).failures == {}
+        assert in_own_thread(asyncio.run, written).failures == []
     assert calls(backfilled) == calls(reported)
 
 
