@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.server.messages import Request, Response, text_response
 from exporter.server.parser import BadRequestError, RequestParser
-from exporter.server.tls import TlsSession
+from exporter.server.tls import RECORD_SIZE, TlsSession
 
 if TYPE_CHECKING:
     import socket
@@ -40,7 +40,6 @@ REQUEST_TIMEOUT: Final = 10.0
 RESPONSE_TIMEOUT: Final = 30.0
 KEEPALIVE_TIMEOUT: Final = 120.0
 READ_SIZE: Final = 8 * 1024  # bytes received at once
-WRITE_SIZE: Final = 32 * 1024  # bytes of a response encrypted at once
 _INTERNAL_ERROR: Final = "Internal server error; the log says more."
 
 
@@ -160,15 +159,15 @@ class Connection:
     async def _send_response(self, response: Response, *, with_body: bool = True) -> None:
         date = formatdate(time.time(), usegmt=True).encode()
         head, body = response.head(date, closes=self._is_last), response.body if with_body else b""
-        await self._send(head + body[:WRITE_SIZE])
-        await self._send(memoryview(body)[WRITE_SIZE:])
+        await self._send(head + body[:RECORD_SIZE])
+        await self._send(memoryview(body)[RECORD_SIZE:])
 
     async def _send(self, data: bytes | memoryview) -> None:
         if not self._session:
             await self._write(data)
             return
-        for start in range(0, len(data), WRITE_SIZE):
-            await self._write(self._session.encrypt(data[start : start + WRITE_SIZE]))
+        for start in range(0, len(data), RECORD_SIZE):
+            await self._write(self._session.encrypt(data[start : start + RECORD_SIZE]))
             await asyncio.sleep(0)
 
     async def _receive(self) -> bytes:
