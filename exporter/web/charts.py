@@ -14,6 +14,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY_SECONDS
+from exporter.presentation.outlook import format_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,31 +39,22 @@ _TICKS: Final = 4  # lines across a panel, at most
 _HALF: Final = 50  # percent
 
 
-class Moment(NamedTuple):
-    """A moment that is marked, Unix seconds, with its label."""
-
-    at: float
-    label: str
-
-
 class Totals(NamedTuple):
     """The upper panel: the period's running total.
 
     Args:
-        title: what it shows.
         points: moments, Unix seconds, and the total until then.
         unobserved: the same before the first of these, where only the total is known.
         projection: the total expected.
         limit: what was purchased, with its label; None where that is unknown.
-        exhaustion: when that is used up.
+        exhaustion: when that is used up, Unix seconds, with its label.
     """
 
-    title: str
     points: Sequence[tuple[float, float]]
     unobserved: Sequence[tuple[float, float]] = ()
     projection: Sequence[ProjectedUse] = ()
     limit: tuple[float, str] | None = None
-    exhaustion: Moment | None = None
+    exhaustion: tuple[float, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +65,11 @@ class UsageChart:
         label: what it is a picture of.
         description: the facts that it shows.
         begin, end: the time that it covers, Unix seconds.
-        title: what the bars are.
+        unit: what is counted, plural.
         first: midnight that began the first day of `days`.
         days: use of consecutive days, at least one, the last one so far.
         expected: use expected of the days after these, the rest of the current one first.
-        now: the current moment.
+        now: the current moment; marked if it is within that time.
         start: when the period began, if it is shown.
         totals: the upper panel, if any.
     """
@@ -86,11 +78,11 @@ class UsageChart:
     description: str
     begin: float
     end: float
-    title: str
+    unit: str
     first: float
     days: Sequence[float]
+    now: float
     expected: Sequence[float] = ()
-    now: Moment | None = None
     start: float | None = None
     totals: Totals | None = None
 
@@ -146,7 +138,7 @@ def _totals(chart: UsageChart, totals: Totals, top: int) -> str:
         if points:
             shapes.append(f'<path class="{name}" d="M{scale.line(points)}"/>')
     return (
-        _panel_title(totals.title, top - _MARK)
+        _panel_title(f"{chart.unit} used, in total", top - _MARK)
         + _across(scale, top)
         + _shapes(shapes, top, _TOTAL_HEIGHT)
         + _limit(chart, totals, scale, top)
@@ -164,11 +156,12 @@ def _limit(chart: UsageChart, totals: Totals, scale: _Scale, top: int) -> str:
         f'<text class="limit" x="4" y="{float(height) - 5:.1f}">{escape(label)}</text>',
     ]
     if totals.exhaustion:
-        across = chart.percent(totals.exhaustion.at)
+        moment, label = totals.exhaustion
+        across = chart.percent(moment)
         parts.append(
             _down("out", across, top - 6, top + _TOTAL_HEIGHT)
             + f'<circle class="out" cx="{across:.2f}%" cy="{height}" r="5"/>'
-            + _label("out", across, top - 8, totals.exhaustion.label)
+            + _label("out", across, top - 8, label)
         )
     return "".join(parts)
 
@@ -188,7 +181,11 @@ def _bars(chart: UsageChart, top: int) -> str:
         bars["expected"].append(scale.bar(midnight, used))
         midnight += DAY_SECONDS
     shapes = [f'<path class="{name}" d="{"".join(each)}"/>' for name, each in bars.items()]
-    return _panel_title(chart.title, top) + _across(scale, top) + _shapes(shapes, top, _BARS_HEIGHT)
+    return (
+        _panel_title(f"{chart.unit} per day", top)
+        + _across(scale, top)
+        + _shapes(shapes, top, _BARS_HEIGHT)
+    )
 
 
 def is_weekend(midnight: float) -> bool:
@@ -270,10 +267,10 @@ def _marks(chart: UsageChart, bottom: int) -> str:
     parts = []
     if chart.start is not None:
         parts.append(_down("start", chart.percent(chart.start), _TITLE, bottom))
-    if chart.now:
-        across = chart.percent(chart.now.at)
+    if chart.begin <= chart.now <= chart.end:
+        across = chart.percent(chart.now)
         parts.append(_down("now", across, _TITLE, bottom + _AXIS + 4))
-        parts.append(_label("now", across, bottom + 2 * _AXIS, chart.now.label))
+        parts.append(_label("now", across, bottom + 2 * _AXIS, f"today, {format_day(chart.now)}"))
     return "".join(parts)
 
 
