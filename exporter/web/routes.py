@@ -127,7 +127,7 @@ class Application:
         snapshot = self.store.snapshot(name)
         if snapshot is None:
             return Response(404, HTML, unknown_target_page(name), security_headers())
-        body = target_page(snapshot, self.page_info.runbook_url, time.time())
+        body = target_page(snapshot, time.time())
         return Response(200, HTML, body, security_headers())
 
     def _target(self, request: Request) -> Response:

@@ -39,12 +39,11 @@ _MONTH: Final = 30
 _OBSERVED: Final = 28  # days; with fewer, their number is shown
 
 
-def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes:
+def target_page(snapshot: TargetSnapshot, now: float) -> bytes:
     """The page as UTF-8.
 
     Args:
         snapshot: the target.
-        runbook_url: of the runbook, without an anchor.
         now: Unix seconds.
     """
     name = snapshot.target.name
@@ -56,7 +55,7 @@ def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes
             _header(snapshot, now),
             "<main>",
             f'<p class="lead">{isolate(name)}{_lead(snapshot, allowances, scopes, now)}</p>',
-            failures(snapshot, runbook_url),
+            failures(snapshot),
             *(_allowance(snapshot, each, now) for each in allowances[:MAX_PICTURES]),
             _further(snapshot, allowances[MAX_PICTURES:], now),
             "" if allowances else _without_allowance(scopes, now),
