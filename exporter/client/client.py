@@ -217,6 +217,19 @@ async def _send(
     """
     progress = _Progress(request, has_proxy=proxy is not None)
     try:
+        headers = {
+            "User-Agent": user_agent,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            **request.headers,
+        }
+        httpx_request = httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=request.body,
+            extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
+        )
         async with (
             asyncio.timeout(request.timeout),
             progress.connections,
@@ -224,9 +237,7 @@ async def _send(
                 verify=context, trust_env=False, proxy=proxy, limits=_ONE_REQUEST
             ) as transport,
         ):
-            response = await transport.handle_async_request(
-                _httpx_request(request, user_agent, progress)
-            )
+            response = await transport.handle_async_request(httpx_request)
             is_success = response.status_code in _SUCCESS
             body = await (_body(response, request.max_bytes) if is_success else _start(response))
             return Response(response.status_code, _headers(response), body)
@@ -258,21 +269,6 @@ class _Progress:
             self.connections.push_async_callback(info["return_value"].aclose)
         elif event == self._behind_proxy:
             self.peer = "the vendor"
-
-
-def _httpx_request(request: Request, user_agent: str, progress: _Progress) -> httpx.Request:
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers={
-            "User-Agent": user_agent,
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-            **request.headers,
-        },
-        content=request.body,
-        extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
-    )
 
 
 async def _body(response: httpx.Response, max_bytes: int) -> bytes:

@@ -103,29 +103,26 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer requests until the client or the server has no more."""
-        with suppress(OSError):  # disconnects are not errors; TLS errors are OSErrors
-            try:
-                await self._serve()
-            except BadRequestError as error:
-                self._is_last = True
-                await self._send_response(text_response(400, str(error)))
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001  a defect ends this connection alone
-                _log.error("connection failed", exc_info=error)
-                self._is_last = True
-                if self._phase is not _Phase.ANSWERING:
-                    await self._send_response(text_response(500, _INTERNAL_ERROR))
+        try:
+            if self._session:
+                await self._handshake(self._session)
+            await self._answer_requests()
+        except OSError:
+            pass  # disconnects are not errors; TLS errors are OSErrors
+        except Exception as error:  # noqa: BLE001  a defect ends this connection alone
+            _log.error("connection failed", exc_info=error)
 
-    async def _serve(self) -> None:
-        if self._session:
-            await self._handshake(self._session)
-        while not self._is_last and (request := await self._next_request()):
-            if self._phase is not _Phase.ANSWERING:
-                self._enter(_Phase.ANSWERING)
-            self._is_last |= not request.keep_alive
-            response = await self._response(request)
-            await self._send_response(response, with_body=request.method != "HEAD")
+    async def _answer_requests(self) -> None:
+        try:
+            while not self._is_last and (request := await self._next_request()):
+                if self._phase is not _Phase.ANSWERING:
+                    self._enter(_Phase.ANSWERING)
+                self._is_last |= not request.keep_alive
+                response = await self._response(request)
+                await self._send_response(response, with_body=request.method != "HEAD")
+        except BadRequestError as error:
+            self._is_last = True
+            await self._send_response(text_response(400, str(error)))
 
     async def _handshake(self, session: TlsSession) -> None:
         while not session.is_established:
