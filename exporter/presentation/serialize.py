@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.scope_usage import scopes_of, usage_sums
-from exporter.usage_pace import explain
+from exporter.usage_pace import estimate_pace
 
 if TYPE_CHECKING:
     from exporter.model import Allowance, ScopeUsage, UsageHistory
@@ -103,7 +103,7 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
 def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
     """An allowance with its projection, and how its forecast was made."""
     history = allowance.history if allowance.burn_per_day is not None else None
-    estimate = explain(history) if history else None
+    estimate = estimate_pace(history) if history else None
     known: dict[str, object] = {"projection": [], "estimate": None}
     if history and estimate:
         known["estimate"] = _estimate(estimate, history)

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.presentation.formatting import format_number
-from exporter.usage_pace import explain
+from exporter.usage_pace import estimate_pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def estimate_section(allowance: Allowance) -> str:
     """How the forecast was made, in figures."""
     history = allowance.history
-    estimate = explain(history) if history and allowance.burn_per_day is not None else None
+    estimate = estimate_pace(history) if history and allowance.burn_per_day is not None else None
     if history is None or estimate is None:
         return ""
     cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in estimate.weekdays)
