@@ -7,7 +7,7 @@ from fake_targets import allowance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.forecast import forecast, projection
+from exporter.forecast import projection, with_forecast
 from exporter.model import UsageHistory
 from exporter.usage_pace import CountedDay, estimate_pace, pace_of
 
@@ -59,7 +59,7 @@ def test_after_its_end_an_allowance_has_its_total_alone() -> None:
 def test_the_projection_ends_at_the_projected_use(days: list[int], ahead: int) -> None:
     usage = UsageHistory(TODAY, TODAY, days[-1], days[:-1])
     left = allowance({"used": 5000, "available": 10**6, "end": TODAY + ahead * DAY})
-    expected = forecast(usage, left).projected_used
+    expected = with_forecast(left, usage).projected_used
     points = projection(pace_of(usage), usage, left, TODAY + ahead * DAY)
     if pace_of(usage) is None:
         assert points == []
