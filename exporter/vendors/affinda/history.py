@@ -17,7 +17,7 @@ from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
 from exporter.vendors.base import History
-from exporter.vendors.common.rejections import result_or_rejection
+from exporter.vendors.common.scope_failures import result_or_rejection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping

@@ -71,11 +71,7 @@ def poll_result(
         raise malformed_response(NO_PLAN)
     results = [plan_result(plan, plans, names, now, past) for plan in plans]
     samples = [sample for result in results for sample in result.samples]
-    samples += (
-        Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
-        for group in dict.fromkeys(plan.group for plan in plans)
-        if group in names
-    )
+    samples += group_samples(dict.fromkeys(plan.group for plan in plans), names)
     return PollResult(
         tuple(samples),
         tuple(allowance for result in results for allowance in result.allowances),
@@ -126,12 +122,19 @@ def plan_result(
     )
 
 
+def group_samples(groups: Iterable[str], names: Mapping[str, Group]) -> Iterator[Sample]:
+    """The name and the place of each group, as far as known."""
+    for group in groups:
+        if group in names:
+            yield Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
+
+
 NO_PLAN: Final = "the response has no plan and no pack"
 
 
-def describe(group: int | None) -> str:
-    """A group for people; None means the key's own."""
-    return "the key's own group" if group is None else f"group {group}"
+def describe(group: int | str | None) -> str:
+    """A group for people; without an id it is the key's own."""
+    return f"group {group}" if group else "the key's own group"
 
 
 def _allowance_identifier(plan: Plan, plans: Iterable[Plan]) -> str:
