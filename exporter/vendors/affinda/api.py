@@ -260,22 +260,14 @@ def _possible_days(items: Sequence[_Item], position: int, begin: int, length: in
     return between if known == sorted(known) and between else range(length)
 
 
-class Names(NamedTuple):
-    """A list of scopes.
+def parse_names(body: bytes, key: Secret) -> tuple[dict[str, str], int]:
+    """The names in a list of organizations, workspaces or document types, by identifier.
 
-    Args:
-        names: identifier to name; the name is empty where it cannot be read.
-        skipped: how many entries have no usable identifier.
-    """
+    A name that cannot be read is empty. Also a list in pages is read, as far as its first page
+    goes.
 
-    names: dict[str, str]
-    skipped: int = 0
-
-
-def parse_names(body: bytes, key: Secret) -> Names:
-    """The entries of a list of organizations, workspaces or document types.
-
-    Also a list in pages is read, as far as its first page goes.
+    Returns:
+        The names, and how many entries have no usable identifier.
 
     Raises:
         PollError: malformed, when the response is no list.
@@ -292,4 +284,4 @@ def parse_names(body: bytes, key: Secret) -> Names:
         identifier, name = entry.get("identifier"), entry.get("name")
         if type(identifier) is str and _IDENTIFIER.fullmatch(key.redact(identifier)):
             names[identifier] = sanitize(name, key) if type(name) is str else ""
-    return Names(names, len(entries) - len(names) + is_more)
+    return names, len(entries) - len(names) + is_more
