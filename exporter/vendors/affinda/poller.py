@@ -20,9 +20,9 @@ from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import AXES
 from exporter.vendors.common.concurrency import gather_results
 from exporter.vendors.common.discovery import (
+    SCOPE_TIMEOUT,
     CachedList,
     RefreshPolicy,
-    scope_timeout,
     warn_if_skipped,
 )
 from exporter.vendors.common.scope_failures import poll_error, scope_failure
@@ -124,7 +124,7 @@ class _Api(NamedTuple):
         """The usage of a scope; a known response is parsed only if its figures are needed."""
         request = usage_request(self.settings, self.key, scope, start, end)
         if scope.axis != "organization":
-            request = replace(request, timeout=scope_timeout(self.settings.poll.timeout))
+            request = replace(request, timeout=self.settings.poll.timeout * SCOPE_TIMEOUT)
         body = await self.send(request)
         digest = blake2b(request.url.encode() + body, digest_size=16).digest()
         usage = cache(partial(parse_usage, body, scope, start, end))

@@ -11,9 +11,9 @@ from exporter.days import DAY_SECONDS
 from exporter.model import PollError, malformed_response
 from exporter.vendors.common.concurrency import gather_or_fail, gather_results
 from exporter.vendors.common.discovery import (
+    SCOPE_TIMEOUT,
     CachedList,
     RefreshPolicy,
-    scope_timeout,
     warn_if_skipped,
 )
 from exporter.vendors.common.scope_failures import poll_error, scope_failure
@@ -24,7 +24,7 @@ from exporter.vendors.xtracta.api import (
     parse_usage,
     usage_request,
 )
-from exporter.vendors.xtracta.mapper import NO_PLAN, EarlierPeriods, describe, poll_result
+from exporter.vendors.xtracta.mapper import EarlierPeriods, describe, poll_result
 from exporter.vendors.xtracta.periods import (
     PAST_SECONDS,
     PreviousPeriod,
@@ -84,10 +84,8 @@ async def read_groups(settings: Settings, send: Transport) -> Reading:
     Raises:
         PollError: no group can be read, or none has a plan.
     """
-    reading = await _TargetPoller(settings, time.monotonic).read(send)
-    if not reading.plans:
-        raise malformed_response(NO_PLAN)
-    return reading
+    poller = _TargetPoller(settings, time.monotonic)
+    return await poller.read(_Api(settings, settings.key.read(), send))
 
 
 class _Api(NamedTuple):
@@ -135,18 +133,15 @@ class _TargetPoller:
     async def poll(self, send: Transport, now: float, /) -> PollResult:
         """Poll once; the mean use of a plan is up to `now`."""
         api = _Api(self._settings, self._settings.key.read(), send)
-        reading = await self._read(api)
+        reading = await self.read(api)
         earlier = await self._earlier_periods(api, reading.plans, now)
         return poll_result(reading.usages, reading.names, now, tuple(reading.failures), earlier)
 
-    async def read(self, send: Transport) -> Reading:
+    async def read(self, api: _Api) -> Reading:
         """Request every group, and their names where that is due."""
-        return await self._read(_Api(self._settings, self._settings.key.read(), send))
-
-    async def _read(self, api: _Api) -> Reading:
         groups = await self._groups(api)
         # A target with one group can do with nothing less: its request has all of the poll's time.
-        seconds = scope_timeout(self._settings.poll.timeout) if len(groups) > 1 else None
+        seconds = self._settings.poll.timeout * SCOPE_TIMEOUT if len(groups) > 1 else None
         results = await gather_results(api.usage(group, seconds) for group in groups)
         usages: dict[int | None, Usage] = {}
         failures = []
@@ -157,9 +152,9 @@ class _TargetPoller:
             elif result.plans:
                 usages[group] = result
             elif not self._finds_groups:
-                failures.append(_scope_failure(group, malformed_response(NO_PLAN)))
-        if failures and not usages:
-            raise poll_error(failures[0])
+                failures.append(_scope_failure(group, _no_plan()))
+        if not usages:  # earlier values stay until stale
+            raise poll_error(failures[0]) if failures else _no_plan()
         return Reading(usages, await self._tree.get(partial(self._request_tree, api)), failures)
 
     async def _earlier_periods(
@@ -210,6 +205,10 @@ class _TargetPoller:
         if self._finds_groups:
             self._settings.discovery.warn_if_limited(_names(tree), "groups", self._settings.name)
         return tree
+
+
+def _no_plan() -> PollError:
+    return malformed_response("the response has no plan and no pack")
 
 
 def _names(tree: Mapping[str, Group]) -> dict[str, str]:
