@@ -116,7 +116,9 @@ def _fragments(key: str) -> Mapping[int, set[str]]:
 
 
 class KeySource(Protocol):
-    """The source of a target's key."""
+    """The source of a target's key; `str()` is what a configuration shows of it."""
+
+    __slots__ = ()
 
     def read(self) -> Secret:
         """The current key.
@@ -128,46 +130,47 @@ class KeySource(Protocol):
 
     def fingerprint(self) -> object:
         """A value that changes when the key may have changed; costs at most a stat."""
-        ...
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class StaticKey:
+class StaticKey(KeySource):
     """A key from the configuration, or from the environment variable `variable`."""
 
     secret: Secret
     variable: str | None = None
 
+    def __str__(self) -> str:
+        return self.variable or REDACTED
+
     def read(self) -> Secret:
         """The key."""
         return self.secret
 
-    def fingerprint(self) -> object:
-        """Never changes."""
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class MissingKey:
+class MissingKey(KeySource):
     """An environment variable without a usable key, and the reason."""
 
     variable: str
     detail: str
 
+    def __str__(self) -> str:
+        return self.variable
+
     def read(self) -> Secret:
         """Fails."""
         raise PollError(FailureReason.SECRET, self.detail)
 
-    def fingerprint(self) -> object:
-        """Never changes."""
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(KeySource):
     """A key in a file that is read for each poll, so that a rotated key needs no restart."""
 
     path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def read(self) -> Secret:
         """The file's one line."""

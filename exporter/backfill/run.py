@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.backfill.spool import Spool
+from exporter.backfill.spool import Spool, append
 from exporter.days import DAY, midnight
-from exporter.history.reader import HistoryReader, history_of
+from exporter.history.reader import history_of
 from exporter.model import PollError, PollFailure
 from exporter.vendors.base import HistoryQuery
 
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.backfill.options import BackfillOptions
     from exporter.backfill.spool import OutputSize
-    from exporter.client.client import HttpClient
-    from exporter.history.progress import Progress
-    from exporter.polling.limits import RateLimiter
+    from exporter.history.reader import HistoryReader
 
 
 _SUCCESS: Final = """\
@@ -48,36 +45,24 @@ class Result(NamedTuple):
     failures: dict[str, PollFailure]
 
 
-async def backfill(
-    options: BackfillOptions, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
-) -> Result:
-    """Write the output; if a target fails, keep the others' history for the next run.
-
-    Args:
-        options: what to write.
-        client: makes the requests.
-        rate_limiter: limits the requests to each host.
-        progress: is updated.
-    """
+async def backfill(options: BackfillOptions, reader: HistoryReader) -> Result:
+    """Write the output; if a target fails, keep the others' history for the next run."""
     spool = Spool(options)
-    reader = HistoryReader(client, rate_limiter, progress)
     query = HistoryQuery(options.first, options.last)
     failures: dict[str, PollFailure] = {}
     for done, target in enumerate(options.targets):
-        progress.show(done, target.name)
         if spool.has(target):
             continue
         to_results = history_of(target).to_results
         try:
-            with spool.open(target) as target_spool:
-                async with aclosing(reader.read(target, query, done)) as parts:
-                    async for past in parts:
-                        target_spool.add(to_results(target, past, query))
+            with spool.open(target) as folder:
+                async for past in reader.read(target, query, done):
+                    append(folder, target, to_results(target, past, query))
         except PollError as error:
             failures[target.name] = error.failure
-    progress.show(len(options.targets), "writing")
+    reader.progress.show(len(options.targets), "writing")
     size = None if failures else spool.write_out()
-    progress.clear()
+    reader.progress.clear()
     return Result(size, failures)
 
 

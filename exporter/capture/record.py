@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 
-from exporter.capture.format import Call, Capture, Exchange, TargetCapture, with_tuples
-from exporter.client.client import Response, as_transport
+from exporter.capture.format import Call, Capture, Exchange, TargetCapture
+from exporter.client.client import Response
 from exporter.config.models import KEY_FIELDS
 from exporter.config.serialize import to_plain
 from exporter.logging import describe_exception
 from exporter.model import FailureReason, PollError, PollFailure
-from exporter.polling.poll import PollTarget
 from exporter.secrets import REDACTED, MissingKey, Secret, SecretFinder, StaticKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from exporter.client.client import Request, RoundTripper
+    from exporter.client.client import Request
     from exporter.config.models import Target
     from exporter.model import PollOutcome, PollResult
-    from exporter.vendors.base import Poller, Transport
+    from exporter.polling.poll import PollTarget
+    from exporter.vendors.base import Transport
 
 KEY: Final = "qz0-KEY-qz0-KEY-qz0"
 """Stands for every key: a replay polls with it, so that quoting it has the same effect."""
@@ -42,80 +42,86 @@ _ENTITIES: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _MAX_CHARACTER: Final = 0x10FFFF
 
 
+class ProbedTarget(Protocol):
+    """A target, and where the responses to its requests come from."""
+
+    target: Target
+
+    async def round_trip(self, request: Request, /) -> Response:
+        """The response; see `RoundTripper`."""
+
+    def now(self) -> float:
+        """The time, Unix seconds."""
+
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        """Poll once.
+
+        Args:
+            poll_target: this target, with a transport over `round_trip`.
+        """
+
+
 class Recorder:
     """Records one poll of a target, in memory.
 
     Args:
-        target: its key is read now, once: what is sent is what is removed.
+        probed: its key is read now, once: what is sent is what is removed.
         proxy: the URL of its proxy, if it has one.
+
+    Attributes:
+        captured: after the poll: what was recorded, with all that the responses quote.
+        keys, credentials: what must be removed from it.
     """
 
-    def __init__(self, target: Target, proxy: str | None) -> None:
-        self.target, self._key_error = _with_fixed_key(target)
+    captured: TargetCapture
+
+    def __init__(self, probed: ProbedTarget, proxy: str | None) -> None:
+        self.target, self._key_error = _with_fixed_key(probed.target)
         self.keys = {*_keys(self.target)}
         self.credentials = {*_passwords(proxy)}
+        self.now = probed.now
+        self._probed = probed
         self._finder = SecretFinder(self.keys)
-        self._calls: list[Call] = []
-        self._outcomes: dict[int, Response | PollFailure] = {}
-        self._started = 0.0
+        self._exchanges: list[Exchange] = []
 
-    def poll_target(
-        self,
-        create_poller: Callable[[Any], Poller],
-        round_tripper: RoundTripper,
-        now: Callable[[], float],
-    ) -> PollTarget:
-        """What to poll instead.
+    async def round_trip(self, request: Request, /) -> Response:
+        """The response; see `RoundTripper`."""
+        number, call = len(self._exchanges), call_without_keys(request, self._finder)
+        self._exchanges.append(Exchange(call, None))
+        self.credentials |= {*_sent_credentials(request)}
+        try:
+            response = await self._probed.round_trip(request)
+        except PollError as error:
+            self._exchanges[number] = Exchange(call, error.failure)
+            raise
+        except Exception as error:
+            detail = f"unexpected {describe_exception(error)}"
+            self._exchanges[number] = Exchange(call, PollFailure(FailureReason.INTERNAL, detail))
+            raise
+        self._exchanges[number] = Exchange(call, response)
+        self.credentials |= {*_received_credentials(response)}
+        return response
 
-        Args:
-            create_poller: as `Vendor` has it.
-            round_tripper: sends the requests.
-            now: Unix seconds.
-        """
-        poller = create_poller(self.target)
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        """Poll once; see `ProbedTarget`."""
+        started = 0.0
 
-        async def poll(send: Transport, started: float, /) -> PollResult:
-            self._started = started
-            return await poller(send, started)
+        async def poller(send: Transport, now: float, /) -> PollResult:
+            nonlocal started
+            started = now
+            return await poll_target.poller(send, now)
 
-        async def send(request: Request, /) -> Response:
-            number = len(self._calls)
-            self._calls.append(call_without_keys(request, self._finder))
-            self.credentials |= {*_sent_credentials(request)}
-            try:
-                response = await round_tripper(request)
-            except PollError as error:
-                self._outcomes[number] = error.failure
-                raise
-            except Exception as error:
-                detail = f"unexpected {describe_exception(error)}"
-                self._outcomes[number] = PollFailure(FailureReason.INTERNAL, detail)
-                raise
-            self._outcomes[number] = response
-            self.credentials |= {*_received_credentials(response)}
-            return response
-
-        return PollTarget(self.target, poll, as_transport(send, now))
-
-    def result(self, outcome: PollOutcome) -> TargetCapture:
-        """What was recorded, with all that the responses quote.
-
-        Args:
-            outcome: how the poll ended.
-        """
-        names = (name for name in type(self.target).model_fields if name not in _OMITTED)
-        settings = _without_secrets({name: to_plain(getattr(self.target, name)) for name in names})
-        exchanges = tuple(
-            Exchange(call, self._outcomes.get(number)) for number, call in enumerate(self._calls)
-        )
-        return TargetCapture(
-            with_tuples(settings),
+        outcome = await self._probed.poll(poll_target._replace(poller=poller))
+        plain = to_plain(self.target).items()
+        self.captured = TargetCapture(
+            _without_secrets({name: each for name, each in plain if name not in _OMITTED}),
             self._key_error,
-            self._started,
+            started,
             outcome.at,
             outcome.duration,
-            exchanges,
+            tuple(self._exchanges),
         )
+        return outcome
 
 
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401  of any shape
@@ -239,8 +245,8 @@ class _Cleaner(NamedTuple):
     def plain(self, value: Any) -> Any:  # noqa: ANN401  of any shape
         if isinstance(value, dict):
             return {name: self.plain(item) for name, item in value.items()}
-        if isinstance(value, tuple):
-            return tuple(map(self.plain, value))
+        if isinstance(value, list):
+            return list(map(self.plain, value))
         return self.text(value) if isinstance(value, str) else value
 
     def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:

@@ -16,7 +16,8 @@ import httpx
 from exporter.client.encoding import decode, too_large
 from exporter.client.errors import http_error, parse_retry_after, transport_error
 from exporter.client.proxies import proxy_url
-from exporter.client.tls import CachedSSLContext, system_ssl_context
+from exporter.client.tls import ssl_context, system_ssl_context
+from exporter.files import fingerprint
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class HttpClient:
     def __init__(self, user_agent: str, environ: Mapping[str, str] = os.environ) -> None:
         self._user_agent = user_agent
         self._environ = environ
-        self._system_context: ssl.SSLContext | None = None
-        self._contexts: dict[Path, CachedSSLContext] = {}
-        self._round_trippers: dict[Http, RoundTripper] = {}
+        self._contexts: dict[Path | None, tuple[object, ssl.SSLContext]] = {}
         self._transports: dict[Http, Transport] = {}
 
     def transport(self, settings: Http) -> Transport:
@@ -147,29 +146,30 @@ class HttpClient:
         Raises:
             OSError: as `transport`.
         """
-        if settings not in self._round_trippers:
-            self._ssl_context(settings)
-            self._round_trippers[settings] = self._new_round_tripper(settings)
-        return self._round_trippers[settings]
+        self._ssl_context(settings.tls_ca_file)
 
-    def _ssl_context(self, settings: Http) -> ssl.SSLContext:
-        """One for each set of authorities: it takes 20 ms to make."""
-        file = settings.tls_ca_file
-        if file:
-            if file not in self._contexts:
-                self._contexts[file] = CachedSSLContext(file)
-            return self._contexts[file].get()
-        if self._system_context is None:
-            self._system_context = system_ssl_context(self._environ)
-        return self._system_context
-
-    def _new_round_tripper(self, settings: Http) -> RoundTripper:
         async def send(request: Request, /) -> Response:
-            context = self._ssl_context(settings)
+            context = self._ssl_context(settings.tls_ca_file)
             proxy = _proxy(proxy_url(settings, request.url, self._environ), context)
             return await _send(request, context, proxy, self._user_agent)
 
         return send
+
+    def _ssl_context(self, ca_file: Path | None) -> ssl.SSLContext:
+        """One for each set of authorities: it takes 20 ms to make.
+
+        A changed file gives a new one; where it has become unusable, the last good one stays.
+        """
+        current = fingerprint(ca_file) if ca_file else None
+        made_of, context = self._contexts.get(ca_file, (None, None))
+        if context is None or current != made_of:
+            try:
+                context = ssl_context(ca_file) if ca_file else system_ssl_context(self._environ)
+            except OSError:
+                if context is None:
+                    raise
+            self._contexts[ca_file] = current, context
+        return context
 
 
 def as_transport(round_tripper: RoundTripper, now: Callable[[], float]) -> Transport:

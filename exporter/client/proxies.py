@@ -60,16 +60,11 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
             return False
         entry = match[1]
     entry = entry.strip("[]")
-    address = _address(host)
-    if address:
-        with suppress(ValueError):
-            return address in ipaddress.ip_network(entry, strict=False)
-        return False
-    domain = entry.removeprefix("*").lstrip(".").rstrip(".")
-    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        domain = entry.removeprefix("*").strip(".")
+        return bool(domain) and f".{host}".endswith(f".{domain}")
     with suppress(ValueError):
-        return ipaddress.ip_address(host)
-    return None
+        return address in ipaddress.ip_network(entry, strict=False)
+    return False

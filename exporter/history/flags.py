@@ -21,9 +21,7 @@ class FlagError(Exception):
     """A flag is invalid."""
 
 
-def select_targets(
-    targets: Sequence[Target], names: Collection[str], no_history: Collection[str] = ()
-) -> tuple[Target, ...]:
+def select_targets(targets: Sequence[Target], names: Collection[str]) -> tuple[Target, ...]:
     """The targets of these names; without names all whose vendor has an API for past usage.
 
     Raises:
@@ -31,16 +29,12 @@ def select_targets(
     """
     if unknown := set(names) - {target.name for target in targets}:
         raise FlagError(f"unknown target: {', '.join(sorted(unknown))}")
-    selected = tuple(target for target in targets if not names or target.name in names)
+    selected = [target for target in targets if not names or target.name in names]
+    no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
     without = [target.name for target in selected if target.vendor in no_history]
     if without and (names or len(without) == len(selected)):
         raise FlagError(f"the vendor has no API for past usage: {', '.join(sorted(without))}")
     return tuple(target for target in selected if target.name not in without)
-
-
-def vendors_without_history() -> set[str]:
-    """The names of the vendors without an API for past usage."""
-    return {name for name, vendor in VENDORS.items() if vendor.history is None}
 
 
 def parse_day(text: str, flag: str) -> date:

@@ -14,7 +14,6 @@ from exporter.history.flags import (
     FlagError,
     parse_day,
     select_targets,
-    vendors_without_history,
 )
 from exporter.vendors.base import HistoryQuery
 
@@ -92,7 +91,7 @@ def parse_options(
     output = Path(flags["output"]) if flags["output"] else None
     if output and output.exists() and not output.is_file():
         raise FlagError(f"--output {output} is not a regular file")
-    selected = select_targets(targets, flags.get("targets", ()), vendors_without_history())
+    selected = select_targets(targets, flags.get("targets", ()))
     invoice_ids = parse_invoice_ids(filter(None, flags["invoice-id"]), selected)
     if invoice_ids and flags["format"] != "focus":
         raise FlagError("--invoice-id needs --format=focus")

@@ -55,7 +55,7 @@ def validate_hash(text: str) -> str | None:
 
 def parse_credentials(headers: Headers) -> Credentials | None:
     """The credentials of the only `Authorization` header; None if invalid or missing."""
-    values = [value for name, value in headers if name.lower() == b"authorization"]
+    values = [value for name, value in headers if name == b"authorization"]
     match = _HEADER.fullmatch(values[0]) if len(values) == 1 else None
     if not match:
         return None
@@ -125,13 +125,10 @@ class BasicAuth:
             # its callbacks would run after the requests that wait for it have gone on.
             del self._pending[digest]
         if is_valid:
-            self._cache(digest)
+            self._verified[digest] = None
+            if len(self._verified) > MAX_CACHED:
+                self._verified.popitem(last=False)
         return is_valid
-
-    def _cache(self, digest: bytes) -> None:
-        self._verified[digest] = None
-        if len(self._verified) > MAX_CACHED:
-            self._verified.popitem(last=False)
 
     def _dummy_hash(self, users: Mapping[str, str], user: str) -> str:
         """A hash that no password matches; its cost is that of a real user, always the same."""

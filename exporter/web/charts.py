@@ -13,7 +13,7 @@ from itertools import chain
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.days import DAY_SECONDS, midnight_seconds, next_month
+from exporter.days import DAY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _WEEK: Final = 7
 _WEEKS: Final = 20  # up to which Mondays are labelled
 _SATURDAY: Final = 5
-_THURSDAY: Final = 3  # the weekday of 1 January 1970, Monday being 0
 
 _WIDTH: Final = 1000  # of the nested SVG
 _TITLE: Final = 20  # height of a panel's title
@@ -194,7 +193,7 @@ def _bars(chart: UsageChart, top: int) -> str:
 
 def is_weekend(midnight: float) -> bool:
     """Whether the day that began then is a Saturday or Sunday."""
-    return (int(midnight // DAY_SECONDS) + _THURSDAY) % _WEEK >= _SATURDAY
+    return datetime.fromtimestamp(midnight, UTC).weekday() >= _SATURDAY
 
 
 class _Scale(NamedTuple):
@@ -216,17 +215,14 @@ class _Scale(NamedTuple):
         return "L".join(self.point(*point) for point in points)
 
     def bar(self, midnight: float, value: float, base: float = 0.0) -> str:
+        """A part of a path; nothing where it would be too low to be seen."""
         width = _WIDTH * DAY_SECONDS / (self.chart.end - self.chart.begin)
         left = _WIDTH / 100 * self.chart.percent(midnight) + width * (1 - _BAR) / 2
         foot = self.height(base)
-        return _bar(left, width * _BAR, foot - self.height(value), foot)
-
-
-def _bar(left: float, width: float, height: float, foot: float) -> str:
-    """A rectangle as a part of a path; nothing where it would be too low to be seen."""
-    if height < _LEAST:
-        return ""
-    return f"M{left:.1f} {foot:.1f}v-{height:.1f}h{width:.1f}v{height:.1f}z"
+        height = foot - self.height(value)
+        if height < _LEAST:
+            return ""
+        return f"M{left:.1f} {foot:.1f}v-{height:.1f}h{width * _BAR:.1f}v{height:.1f}z"
 
 
 def _shapes(shapes: Sequence[str], top: int, height: int) -> str:
@@ -307,26 +303,16 @@ def _time_labels(chart: UsageChart, bottom: int) -> Iterator[str]:
 
 def time_ticks(begin: float, end: float) -> list[tuple[float, str]]:
     """The days that are labelled: every other one, some Mondays, or first days of months."""
-    days = (end - begin) / DAY_SECONDS
-    if days <= 2 * _WEEK:
-        return list(_day_ticks(begin, end, 2))
-    if days <= _WEEKS * _WEEK:
-        monday = begin + (-int(begin // DAY_SECONDS) - _THURSDAY) % _WEEK * DAY_SECONDS
-        return list(_day_ticks(monday, end, ceil(days / _WEEK / 8) * _WEEK))
-    return list(_month_ticks(begin, end, ceil(days / 400)))
-
-
-def _day_ticks(begin: float, end: float, step: int) -> Iterator[tuple[float, str]]:
-    moment = ceil(begin / DAY_SECONDS) * DAY_SECONDS
-    while moment <= end:
-        day = datetime.fromtimestamp(moment, UTC)
-        yield moment, f"{day.day} {day:%b}"
-        moment += step * DAY_SECONDS
-
-
-def _month_ticks(begin: float, end: float, step: int) -> Iterator[tuple[float, str]]:
-    day = next_month(datetime.fromtimestamp(begin, UTC).date())
-    while (moment := midnight_seconds(day)) <= end:
-        if (day.year * 12 + day.month - 1) % step == 0:
-            yield moment, f"{day:%Y}" if day.month == 1 else f"{day:%b}"
-        day = next_month(day)
+    midnights = range(ceil(begin / DAY_SECONDS) * DAY_SECONDS, floor(end) + 1, DAY_SECONDS)
+    days = [datetime.fromtimestamp(midnight, UTC) for midnight in midnights]
+    length = (end - begin) / DAY_SECONDS
+    if length > _WEEKS * _WEEK:
+        step = ceil(length / 400)
+        months = [day for day in days[1:] if day.day == 1 and (day.month - 1) % step == 0]
+        return [(day.timestamp(), f"{day:%Y}" if day.month == 1 else f"{day:%b}") for day in months]
+    if length > 2 * _WEEK:
+        mondays = [day for day in days if day.weekday() == 0]
+        shown = mondays[:: ceil(length / _WEEK / 8)]
+    else:
+        shown = days[::2]
+    return [(day.timestamp(), f"{day.day} {day:%b}") for day in shown]

@@ -155,9 +155,4 @@ def security_headers() -> tuple[tuple[bytes, bytes], ...]:
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
-    return (
-        (b"content-security-policy", policy.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"cache-control", b"no-store"),
-    )
+    return (b"content-security-policy", policy.encode()), (b"referrer-policy", b"no-referrer")

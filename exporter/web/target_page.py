@@ -9,7 +9,6 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from exporter.presentation.formatting import (
-    format_date,
     format_exhaustion_range,
     format_number,
     format_percent,
@@ -23,7 +22,7 @@ from exporter.web.allowance_chart import allowance_chart, scope_chart
 from exporter.web.charts import usage_chart
 from exporter.web.conditions import allowance_urgency
 from exporter.web.estimate import estimate_section
-from exporter.web.markup import document, isolate, target_path, time_element
+from exporter.web.markup import date_element, document, isolate, other_pages, target_path
 from exporter.web.scope_table import scopes_section
 from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from exporter.web.charts import UsageChart
 
 MAX_PICTURES: Final = 8  # allowances; the others are listed without
+_ALL_TARGETS: Final = ("../", "All targets")
 _MONTH: Final = 30
 _OBSERVED: Final = 28  # days; with fewer, their number is shown
 
@@ -71,8 +71,7 @@ def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes
 def unknown_target_page(name: str) -> bytes:
     """The page of a name that no target has, as UTF-8."""
     body = (
-        '<header><h1>Unknown target</h1><nav aria-label="Other pages"><ul>'
-        '<li><a href="../">All targets</a></li></ul></nav></header>'
+        f"<header><h1>Unknown target</h1>{other_pages(_ALL_TARGETS)}</header>"
         f"<main><p>No target is named {isolate(name)}. It may have been renamed or removed, or "
         "another shard may poll it.</p></main>"
     )
@@ -81,12 +80,9 @@ def unknown_target_page(name: str) -> bytes:
 
 def _header(snapshot: TargetSnapshot, now: float) -> str:
     api = f"../api/v1/targets/{target_path(snapshot.target.name)}"
-    links = (("../", "All targets"), (api, "JSON"), (f"{api}/usage.csv", "Daily use as CSV"))
-    items = "".join(f'<li><a href="{escape(path)}">{text}</a></li>' for path, text in links)
+    pages = other_pages(_ALL_TARGETS, (api, "JSON"), (f"{api}/usage.csv", "Daily use as CSV"))
     return (
-        f"<header><h1>{isolate(snapshot.target.name)}</h1>"
-        f"<p>{escape(snapshot.target.vendor)} {state_marks(snapshot)}</p>"
-        f'<nav aria-label="Other pages"><ul>{items}</ul></nav></header>'
+        f"<header><h1>{isolate(snapshot.target.name)}</h1>{state_marks(snapshot)}{pages}</header>"
         f"{poll_times(snapshot, now)}"
     )
 
@@ -243,7 +239,7 @@ def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
     if allowance.exhaustion is not None:
         days = format_exhaustion_range(allowance, now)
         between = f"; 8 of 10 times {days}" if days else ""
-        text = time_element(allowance.exhaustion, format_date(allowance.exhaustion, now))
+        text = date_element(allowance.exhaustion, now)
         yield "Ran out" if is_used_up(allowance) else "Runs out", f"{text}{between}"
     if allowance.projected_used is not None:
         ratio = allowance.projected_used_ratio
@@ -253,11 +249,11 @@ def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
 
 def _period(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
     if allowance.start is not None:
-        yield "Period began", time_element(allowance.start, format_date(allowance.start, now))
+        yield "Period began", date_element(allowance.start, now)
     if allowance.end is not None:
         term = "Period ends" if allowance.end > now else "Period ended"
         renewal = ", then the same allowance follows" if allowance.renews else ""
-        yield term, time_element(allowance.end, format_date(allowance.end, now)) + renewal
+        yield term, date_element(allowance.end, now) + renewal
 
 
 def _polls(snapshot: TargetSnapshot, now: float) -> str:
@@ -265,8 +261,8 @@ def _polls(snapshot: TargetSnapshot, now: float) -> str:
     facts = []
     if poll := state.last_poll:
         facts += [
-            ("Last poll", time_element(poll.at, format_date(poll.at, now))),
-            ("Next poll", time_element(poll.next_at, format_date(poll.next_at, now))),
+            ("Last poll", date_element(poll.at, now)),
+            ("Next poll", date_element(poll.next_at, now)),
             ("Duration", f"{poll.duration:.2f} s"),
             ("Requests of the last poll", f"{poll.requests:,}"),
         ]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from exporter.model import FailureReason
 from exporter.presentation.formatting import (
     format_allowance,
-    format_date,
     format_end,
     format_exhaustion,
     format_exhaustion_range,
@@ -22,7 +21,7 @@ from exporter.presentation.formatting import (
     severity,
 )
 from exporter.web.conditions import CONDITIONS, poll_condition
-from exporter.web.markup import isolate, time_element
+from exporter.web.markup import date_element, isolate, time_element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,10 +58,13 @@ def runbook_anchor(reason: FailureReason) -> str:
 
 
 def state_marks(snapshot: TargetSnapshot) -> str:
-    """Whether it is up, and whether its values have expired."""
+    """The vendor, whether the target is up, and whether its values have expired."""
     condition = poll_condition(snapshot)
     expired = f' <strong class="mark">{CONDITIONS["stale"]}</strong>' if snapshot.is_stale else ""
-    return f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}'
+    return (
+        f"<p>{escape(snapshot.target.vendor)} "
+        f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}</p>'
+    )
 
 
 def poll_times(snapshot: TargetSnapshot, now: float) -> str:
@@ -72,7 +74,7 @@ def poll_times(snapshot: TargetSnapshot, now: float) -> str:
         return '<p class="quiet">first poll soon</p>'
     lines = []
     if state.failing_since is not None:
-        since = time_element(state.failing_since, format_date(state.failing_since, now))
+        since = date_element(state.failing_since, now)
         lines.append(f"failing since {since}")
     age = "no values yet"
     if state.succeeded_at is not None:

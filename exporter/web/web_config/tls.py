@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
     from exporter.server.tls import Certificate
 
@@ -161,34 +161,20 @@ def set_cipher_suites(
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
 
 
-def set_curves(context: ssl.SSLContext, curves: tuple[str, ...]) -> tuple[str, ...]:
-    """Allow only these of `CURVES` for key exchange, and return those that are in effect.
-
-    Curves that this OpenSSL does not support are left out. Python before 3.15 can set one curve:
-    the first is in effect, since others must not be allowed instead.
+def set_curve(context: ssl.SSLContext, curves: Collection[str]) -> None:
+    """Allow only the first of these `CURVES` that this OpenSSL supports; Python can set only one.
 
     Raises:
-        TlsError: this OpenSSL supports none of them.
+        TlsError: it supports none of them.
     """
-    set_groups = getattr(context, "set_groups", None)
-    set_one = set_groups or context.set_ecdh_curve
-    supported = tuple(curve for curve in curves if _is_settable(set_one, CURVES[curve]))
-    if curves and not supported:
+    for curve in curves:
+        try:
+            context.set_ecdh_curve(CURVES[curve])
+        except (ssl.SSLError, ValueError):
+            continue
+        return
+    if curves:
         raise TlsError("curve_preferences", "this OpenSSL does not support the curve")
-    if set_groups and supported:
-        set_groups(":".join(CURVES[curve] for curve in supported))
-        return supported
-    for curve in supported[:1]:
-        set_one(CURVES[curve])
-    return supported[:1]
-
-
-def _is_settable(set_curve: Callable[[str], None], name: str) -> bool:
-    try:
-        set_curve(name)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,21 +10,17 @@ from typing import TYPE_CHECKING
 from backfill_options import some_options
 from fake_targets import target
 from own_thread import in_own_thread
+from report_runs import silent_reader
 
 from exporter.app import load_config
 from exporter.backfill.run import Result, backfill, report
 from exporter.backfill.spool import OutputSize
-from exporter.client.client import HttpClient
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import SimulatedResponse, Vendors
-from exporter.history.progress import Progress
 from exporter.model import FailureReason, PollFailure
-from exporter.polling.limits import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from exporter.config.models import Config
 
 
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
@@ -51,7 +46,6 @@ ACCOUNTS = Accounts(
     lambda: NOON,
 )
 CONFIG = """
-poll: {{requests_per_second: 1000}}
 targets:
   - {{name: eu, vendor: affinda, base_url: "{url}", organization: oRg1, workspaces: all,
      api_key: demo-key-1-not-real}}
@@ -69,18 +63,11 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
             found = []
             for change in before_each:
                 change()
-                found.append(await run(folder, load_config(path, {})))
+                options = some_options(folder, *load_config(path, {}).targets)
+                found.append(await backfill(options, silent_reader()))
             return found
 
     return in_own_thread(asyncio.run, main())
-
-
-async def run(folder: Path, config: Config) -> Result:
-    progress = Progress(2, io.StringIO())
-    rate_limiter = RateLimiter(config.poll.requests_per_second)
-    return await backfill(
-        some_options(folder, *config.targets), HttpClient("tests"), rate_limiter, progress
-    )
 
 
 def test_the_history_of_every_target_is_written(tmp_path: Path) -> None:

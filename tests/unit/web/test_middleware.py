@@ -95,7 +95,7 @@ def test_other_credentials_are_rejected(headers: Headers) -> None:
 
 def test_the_authentication_scheme_is_case_insensitive() -> None:
     ((_, value),) = basic("alice:secret")
-    assert parse_credentials([(b"Authorization", b"bASIC  " + value[6:])]) == Credentials(
+    assert parse_credentials([(b"authorization", b"bASIC  " + value[6:])]) == Credentials(
         "alice", b"secret"
     )
 
