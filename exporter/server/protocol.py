@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.server.messages import Handler
-    from exporter.server.parser import ParsedRequest
     from exporter.server.tls import Tls
 
 _log = logging.getLogger(__name__)
@@ -75,8 +74,7 @@ class Connection:
     ) -> None:
         self._socket = client
         self._handler = handler
-        self._tls = tls
-        self._session = TlsSession(tls.context) if tls else None
+        self._session = TlsSession(tls) if tls else None
         self._clock = clock
         self._parser = RequestParser()
         self._received = BytesIO()  # plaintext that is not parsed yet
@@ -121,29 +119,27 @@ class Connection:
                     await self._send_response(text_response(500, _INTERNAL_ERROR))
 
     async def _serve(self) -> None:
-        if self._tls and self._session:
-            await self._handshake(self._tls, self._session)
-        while not self._is_last and (parsed := await self._next_request()):
+        if self._session:
+            await self._handshake(self._session)
+        while not self._is_last and (request := await self._next_request()):
             if self._phase is not _Phase.ANSWERING:
                 self._enter(_Phase.ANSWERING)
-            self._is_last |= not parsed.keep_alive
-            response = await self._response(parsed.request)
-            await self._send_response(response, with_body=parsed.request.method != "HEAD")
+            self._is_last |= not request.keep_alive
+            response = await self._response(request)
+            await self._send_response(response, with_body=request.method != "HEAD")
 
-    async def _handshake(self, tls: Tls, session: TlsSession) -> None:
+    async def _handshake(self, session: TlsSession) -> None:
         while not session.is_established:
             if not (data := await self._read()):
                 raise ConnectionError
             self._received = BytesIO(await self._decrypt(session, data))
-        if not tls.allows(session.peer_certificate()):
-            raise ConnectionError
         self._enter(_Phase.RECEIVING)
 
-    async def _next_request(self) -> ParsedRequest | None:
+    async def _next_request(self) -> Request | None:
         """The next request; None where the client sends nothing more."""
-        if parsed := self._parser.next_request(self._received):
+        if request := self._parser.next_request(self._received):
             await asyncio.sleep(0)  # however many were received at once, other clients come first
-        while not parsed:
+        while not request:
             if self._phase is _Phase.IDLE and self._parser.has_begun:
                 self._enter(_Phase.RECEIVING)
             if self._parser.must_continue():
@@ -151,8 +147,8 @@ class Connection:
             if not (data := await self._receive()):
                 return None
             self._received = BytesIO(data)
-            parsed = self._parser.next_request(self._received)
-        return parsed
+            request = self._parser.next_request(self._received)
+        return request
 
     async def _response(self, request: Request) -> Response:
         try:

@@ -36,27 +36,33 @@ class Tls(Protocol):
 class TlsSession:
     """The server's side of one encrypted connection. It does no input or output.
 
+    Args:
+        tls: how it is encrypted.
+
     Attributes:
         is_established: whether the handshake is complete.
         is_over: whether the client sends nothing more.
     """
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, tls: Tls) -> None:
+        self._allows = tls.allows
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.is_established = self.is_over = False
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """The plaintext that is complete with this.
 
         Raises:
-            ssl.SSLError: the client speaks no TLS, or none that the context accepts.
+            OSError: the client speaks no TLS, or none that the context accepts, or is not allowed.
         """
         self._incoming.write(ciphertext)
         plaintext = bytearray()
         with suppress(ssl.SSLWantReadError):
             if not self.is_established:
                 self._tls.do_handshake()
+                if not self._allows(self._tls.getpeercert()):
+                    raise ConnectionError
                 self.is_established = True
             while piece := self._tls.read(_RECORD_SIZE):
                 plaintext += piece
@@ -81,7 +87,3 @@ class TlsSession:
         with suppress(ssl.SSLError):  # it does not wait for the client's, or there was no handshake
             self._tls.unwrap()
         return self._outgoing.read()
-
-    def peer_certificate(self) -> Certificate | None:
-        """The client's certificate, if it has one that was verified."""
-        return self._tls.getpeercert()
