@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
@@ -116,7 +117,9 @@ def _fragments(key: str) -> Mapping[int, set[str]]:
 
 
 class KeySource(Protocol):
-    """The source of a target's key."""
+    """The source of a target's key; `str()` is what a configuration shows of it."""
+
+    __slots__ = ()
 
     def read(self) -> Secret:
         """The current key.
@@ -128,46 +131,47 @@ class KeySource(Protocol):
 
     def fingerprint(self) -> object:
         """A value that changes when the key may have changed; costs at most a stat."""
-        ...
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class StaticKey:
+class StaticKey(KeySource):
     """A key from the configuration, or from the environment variable `variable`."""
 
     secret: Secret
     variable: str | None = None
 
+    def __str__(self) -> str:
+        return self.variable or REDACTED
+
     def read(self) -> Secret:
         """The key."""
         return self.secret
 
-    def fingerprint(self) -> object:
-        """Never changes."""
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class MissingKey:
+class MissingKey(KeySource):
     """An environment variable without a usable key, and the reason."""
 
     variable: str
     detail: str
 
+    def __str__(self) -> str:
+        return self.variable
+
     def read(self) -> Secret:
         """Fails."""
         raise PollError(FailureReason.SECRET, self.detail)
 
-    def fingerprint(self) -> object:
-        """Never changes."""
-        return None
-
 
 @dataclass(frozen=True, slots=True)
-class KeyFile:
+class KeyFile(KeySource):
     """A key in a file that is read for each poll, so that a rotated key needs no restart."""
 
     path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def read(self) -> Secret:
         """The file's one line."""
@@ -187,11 +191,12 @@ class KeyFile:
         return fingerprint(self.path)
 
     def is_world_readable(self) -> bool:
-        """Whether every user of the machine can read the key."""
-        try:
-            return bool(self.path.stat().st_mode & 0o004)
-        except OSError:
-            return False
+        """Whether every user of the machine can read the key.
+
+        Raises:
+            OSError: the file cannot be found.
+        """
+        return bool(self.path.stat().st_mode & stat.S_IROTH)
 
 
 def validate_key(text: str, origin: str) -> Secret:

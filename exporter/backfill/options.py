@@ -14,8 +14,8 @@ from exporter.metrics.catalogue import METRICS
 from exporter.metrics.exposition import format_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     from exporter.config.models import Target
 
@@ -45,28 +45,24 @@ class BackfillOptions:
 
 
 def parse_options(
-    flags: Mapping[str, Any],
-    targets: Sequence[Target],
-    now: datetime,
-    no_history: Collection[str] = (),
+    flags: Mapping[str, Any], targets: Sequence[Target], today: date
 ) -> BackfillOptions:
     """The options that the command line's flags describe.
 
     Args:
         flags: by name.
         targets: the configuration's.
-        now: the time.
-        no_history: vendors without an API for past usage.
+        today: the current day in UTC.
 
     Raises:
         FlagError: the first invalid flag.
     """
-    first, last = parse_days(flags["start"], flags["end"], now.date())
+    first, last = parse_days(flags["start"], flags["end"], today)
     output = Path(flags["output"])
     if output.is_dir():  # otherwise noticed only after hours of requests
         raise FlagError(f"--output {output} is a directory")
     return BackfillOptions(
-        targets=select_targets(targets, flags.get("targets", ()), no_history),
+        targets=select_targets(targets, flags.get("targets", ())),
         first=first,
         last=last,
         step=parse_step(flags["step"]),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter.backfill.spool import Spool
+from exporter.backfill.spool import Spool, append
 from exporter.days import DAY, midnight
-from exporter.history.reader import HistoryReader, history_of
-from exporter.model import PollError, PollFailure
+from exporter.history.reader import history_of
+from exporter.model import PollError
 from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.backfill.options import BackfillOptions
     from exporter.backfill.spool import OutputSize
-    from exporter.client.client import HttpClient
-    from exporter.history.progress import Progress
-    from exporter.polling.limits import RateLimiter
+    from exporter.history.reader import HistoryReader
 
 
 _SUCCESS: Final = """\
@@ -41,43 +38,31 @@ class Result(NamedTuple):
 
     Args:
         size: what the output contains, or None if it was not written.
-        failures: by target.
+        failures: a message for each target that failed.
     """
 
     size: OutputSize | None
-    failures: dict[str, PollFailure]
+    failures: list[str]
 
 
-async def backfill(
-    options: BackfillOptions, client: HttpClient, rate_limiter: RateLimiter, progress: Progress
-) -> Result:
-    """Write the output; if a target fails, keep the others' history for the next run.
-
-    Args:
-        options: what to write.
-        client: makes the requests.
-        rate_limiter: limits the requests to each host.
-        progress: is updated.
-    """
+async def backfill(options: BackfillOptions, reader: HistoryReader) -> Result:
+    """Write the output; if a target fails, keep the others' history for the next run."""
     spool = Spool(options)
-    reader = HistoryReader(client, rate_limiter, progress)
     query = HistoryQuery(options.first, options.last)
-    failures: dict[str, PollFailure] = {}
+    failures = []
     for done, target in enumerate(options.targets):
-        progress.show(done, target.name)
         if spool.has(target):
             continue
         to_results = history_of(target).to_results
         try:
-            with spool.open(target) as target_spool:
-                async with aclosing(reader.read(target, query, done)) as parts:
-                    async for past in parts:
-                        target_spool.add(to_results(target, past, query))
+            with spool.open(target) as folder:
+                async for past in reader.read(target, query, done):
+                    append(folder, target, to_results(target, past, query))
         except PollError as error:
-            failures[target.name] = error.failure
-    progress.show(len(options.targets), "writing")
+            failures.append(f"{target.name}: {error}")
+    reader.progress.show(len(options.targets), "writing")
     size = None if failures else spool.write_out()
-    progress.clear()
+    reader.progress.clear()
     return Result(size, failures)
 
 
@@ -86,10 +71,7 @@ def report(result: Result, options: BackfillOptions, now: datetime) -> str:
     if result.size is None:
         return _FAILURE.format(
             output=options.output,
-            failures="\n".join(
-                f"{name}: {failure.reason}: {failure.detail}"
-                for name, failure in result.failures.items()
-            ),
+            failures="\n".join(result.failures),
             failed=len(result.failures),
             all=len(options.targets),
             last=options.last,

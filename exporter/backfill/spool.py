@@ -44,20 +44,23 @@ class Spool:
         self._options = options
         self._directory = options.output.with_name(f"{options.output.name}.partial")
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._salt = _load_salt(self._directory / "salt")
+        salt = self._directory / "salt"
+        if not salt.exists():
+            salt.write_text(secrets.token_hex(SALT_BYTES), encoding="ascii")
+        self._salt = salt.read_text(encoding="ascii")
 
     def has(self, target: Target) -> bool:
         """Whether the target's history is complete."""
         return self._path(target).is_dir()
 
     @contextmanager
-    def open(self, target: Target) -> Iterator[TargetSpool]:
-        """The target's spool, which is complete if the context ends without an exception."""
+    def open(self, target: Target) -> Iterator[Path]:
+        """The target's directory, which is complete if the context ends without an exception."""
         complete = self._path(target)
         partial = complete.with_suffix(".new")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        yield TargetSpool(target, partial)
+        yield partial
         partial.replace(complete)
 
     def _path(self, target: Target) -> Path:
@@ -84,41 +87,23 @@ class Spool:
         return OutputSize(series, samples)
 
 
-def _load_salt(path: Path) -> str:
-    if not path.exists():
-        path.write_text(secrets.token_hex(SALT_BYTES), encoding="ascii")
-    return path.read_text(encoding="ascii")
+def append(directory: Path, target: Target, results: Iterable[HistoricalResult]) -> None:
+    """Append the whole history of some series to a target's directory, in order of time.
 
-
-class TargetSpool:
-    """The spool of one target: `BEGIN END VALUE SERIES` for each time span, a file per metric."""
-
-    def __init__(self, target: Target, directory: Path) -> None:
-        self._target = target
-        self._directory = directory
-
-    def add(self, results: Iterable[HistoricalResult]) -> None:
-        """Append the whole history of some series, in order of time.
-
-        The samples of each series stay together, as OpenMetrics requires.
-        """
-        lines: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(_lists)
-        for result in results:
-            begin, end = ceil(result.begin), ceil(result.end)
-            if begin >= end:
-                continue
-            for metric, labels, value in poll_result_samples(self._target, result.poll_result):
-                name = series_name(metric, (self._target.name, *labels))
-                lines[metric.name][name].append(f"{begin} {end} {format_value(value)} {name}\n")
-        for metric_name, by_series in lines.items():
-            path = self._directory / metric_name
-            with path.open("a", encoding="utf-8", newline="\n") as file:
-                for lines_of_series in by_series.values():
-                    file.writelines(lines_of_series)
-
-
-def _lists() -> defaultdict[str, list[str]]:
-    return defaultdict(list)
+    A file for each metric has `BEGIN END VALUE SERIES` for each time span. The samples of each
+    series stay together, as OpenMetrics requires.
+    """
+    lines: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for result in results:
+        begin, end = ceil(result.begin), ceil(result.end)
+        if begin >= end:
+            continue
+        for metric, labels, value in poll_result_samples(target, result.poll_result):
+            name = series_name(metric, (target.name, *labels))
+            lines[metric.name, name].append(f"{begin} {end} {format_value(value)} {name}\n")
+    for (metric_name, _), lines_of_series in lines.items():
+        with (directory / metric_name).open("a", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines_of_series)
 
 
 def _write_samples(path: Path, file: BinaryIO, step: int, labels: str) -> OutputSize:

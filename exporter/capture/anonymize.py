@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from enum import Enum, auto
 from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit
 from xml.sax.saxutils import escape
 
@@ -17,7 +17,7 @@ from exporter.capture.record import KEY, REMOVED
 from exporter.client.client import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.model import PollFailure
     from exporter.vendors.base import IdentifyingFields
@@ -44,8 +44,6 @@ _HEADERS: Final = frozenset(
     {"cache-control", "connection", "content-encoding", "content-length", "content-type", "date"}
     | {"retry-after", "server", "transfer-encoding", "vary"}
 )
-_COMMON_SETTINGS: Final = frozenset({"name", "vendor", "poll", "alerts"})
-_NO_NAME: Final = "no-name"  # a pattern that fits no name
 
 
 class _Kind(Enum):
@@ -81,101 +79,103 @@ def anonymize(capture: Capture, fields: Mapping[str, IdentifyingFields]) -> Anon
         capture: without secrets.
         fields: by vendor.
     """
-    found = _Found()
+    found: defaultdict[_Kind, set[str]] = defaultdict(set)
+
+    def collect(kind: _Kind, value: str) -> str:
+        found[kind].add(value)
+        return value
+
     for target in capture.targets:
-        _rewrite_target(target, fields[target.vendor], found)
-    stand_ins = _StandIns(found, fields.values())
+        _Rewriting(fields[target.vendor], collect).target(target)
+    base_urls = _base_urls(capture.targets, fields)
+    stand_ins = _StandIns(found, base_urls, fields.values())
+    names = _numbered("target", [target.name for target in capture.targets])
     targets = tuple(
-        _rewrite_target(target, fields[target.vendor], stand_ins) for target in capture.targets
+        _Rewriting(fields[target.vendor], stand_ins, stand_ins.names, base_urls).target(
+            target._replace(settings={**target.settings, "name": names[target.name]})
+        )
+        for target in capture.targets
     )
     return Anonymized(
         capture._replace(targets=targets, is_anonymized=True), tuple(sorted(stand_ins.sentences))
     )
 
 
-class _Visitor(Protocol):
-    """Sees each value of a capture, and gives the new one."""
-
-    def value(self, kind: _Kind, value: str, /) -> str: ...
-    def target(self, name: str, /) -> str: ...
-    def base_url(self, url: str, domains: tuple[str, ...], /) -> str: ...
-    def patterns(self, patterns: tuple[str, ...], /) -> tuple[str, ...]: ...
-
-
-class _Found:
-    """The visitor that collects all values, and changes none."""
-
-    def __init__(self) -> None:
-        self.values: dict[_Kind, set[str]] = {kind: set() for kind in _Kind}
-        self.targets: list[str] = []
-        self.base_urls: set[str] = set()
-
-    def value(self, kind: _Kind, value: str, /) -> str:
-        self.values[kind].add(value)
-        return value
-
-    def target(self, name: str, /) -> str:
-        self.targets.append(name)
-        return name
-
-    def base_url(self, url: str, domains: tuple[str, ...], /) -> str:
+def _base_urls(
+    targets: Iterable[TargetCapture], fields: Mapping[str, IdentifyingFields]
+) -> dict[str, str]:
+    """Stand-ins of the configured URLs, except the vendors' own."""
+    parts = {}
+    for target in targets:
+        url = target.settings.get("base_url", "")
         host = urlsplit(url).hostname or ""
-        if not any(host == domain or host.endswith(f".{domain}") for domain in domains):
-            self.base_urls.add(url)
-        return url
-
-    def patterns(self, patterns: tuple[str, ...], /) -> tuple[str, ...]:
-        return patterns
+        domains = fields[target.vendor].domains
+        if url and not any(f".{host}".endswith(f".{domain}") for domain in domains):
+            parts[url] = urlsplit(url)
+    hosts = _numbered("host", sorted({each.hostname or "" for each in parts.values()}))
+    paths = _numbered("path", sorted({each.path for each in parts.values() if each.path}))
+    return {
+        url: f"{each.scheme}://{hosts[each.hostname or '']}.example"
+        + (f":{each.port}" if each.port else "")
+        + (f"/{paths[each.path]}" if each.path else "")
+        for url, each in parts.items()
+    }
 
 
 class _StandIns:
-    """The visitor that gives the stand-ins.
+    """Gives the stand-in of each value, or the value itself.
 
     Args:
         found: every value.
+        base_urls: stand-ins of URLs.
         fields: of all vendors.
+
+    Attributes:
+        names: stand-ins of names.
+        sentences: all that were asked for, with stand-ins.
     """
 
-    def __init__(self, found: _Found, fields: Iterable[IdentifyingFields]) -> None:
+    def __init__(
+        self,
+        found: Mapping[_Kind, set[str]],
+        base_urls: Mapping[str, str],
+        fields: Iterable[IdentifyingFields],
+    ) -> None:
         self.sentences: set[str] = set()
-        self._numbers, self._identifiers = _identifiers(found.values[_Kind.IDENTIFIER])
-        names = sorted(found.values[_Kind.NAME])
-        self._names = _numbered("name", [name for name in names if name.strip()])
-        unknown = sorted(found.values[_Kind.UNKNOWN])
-        self._texts = _numbered("text", [text for text in unknown if not _FIGURE.fullmatch(text)])
-        self._targets = _numbered("target", found.targets)
-        self._base_urls = _base_urls(found.base_urls)
+        self._numbers, self._identifiers = _identifiers(found[_Kind.IDENTIFIER])
+        self.names = _numbered("name", sorted(filter(str.strip, found[_Kind.NAME])))
+        unknown = (text for text in found[_Kind.UNKNOWN] if not _FIGURE.fullmatch(text))
+        self._texts = _numbered("text", sorted(unknown))
         hosts = {
             urlsplit(old).hostname or "": urlsplit(new).hostname or ""
-            for old, new in self._base_urls.items()
+            for old, new in base_urls.items()
         }
-        known = {**self._names, **self._identifiers, **hosts}
-        self._in_sentences = _Replacements(known, is_in_words=True)
-        words = {word for each in fields for word in _words(each)}
+        known = {**self.names, **self._identifiers, **hosts}
+        self._in_sentences = _replacer(known, is_in_words=True)
+        words = set[str]()
+        for each in fields:
+            words.update(each.identifiers, each.names, each.messages, each.plain, each.keywords)
         # What is a word may be a state or a unit.
         clear = {
             value: new
             for value, new in known.items()
-            if value not in self._names or len(value.split()) > 1
+            if value.lower() not in words and (value not in self.names or len(value.split()) > 1)
         }
-        self._in_plain = _Replacements(
-            {value: new for value, new in clear.items() if value.lower() not in words},
-            is_in_words=False,
-        )
+        self._in_plain = _replacer(clear, is_in_words=False)
         self._number = re.compile(
             rf"(?<![0-9.,])({'|'.join(sorted(self._numbers)) or '(?!)'})(?![0-9]|[.,][0-9])"
         )
 
-    def value(self, kind: _Kind, value: str, /) -> str:
+    def __call__(self, kind: _Kind, value: str) -> str:
         match kind:
             case _Kind.IDENTIFIER:
                 return self._identifier(value)
             case _Kind.NAME:
-                return KEY if KEY in value else self._names.get(value, value)
+                return KEY if KEY in value else self.names.get(value, value)
             case _Kind.UNKNOWN:
                 return self._texts.get(value, value)
             case _Kind.PARAMETER:
-                known = self._names.get(value) or self._identifier(value)
+                known = self.names.get(value) or self._identifier(value)
                 return self._in_plain(value) if known == value else known
             case _Kind.PLAIN:
                 return value if _FIGURE.fullmatch(value) else self._in_plain(value)
@@ -191,22 +191,6 @@ class _StandIns:
         if number and number[1] in self._numbers:
             return self._numbers[number[1]] + (number[2] or "")
         return self._identifiers.get(value, value)
-
-    def target(self, name: str, /) -> str:
-        return self._targets[name]
-
-    def base_url(self, url: str, _domains: tuple[str, ...], /) -> str:
-        return self._base_urls.get(url, url)
-
-    def patterns(self, patterns: tuple[str, ...], /) -> tuple[str, ...]:
-        """The names that patterns fit, in their place: the stand-ins fit no pattern."""
-        fitting = [
-            new
-            for name, new in self._names.items()
-            if any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
-        ]
-        every = [pattern for pattern in patterns if not pattern.strip("*")]
-        return tuple(every or fitting or [_NO_NAME] * bool(patterns))
 
 
 def _identifiers(values: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -238,45 +222,25 @@ def _numbered(word: str, values: Iterable[str]) -> dict[str, str]:
     return {value: f"{word}-{number:0{digits}}" for number, value in enumerate(ordered, 1)}
 
 
-def _base_urls(urls: Iterable[str]) -> dict[str, str]:
-    parts = {url: urlsplit(url) for url in sorted(urls)}
-    hosts = _numbered("host", dict.fromkeys(each.hostname or "" for each in parts.values()))
-    paths = _numbered("path", dict.fromkeys(each.path for each in parts.values() if each.path))
-    return {
-        url: f"{each.scheme}://{hosts[each.hostname or '']}.example"
-        + (f":{each.port}" if each.port else "")
-        + (f"/{paths[each.path]}" if each.path else "")
-        for url, each in parts.items()
-    }
-
-
-def _words(fields: IdentifyingFields) -> set[str]:
-    return {*fields.identifiers, *fields.names, *fields.messages, *fields.plain, *fields.keywords}
-
-
-class _Replacements:
+def _replacer(known: Mapping[str, str], *, is_in_words: bool) -> Callable[[str], str]:
     """Replaces known values in a text, however they are quoted there.
 
     Args:
         known: stand-ins by value.
         is_in_words: whether long values are replaced inside of words, too.
     """
-
-    def __init__(self, known: Mapping[str, str], *, is_in_words: bool) -> None:
-        self._stand_ins: dict[str, str] = {}
-        for value, new in known.items():
-            if len(value) >= _MIN_LENGTH:
-                self._stand_ins |= {form.lower(): new for form in _forms(value)}
-        longest_first = sorted(self._stand_ins, key=lambda form: (-len(form), form))
-        whole = [re.escape(form) for form in longest_first]
-        alternatives = [rf"{_BEFORE}(?:{'|'.join(whole)}){_AFTER}"] if whole else ["(?!)"]
-        if is_in_words:
-            long = [re.escape(form) for form in longest_first if len(form) >= _MIN_LENGTH_IN_WORD]
-            alternatives = [*long, *alternatives]
-        self._pattern = re.compile("|".join(alternatives), re.IGNORECASE)
-
-    def __call__(self, text: str) -> str:
-        return self._pattern.sub(lambda each: self._stand_ins.get(each[0].lower(), each[0]), text)
+    stand_ins: dict[str, str] = {}
+    for value, new in known.items():
+        if len(value) >= _MIN_LENGTH:
+            stand_ins |= {form.lower(): new for form in _forms(value)}
+    longest_first = sorted(stand_ins, key=lambda form: (-len(form), form))
+    whole = "|".join(map(re.escape, longest_first)) or "(?!)"
+    alternatives = [rf"{_BEFORE}(?:{whole}){_AFTER}"]
+    if is_in_words:
+        long = [re.escape(form) for form in longest_first if len(form) >= _MIN_LENGTH_IN_WORD]
+        alternatives = [*long, *alternatives]
+    pattern = re.compile("|".join(alternatives), re.IGNORECASE)
+    return lambda text: pattern.sub(lambda each: stand_ins.get(each[0].lower(), each[0]), text)
 
 
 def _forms(value: str) -> set[str]:
@@ -294,41 +258,6 @@ def _forms(value: str) -> set[str]:
     }
 
 
-def _rewrite_target(
-    target: TargetCapture, fields: IdentifyingFields, visitor: _Visitor
-) -> TargetCapture:
-    settings = {
-        name: _rewrite_setting(name, value, fields, visitor)
-        for name, value in target.settings.items()
-        if name not in _COMMON_SETTINGS
-    }
-    bases = str(target.settings.get("base_url") or ""), str(settings.get("base_url") or "")
-    rewriting = _Rewriting(fields, visitor, *bases)
-    return target._replace(
-        settings={**target.settings, **settings, "name": visitor.target(target.name)},
-        exchanges=tuple(
-            Exchange(rewriting.call(call), outcome and rewriting.outcome(outcome))
-            for call, outcome in target.exchanges
-        ),
-    )
-
-
-def _rewrite_setting(name: str, value: Any, fields: IdentifyingFields, visitor: _Visitor) -> Any:  # noqa: ANN401  of any shape
-    if isinstance(value, dict):
-        return {key: _rewrite_setting(key, item, fields, visitor) for key, item in value.items()}
-    if name == "base_url":
-        return visitor.base_url(value, fields.domains)
-    if name in {"include", "exclude"} and isinstance(value, tuple):
-        return visitor.patterns(value)
-    if isinstance(value, tuple):
-        return tuple(_rewrite_setting(name, item, fields, visitor) for item in value)
-    kind = _kind(name, fields)
-    if kind not in {_Kind.IDENTIFIER, _Kind.NAME} or type(value) not in {int, str}:
-        return value
-    return value if value in fields.keywords else type(value)(visitor.value(kind, str(value)))
-
-
-@lru_cache(maxsize=1024)
 def _kind(field: str | None, fields: IdentifyingFields) -> _Kind:
     """The kind of a field; outside of all fields are sentences, and the empty name is plain."""
     if field is None:
@@ -346,25 +275,62 @@ def _kind(field: str | None, fields: IdentifyingFields) -> _Kind:
 
 
 class _Rewriting(NamedTuple):
-    """Rewrites the exchanges of a target.
+    """Rewrites a target and its exchanges.
 
     Args:
         fields: the vendor's.
-        visitor: gives the new values.
-        base, new_base: the URL of the API where it is configured, and the new one.
+        replace: gives the new value of each value.
+        names: stand-ins of names.
+        base_urls: stand-ins of URLs.
     """
 
     fields: IdentifyingFields
-    visitor: _Visitor
-    base: str
-    new_base: str
+    replace: Callable[[_Kind, str], str]
+    names: Mapping[str, str] = {}
+    base_urls: Mapping[str, str] = {}
 
-    def call(self, call: Call) -> Call:
+    def target(self, target: TargetCapture) -> TargetCapture:
+        settings = {
+            name: value if name == "name" else self._setting(name, value)
+            for name, value in target.settings.items()
+        }
+        base = target.settings.get("base_url", "")
+        exchanges = (
+            Exchange(self._call(call, base), outcome and self._outcome(outcome))
+            for call, outcome in target.exchanges
+        )
+        return target._replace(settings=settings, exchanges=tuple(exchanges))
+
+    def _setting(self, name: str, value: Any) -> Any:  # noqa: ANN401  of any shape
+        if isinstance(value, dict):
+            return {key: self._setting(key, item) for key, item in value.items()}
+        if name == "base_url":
+            return self.base_urls.get(value, value)
+        if name in {"include", "exclude"} and isinstance(value, list):
+            return [new for pattern in value for new in self._fitting(pattern)]
+        if isinstance(value, list):
+            return [self._setting(name, item) for item in value]
+        kind = _kind(name, self.fields)
+        if kind not in {_Kind.IDENTIFIER, _Kind.NAME} or type(value) not in {int, str}:
+            return value
+        is_keyword = value in self.fields.keywords
+        return value if is_keyword else type(value)(self.replace(kind, str(value)))
+
+    def _fitting(self, pattern: str) -> list[str]:
+        """The names that a pattern fits, in its place: the stand-ins fit no pattern."""
+        if not pattern.strip("*"):
+            return [pattern]
+        fitting = (
+            new for name, new in self.names.items() if fnmatchcase(name.lower(), pattern.lower())
+        )
+        return [*fitting] or ["no-name"]
+
+    def _call(self, call: Call, base: str) -> Call:
         head, _, query = call.url.partition("?")
-        is_based = bool(self.base) and head.startswith(self.base)
-        path = head.removeprefix(self.base) if is_based else head
+        is_based = bool(base) and head.startswith(base)
+        path = head.removeprefix(base) if is_based else head
         segments = "/".join(map(self._segment, path.split("/")))
-        url = (self.new_base if is_based else "") + segments
+        url = (self.base_urls.get(base, base) if is_based else "") + segments
         body = (
             self._body(call.body.encode()).decode()
             if call.body.lstrip()[:1] in {"{", "[", "<"}
@@ -374,7 +340,7 @@ class _Rewriting(NamedTuple):
 
     def _segment(self, raw: str) -> str:
         value = unquote(raw)
-        new = self.visitor.value(_Kind.PARAMETER, value)
+        new = self.replace(_Kind.PARAMETER, value)
         return raw if new == value else quote(new, safe=":")
 
     def _parameters(self, text: str) -> str:
@@ -385,17 +351,15 @@ class _Rewriting(NamedTuple):
         kind = _kind(name, self.fields)
         is_declared = name.lower() in self.fields.identifiers | self.fields.names
         is_known = is_declared or kind == _Kind.PLAIN
-        return self.visitor.value(kind if is_known else _Kind.PARAMETER, value)
+        return self.replace(kind if is_known else _Kind.PARAMETER, value)
 
-    def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
+    def _outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
         if not isinstance(outcome, Response):
-            return outcome._replace(detail=self.visitor.value(_Kind.PLAIN, outcome.detail))
+            return outcome._replace(detail=self.replace(_Kind.PLAIN, outcome.detail))
         headers = tuple(
             (name, value if name in _HEADERS else REMOVED) for name, value in outcome.headers
         )
         return Response(outcome.status, headers, self._body(outcome.body))
 
     def _body(self, body: bytes) -> bytes:
-        return rewrite(
-            body, lambda field, value: self.visitor.value(_kind(field, self.fields), value)
-        )
+        return rewrite(body, lambda field, value: self.replace(_kind(field, self.fields), value))

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from exporter.capture.errors import CaptureError
 from exporter.client.client import Response
 from exporter.config.models import Model
 from exporter.files import read_regular_file
-from exporter.model import FailureReason, PollFailure
+from exporter.model import PollFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-MANIFEST: Final = "manifest.json"
-_FORMAT: Final = 1
+_MANIFEST: Final = "manifest.json"
 _NOT_IN_FILE_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MAX_NAME: Final = 40
@@ -41,7 +39,7 @@ class Call(NamedTuple):
 
     method: str
     url: str
-    body: str
+    body: str = ""
 
 
 class Exchange(NamedTuple):
@@ -60,7 +58,7 @@ class TargetCapture(NamedTuple):
     """One poll of a target.
 
     Args:
-        settings: without keys and `http`, as a configuration has them; lists are tuples.
+        settings: without keys and `http`, as a configuration has them.
         key_error: why there was no usable key, if there was none.
         started, ended: Unix seconds.
         duration: seconds.
@@ -102,9 +100,16 @@ class Capture(NamedTuple):
     targets: tuple[TargetCapture, ...]
 
 
+class _Settings(Model):
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    vendor: str
+
+
 class _Target(Model):
     folder: str = Field(pattern="^[A-Za-z0-9_-]{1,64}$")
-    settings: dict[str, Any]
+    settings: _Settings
     key_error: str | None = None
     started: float
     ended: float
@@ -122,28 +127,16 @@ class _Manifest(Model):
     targets: tuple[_Target, ...]
 
 
-class _Request(Model):
-    method: str
-    url: str
-    body: str | None = None
-
-
 class _Response(Model):
     status: int = Field(ge=0, le=999)
     headers: tuple[str, ...]
     body: str | None = Field(None, pattern=r"^[0-9]{3,6}\.response\.[a-z]{3,4}$")
 
 
-class _Failure(Model):
-    reason: Annotated[FailureReason, Field(strict=False)]
-    detail: str
-    retry_after: float | None = None
-
-
 class _Exchange(Model):
-    request: _Request
+    request: Call
     response: _Response | None = None
-    failure: _Failure | None = None
+    failure: PollFailure | None = None
     unfinished: Literal[True] | None = None
 
 
@@ -162,65 +155,64 @@ def new_folder(path: Path) -> None:
     path.chmod(0o700)
 
 
-def save(capture: Capture, path: Path) -> int:
-    """Write a capture into an empty folder; the number of its files.
+def save(capture: Capture, path: Path) -> list[Path]:
+    """Write a capture into an empty folder.
 
     The manifest comes last, in one step: without it nothing is replayed.
+
+    Returns:
+        The files in which values are not in fields: the manifest, and pages and texts.
 
     Raises:
         OSError: it cannot be written.
     """
-    targets = []
-    count = 1
+    manifest = path / _MANIFEST
+    targets, without_fields = [], [manifest]
     for number, target in enumerate(capture.targets, 1):
-        folder = folder_name(number, target.name)
-        (path / folder).mkdir(mode=0o700)
-        for name, content in _exchange_files(target.exchanges):
-            _write(path / folder / name, content)
-            count += 1
-        fields = {**target._asdict(), "folder": folder, "exchanges": len(target.exchanges)}
-        targets.append(_Target.model_validate(fields))
-    manifest = _Manifest(
-        format=_FORMAT,
-        exporter=capture.exporter,
-        python=capture.python,
-        captured=f"{datetime.fromtimestamp(capture.printed, UTC):%Y-%m-%dT%H:%M:%SZ}",
-        printed=capture.printed,
-        anonymized=capture.is_anonymized,
-        targets=tuple(targets),
-    )
-    partial = path / f"{MANIFEST}.part"
-    _write(partial, _as_json(manifest))
-    partial.rename(path / MANIFEST)
-    return count
+        # A target may have any name.
+        name = _NOT_IN_FILE_NAMES.sub("_", target.name)[:_MAX_NAME]
+        folder = path / f"{number:02d}-{name}"
+        folder.mkdir(mode=0o700)
+        for place, exchange in enumerate(target.exchanges, 1):
+            body = _save_exchange(exchange, folder / f"{place:03d}.json")
+            if body and body.suffix not in {".json", ".xml"}:
+                without_fields.append(body)
+        fields = target._asdict() | {"exchanges": len(target.exchanges)}
+        targets.append({"folder": folder.name, **fields})
+    document = {
+        "format": 1,
+        "exporter": capture.exporter,
+        "python": capture.python,
+        "captured": f"{datetime.fromtimestamp(capture.printed, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "printed": capture.printed,
+        "anonymized": capture.is_anonymized,
+        "targets": targets,
+    }
+    partial = path / f"{_MANIFEST}.part"
+    _write_json(partial, document)
+    partial.rename(manifest)
+    return without_fields
 
 
-def folder_name(number: int, target: str) -> str:
-    """The name of the folder of a target, which may have any name itself."""
-    name = _NOT_IN_FILE_NAMES.sub("_", target)[:_MAX_NAME]
-    return f"{number:02d}-{name}"
-
-
-def _exchange_files(exchanges: tuple[Exchange, ...]) -> Iterator[tuple[str, bytes]]:
-    for number, (call, outcome) in enumerate(exchanges, 1):
-        request = _Request(method=call.method, url=call.url, body=call.body or None)
-        if isinstance(outcome, Response):
-            body = response_file(number, outcome.body)
-            headers = tuple(f"{name}: {value}" for name, value in outcome.headers)
-            response = _Response(status=outcome.status, headers=headers, body=body)
-            entry = _Exchange(request=request, response=response)
-            if body:
-                yield body, outcome.body
-        elif outcome:
-            entry = _Exchange(request=request, failure=_Failure(**outcome._asdict()))
-        else:
-            entry = _Exchange(request=request, unfinished=True)
-        yield f"{number:03d}.json", _as_json(entry)
-
-
-def response_file(number: int, body: bytes) -> str | None:
-    """The name of the file of a body; None where it is empty."""
-    return f"{number:03d}.response.{kind_of(body)}" if body else None
+def _save_exchange(exchange: Exchange, path: Path) -> Path | None:
+    """Write an exchange; the file of its response's body, if it has one."""
+    call, outcome = exchange
+    request = call._asdict() if call.body else {"method": call.method, "url": call.url}
+    document: dict[str, Any] = {"request": request}
+    body = None
+    if isinstance(outcome, Response):
+        headers = [f"{name}: {value}" for name, value in outcome.headers]
+        document["response"] = {"status": outcome.status, "headers": headers}
+        if outcome.body:
+            body = path.with_suffix(f".response.{kind_of(outcome.body)}")
+            document["response"]["body"] = body.name
+            _write(body, outcome.body)
+    elif outcome:
+        document["failure"] = outcome._asdict()
+    else:
+        document["unfinished"] = True
+    _write_json(path, document)
+    return body
 
 
 def kind_of(body: bytes) -> Literal["json", "html", "xml", "txt", "bin"]:
@@ -238,19 +230,14 @@ def kind_of(body: bytes) -> Literal["json", "html", "xml", "txt", "bin"]:
         return "bin"
 
 
-def _as_json(value: Model) -> bytes:
-    document = value.model_dump(exclude_none=True, mode="json")
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    return f"{text}\n".encode(errors="backslashreplace")
+    _write(path, f"{text}\n".encode())
 
 
 def _write(path: Path, content: bytes) -> None:
-    with open(path, "xb", opener=_open_private) as file:
-        file.write(content)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(content)
 
 
 def load(path: Path) -> Capture:
@@ -259,10 +246,10 @@ def load(path: Path) -> Capture:
     Raises:
         CaptureError: it is incomplete, damaged, or of another version of the format.
     """
-    manifest = _read(path / MANIFEST, _Manifest)
+    manifest = _read(path / _MANIFEST, _Manifest)
     targets = tuple(
         TargetCapture(
-            target.settings,
+            target.settings.model_dump(),
             target.key_error,
             target.started,
             target.ended,
@@ -274,12 +261,6 @@ def load(path: Path) -> Capture:
         )
         for target in manifest.targets
     )
-    names = [target.settings.get("name") for target in targets]
-    texts = [*names, *(target.settings.get("vendor") for target in targets)]
-    if len(set(names)) < len(names) or not all(isinstance(text, str) for text in texts):
-        raise CaptureError(
-            f"{path / MANIFEST}: expected a name and a vendor for each target, each name once"
-        )
     return Capture(
         manifest.exporter, manifest.python, manifest.printed, manifest.anonymized, targets
     )
@@ -287,30 +268,20 @@ def load(path: Path) -> Capture:
 
 def _load_exchange(folder: Path, number: int) -> Exchange:
     entry = _read(folder / f"{number:03d}.json", _Exchange)
-    call = Call(entry.request.method, entry.request.url, entry.request.body or "")
-    if entry.response:
-        headers = tuple(_header(line) for line in entry.response.headers)
-        body = _content(folder / entry.response.body) if entry.response.body else b""
-        return Exchange(call, Response(entry.response.status, headers, body))
-    if entry.failure:
-        return Exchange(call, PollFailure(*(value for _, value in entry.failure)))
-    return Exchange(call, None)
-
-
-def _header(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(": ")
-    return name, value
+    if entry.response is None:
+        return Exchange(entry.request, entry.failure)
+    body = _content(folder / entry.response.body) if entry.response.body else b""
+    lines = (line.partition(": ") for line in entry.response.headers)
+    headers = tuple((name, value) for name, _, value in lines)
+    return Exchange(entry.request, Response(entry.response.status, headers, body))
 
 
 def _read(path: Path, model: type[_M]) -> _M:
-    content = _content(path)
     try:
-        return model.model_validate(with_tuples(json.loads(content)))
+        return model.model_validate_json(_content(path))
     except ValidationError as error:
         places = ", ".join(".".join(map(str, each["loc"])) or "all" for each in error.errors())
         raise CaptureError(f"{path}: not a file of a capture; invalid: {places}") from None
-    except (ValueError, RecursionError):
-        raise CaptureError(f"{path}: not a file of a capture") from None
 
 
 def _content(path: Path) -> bytes:
@@ -323,12 +294,3 @@ def _content(path: Path) -> bytes:
     if len(content) > _MAX_BYTES:
         raise CaptureError(f"{path}: too large")
     return content
-
-
-def with_tuples(value: object) -> Any:  # noqa: ANN401  JSON has no static type
-    """JSON's lists as tuples, as the configuration's models expect them."""
-    if isinstance(value, list):
-        return tuple(map(with_tuples, value))
-    if isinstance(value, dict):
-        return {key: with_tuples(item) for key, item in value.items()}
-    return value

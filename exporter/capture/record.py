@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import html
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 
-from exporter.capture.format import Call, Capture, Exchange, TargetCapture, with_tuples
-from exporter.client.client import Response, as_transport
+from exporter.capture.format import Call, Capture, Exchange, TargetCapture
+from exporter.client.client import Response
 from exporter.config.models import KEY_FIELDS
-from exporter.config.serialize import to_plain
 from exporter.logging import describe_exception
 from exporter.model import FailureReason, PollError, PollFailure
-from exporter.polling.poll import PollTarget
 from exporter.secrets import REDACTED, MissingKey, Secret, SecretFinder, StaticKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from exporter.client.client import Request, RoundTripper
+    from exporter.client.client import Request
     from exporter.config.models import Target
     from exporter.model import PollOutcome, PollResult
-    from exporter.vendors.base import Poller, Transport
+    from exporter.polling.poll import PollTarget
+    from exporter.secrets import KeySource
+    from exporter.vendors.base import Transport
 
 KEY: Final = "qz0-KEY-qz0-KEY-qz0"
 """Stands for every key: a replay polls with it, so that quoting it has the same effect."""
@@ -33,112 +34,110 @@ _MIN_LENGTH: Final = 8  # shorter values of cookies and passwords are found in m
 _CREDENTIAL: Final = re.compile(
     r"auth|cookie|(?<!cache-)key|passw|secret|session|signature|token|credential", re.IGNORECASE
 )
-_OMITTED: Final = frozenset({*KEY_FIELDS, "http"})  # of the settings
 _ESCAPE: Final = re.compile(
-    r"\\u([0-9a-fA-F]{4})|&#[xX]([0-9a-fA-F]{1,6});|%([0-9a-fA-F]{2})"
-    r"|&#([0-9]{1,7});|\\(.)|&(amp|lt|gt|quot|apos);"
+    r"\\u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})|\\(.)"
+    r"|&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|amp|lt|gt|quot|apos);"
 )
-_ENTITIES: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_MAX_CHARACTER: Final = 0x10FFFF
+
+
+class ProbedTarget(Protocol):
+    """A target, and where the responses to its requests come from."""
+
+    target: Target
+
+    async def round_trip(self, request: Request, /) -> Response:
+        """The response; see `RoundTripper`."""
+
+    def now(self) -> float:
+        """The time, Unix seconds."""
+
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        """Poll once.
+
+        Args:
+            poll_target: this target, with a transport over `round_trip`.
+        """
 
 
 class Recorder:
     """Records one poll of a target, in memory.
 
     Args:
-        target: its key is read now, once: what is sent is what is removed.
+        probed: its key is read now, once: what is sent is what is removed.
         proxy: the URL of its proxy, if it has one.
+
+    Attributes:
+        captured: after the poll: what was recorded, with all that the responses quote.
+        keys, credentials: what must be removed from it.
     """
 
-    def __init__(self, target: Target, proxy: str | None) -> None:
-        self.target, self._key_error = _with_fixed_key(target)
+    captured: TargetCapture
+
+    def __init__(self, probed: ProbedTarget, proxy: str | None) -> None:
+        self.target, self._key_error = _with_fixed_key(probed.target)
         self.keys = {*_keys(self.target)}
         self.credentials = {*_passwords(proxy)}
+        self.now = probed.now
+        self._probed = probed
         self._finder = SecretFinder(self.keys)
-        self._calls: list[Call] = []
-        self._outcomes: dict[int, Response | PollFailure] = {}
-        self._started = 0.0
+        self._exchanges: list[Exchange] = []
 
-    def poll_target(
-        self,
-        create_poller: Callable[[Any], Poller],
-        round_tripper: RoundTripper,
-        now: Callable[[], float],
-    ) -> PollTarget:
-        """What to poll instead.
+    async def round_trip(self, request: Request, /) -> Response:
+        """The response; see `RoundTripper`."""
+        number, call = len(self._exchanges), call_without_keys(request, self._finder)
+        self._exchanges.append(Exchange(call, None))
+        self.credentials |= {*_sent_credentials(request)}
+        try:
+            response = await self._probed.round_trip(request)
+        except PollError as error:
+            self._exchanges[number] = Exchange(call, error.failure)
+            raise
+        except Exception as error:
+            detail = f"unexpected {describe_exception(error)}"
+            self._exchanges[number] = Exchange(call, PollFailure(FailureReason.INTERNAL, detail))
+            raise
+        self._exchanges[number] = Exchange(call, response)
+        self.credentials |= {*_received_credentials(response)}
+        return response
 
-        Args:
-            create_poller: as `Vendor` has it.
-            round_tripper: sends the requests.
-            now: Unix seconds.
-        """
-        poller = create_poller(self.target)
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        """Poll once; see `ProbedTarget`."""
+        started = 0.0
 
-        async def poll(send: Transport, started: float, /) -> PollResult:
-            self._started = started
-            return await poller(send, started)
+        async def poller(send: Transport, now: float, /) -> PollResult:
+            nonlocal started
+            started = now
+            return await poll_target.poller(send, now)
 
-        async def send(request: Request, /) -> Response:
-            number = len(self._calls)
-            self._calls.append(call_without_keys(request, self._finder))
-            self.credentials |= {*_sent_credentials(request)}
-            try:
-                response = await round_tripper(request)
-            except PollError as error:
-                self._outcomes[number] = error.failure
-                raise
-            except Exception as error:
-                detail = f"unexpected {describe_exception(error)}"
-                self._outcomes[number] = PollFailure(FailureReason.INTERNAL, detail)
-                raise
-            self._outcomes[number] = response
-            self.credentials |= {*_received_credentials(response)}
-            return response
-
-        return PollTarget(self.target, poll, as_transport(send, now))
-
-    def result(self, outcome: PollOutcome) -> TargetCapture:
-        """What was recorded, with all that the responses quote.
-
-        Args:
-            outcome: how the poll ended.
-        """
-        names = (name for name in type(self.target).model_fields if name not in _OMITTED)
-        settings = _without_secrets({name: to_plain(getattr(self.target, name)) for name in names})
-        exchanges = tuple(
-            Exchange(call, self._outcomes.get(number)) for number, call in enumerate(self._calls)
-        )
-        return TargetCapture(
-            with_tuples(settings),
+        outcome = await self._probed.poll(poll_target._replace(poller=poller))
+        self.captured = TargetCapture(
+            self.target.model_dump(
+                mode="json", exclude={*KEY_FIELDS, "http"}, exclude_none=True, fallback=str
+            ),
             self._key_error,
-            self._started,
+            started,
             outcome.at,
             outcome.duration,
-            exchanges,
+            tuple(self._exchanges),
         )
-
-
-def _without_secrets(value: Any) -> Any:  # noqa: ANN401  of any shape
-    """Plain settings with a key in place of each secret, and without what is not set."""
-    if isinstance(value, dict):
-        return {name: _without_secrets(each) for name, each in value.items() if each is not None}
-    return KEY if value == REDACTED else value
+        return outcome
 
 
 def _with_fixed_key(target: Target) -> tuple[Target, str | None]:
     """The target with its key as it is now, and why it has none, if it has none."""
-    no_key = dict.fromkeys(KEY_FIELDS)
     try:
-        key = target.key.read()
+        return _with_key(target, api_key=StaticKey(target.key.read())), None
     except PollError as error:
         return without_key(target, error.detail), error.detail
-    return target.model_copy(update=no_key | {"api_key": StaticKey(key)}), None
 
 
 def without_key(target: Target, detail: str) -> Target:
     """A target whose key cannot be used, and why."""
-    update = dict.fromkeys(KEY_FIELDS) | {"api_key_env": MissingKey("", detail)}
-    return target.model_copy(update=update)
+    return _with_key(target, api_key_env=MissingKey("", detail))
+
+
+def _with_key(target: Target, **key: KeySource) -> Target:
+    return target.model_copy(update=dict.fromkeys(KEY_FIELDS) | key)
 
 
 def _keys(settings: BaseModel) -> Iterator[Secret]:
@@ -185,36 +184,26 @@ def call_without_keys(request: Request, keys: SecretFinder) -> Call:
     """The request without the parameters of its query and form that hold a key."""
     url, mark, query = request.url.partition("?")
     query = _without_keys(query, keys)
-    body = _without_keys(_text(request.body or b""), keys)
+    body = _without_keys((request.body or b"").decode(errors="replace"), keys)
     return Call(request.method, url + mark * bool(query) + query, body)
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.decode("latin-1")
 
 
 def _without_keys(parameters: str, keys: SecretFinder) -> str:
     return "&".join(each for each in parameters.split("&") if not _spans(each, keys))
 
 
-def without_secrets(
-    capture: Capture, keys: Iterable[Secret], credentials: Iterable[Secret]
-) -> Capture:
-    """The capture without any of these, whatever its responses repeat.
+def without_secrets(capture: Capture, recorders: Sequence[Recorder]) -> Capture:
+    """The capture without keys and credentials, whatever its responses repeat.
 
     Args:
         capture: of one probe.
-        keys: of all its targets.
-        credentials: cookies, and other values of headers.
+        recorders: of all its targets.
     """
     # In a capture of a replay, the stand-in is the key.
-    known = {key for key in keys if key.reveal() != KEY}
-    cleaner = _Cleaner(
-        SecretFinder(known), SecretFinder({*credentials} - known - {Secret(KEY), Secret(REMOVED)})
-    )
+    keys = {key for recorder in recorders for key in recorder.keys} - {Secret(KEY)}
+    credentials = {each for recorder in recorders for each in recorder.credentials}
+    credentials -= {*keys, Secret(KEY), Secret(REMOVED)}
+    cleaner = _Cleaner(SecretFinder(keys), SecretFinder(credentials))
     return capture._replace(targets=tuple(map(cleaner.target, capture.targets)))
 
 
@@ -239,9 +228,11 @@ class _Cleaner(NamedTuple):
     def plain(self, value: Any) -> Any:  # noqa: ANN401  of any shape
         if isinstance(value, dict):
             return {name: self.plain(item) for name, item in value.items()}
-        if isinstance(value, tuple):
-            return tuple(map(self.plain, value))
-        return self.text(value) if isinstance(value, str) else value
+        if isinstance(value, list):
+            return list(map(self.plain, value))
+        if isinstance(value, str):
+            return KEY if value == REDACTED else self.text(value)
+        return value
 
     def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
         if isinstance(outcome, PollFailure):
@@ -295,8 +286,7 @@ def _unescaped(text: str) -> tuple[list[str], list[int]]:
 
 
 def _character(match: re.Match[str]) -> str:
-    json_hex, xml_hex, url_hex, xml_number, json_escape, entity = match.groups()
-    if entity or json_escape:
-        return _ENTITIES[entity] if entity else json_escape
-    code = int(xml_number) if xml_number else int(json_hex or xml_hex or url_hex, 16)
-    return chr(code) if code <= _MAX_CHARACTER else "\ufffd"
+    json_hex, url_hex, json_escape = match.groups()
+    if json_hex or url_hex:
+        return chr(int(json_hex or url_hex, 16))
+    return json_escape or html.unescape(match[0]) or "\ufffd"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
@@ -19,16 +18,14 @@ from exporter.model import FailureReason, PollError, PollOutcome
 from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import poll_once
 from exporter.secrets import Secret, SecretFinder
+from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.capture.format import Capture, TargetCapture
+    from exporter.capture.format import TargetCapture
     from exporter.client.client import Request
     from exporter.config.models import Target
     from exporter.model import PollFailure
     from exporter.polling.poll import PollTarget
-    from exporter.vendors.base import Vendor
 
 _OTHERS_FIRST: Final = 0.05  # seconds in which the recorded responses are read
 
@@ -41,14 +38,13 @@ class ReplayedTarget:
 
     Args:
         captured: the target.
-        vendors: by name.
 
     Raises:
         CaptureError: its vendor is not known, or its settings are invalid now.
     """
 
-    def __init__(self, captured: TargetCapture, vendors: Mapping[str, Vendor]) -> None:
-        self.target = _settings(captured, vendors)
+    def __init__(self, captured: TargetCapture) -> None:
+        self.target = _settings(captured)
         self._captured = captured
         self._keys = SecretFinder([Secret(KEY)])
         self._outcomes: defaultdict[Call, deque[Response | PollFailure | None]] = defaultdict(deque)
@@ -78,37 +74,29 @@ class ReplayedTarget:
         raise TimeoutError  # as the end of the poll's time raises it
 
     async def poll(self, poll_target: PollTarget) -> PollOutcome:
-        """Poll once; the outcome has the recorded times.
-
-        Args:
-            poll_target: this target, with a transport over `round_trip`.
-        """
-        attempt = await poll_once(poll_target, RateLimiter(inf), self.now)
+        """Poll once; the outcome has the recorded times. See `ProbedTarget`."""
+        result, _, requests = await poll_once(poll_target, RateLimiter(inf), self.now)
         at = self._captured.ended
-        outcome = PollOutcome(*attempt, at=at, next_at=at)
-        return outcome._replace(duration=self._captured.duration)
+        return PollOutcome(result, self._captured.duration, requests, at=at, next_at=at)
 
 
-def replayed_targets(capture: Capture, vendors: Mapping[str, Vendor]) -> list[ReplayedTarget]:
-    """The targets of a capture.
-
-    Raises:
-        CaptureError: as `ReplayedTarget`.
-    """
-    return list(map(partial(ReplayedTarget, vendors=vendors), capture.targets))
-
-
-def _settings(captured: TargetCapture, vendors: Mapping[str, Vendor]) -> Target:
-    data: dict[str, Any] = {**captured.settings, "api_key": KEY}
-    vendor = vendors.get(data["vendor"])
+def _settings(captured: TargetCapture) -> Target:
+    vendor = VENDORS.get(captured.vendor)
     if vendor is None:
         raise CaptureError(f'target {captured.name}: the vendor "{captured.vendor}" is unknown')
     try:
-        target = vendor.settings.model_validate(data)
+        target = vendor.settings.model_validate(_with_tuples({**captured.settings, "api_key": KEY}))
     except ValidationError as error:
         places = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
         raise CaptureError(f"target {captured.name}: invalid settings: {places}") from None
     return without_key(target, captured.key_error) if captured.key_error else target
+
+
+def _with_tuples(value: Any) -> Any:  # noqa: ANN401  of any shape
+    """A configuration's models expect lists as tuples."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(item) for name, item in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def _decoded(call: Call) -> Call:

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from exporter.app import USER_AGENT, load_config
+from exporter.capture.format import load
+from exporter.capture.record import Recorder
+from exporter.capture.replay import ReplayedTarget
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
-from exporter.cli.probe_sources import CaptureSource, VendorSource
-from exporter.cli.recording import Recording
+from exporter.cli.recording import make_folder, save_recorded
 from exporter.cli.table import failure_lines, format_table
-from exporter.client.client import as_transport
+from exporter.client.client import HttpClient, as_transport
+from exporter.client.proxies import proxy_url
 from exporter.client.resolver import DaemonThreadExecutor
 from exporter.files import replace_file
 from exporter.metrics.catalogue import METRICS, NEXT_POLL, target_samples
 from exporter.metrics.exposition import Format, render, sample_lines
-from exporter.polling.poll import PollTarget
+from exporter.model import PollOutcome
+from exporter.polling.limits import PollSlots, RateLimiter
+from exporter.polling.poll import PollTarget, poll_once
 from exporter.presentation.serialize import to_json
 from exporter.state.store import StateStore
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from exporter.cli.probe_sources import Source
-    from exporter.config.models import Target
-    from exporter.model import PollOutcome
+    from exporter.capture.format import Capture
+    from exporter.capture.record import ProbedTarget
+    from exporter.config.models import Config, Target
     from exporter.state.store import TargetSnapshot
 
 _FORMATS: Final = ("table", "json", "prometheus")
@@ -52,60 +60,95 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     flags = parser.parse(arguments)
     if flags["anonymize"] and not flags["capture"]:
         parser.error("--anonymize needs --capture=DIR")
-    source: Source = (
-        CaptureSource(Path(flags["replay"]))
-        if flags["replay"]
-        else VendorSource(Path(flags["config.file"]), environ)
+    capture = load(Path(flags["replay"])) if flags["replay"] else None
+    known: Sequence[LiveTarget | ReplayedTarget] = (
+        [ReplayedTarget(target) for target in capture.targets]
+        if capture
+        else live_targets(load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True))
     )
-    names = flags.get("targets") or [target.name for target in source.targets]
-    if unknown := set(names) - {target.name for target in source.targets}:
+    names = flags.get("targets")
+    if unknown := set(names or ()) - {each.target.name for each in known}:
         parser.error(f"unknown target: {', '.join(sorted(unknown))}")
-    targets = [target for target in source.targets if target.name in names]
-    recording = None
+    probed = [each for each in known if not names or each.target.name in names]
     if flags["capture"]:
-        path = Path(flags["capture"])
-        recording = Recording(path, targets, source, is_anonymized=flags["anonymize"])
-    return asyncio.run(_probe(targets, source, recording, flags, environ))
+        targets = (each.target for each in probed)
+        make_folder(Path(flags["capture"]), targets, is_anonymized=flags["anonymize"])
+    return asyncio.run(_probe(probed, capture, flags, environ))
 
 
 async def _probe(
-    targets: Sequence[Target],
-    source: Source,
-    recording: Recording | None,
+    probed: Sequence[LiveTarget | ReplayedTarget],
+    capture: Capture | None,
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
 ) -> int:
-    poll_targets = (
-        recording.poll_targets if recording else [_poll_target(each, source) for each in targets]
-    )
-    snapshots = await probe(poll_targets, source.poll)
-    now = source.printed()
-    notes = [recording.save(snapshots, now)] if recording else []
+    recorders = [Recorder(each, _proxy(each.target)) for each in probed if flags["capture"]]
+    snapshots = await probe(recorders or probed)
+    now = capture.printed if capture else time.time()
+    notes = [
+        f"{each.target.name}: recorded requests that were not made: {each.not_requested}"
+        for each in probed
+        if isinstance(each, ReplayedTarget) and each.not_requested
+    ]
+    if flags["capture"]:
+        path = Path(flags["capture"])
+        notes.append(save_recorded(recorders, path, now, is_anonymized=flags["anonymize"]))
     _print(snapshots, flags, environ, now)
-    for note in (*source.warnings(targets), *notes):
+    for note in notes:
         print(note, file=sys.stderr)
     return 0 if all(snapshot.state.is_up for snapshot in snapshots) else 1
 
 
-def _poll_target(target: Target, source: Source) -> PollTarget:
-    transport = as_transport(source.round_tripper(target), source.clock(target))
-    return PollTarget(target, VENDORS[target.vendor].create_poller(target), transport)
+class LiveTarget:
+    """A target at its vendor; see `ProbedTarget`.
+
+    Args:
+        target: the target.
+        client: sends the requests.
+        slots: the limits of all polls.
+    """
+
+    def __init__(self, target: Target, client: HttpClient, slots: PollSlots) -> None:
+        self.target = target
+        self.round_trip = client.round_tripper(target.http)
+        self.now = time.time
+        self._slots = slots
+
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        """Poll once, within the limits of all polls."""
+        async with self._slots.acquire(poll_target.host):
+            attempt = await poll_once(poll_target, self._slots.rate_limiter, self.now)
+        at = self.now()
+        return PollOutcome(*attempt, at=at, next_at=at)
 
 
-async def probe(
-    targets: Sequence[PollTarget], poll: Callable[[PollTarget], Awaitable[PollOutcome]]
-) -> list[TargetSnapshot]:
+def live_targets(config: Config) -> list[LiveTarget]:
+    """The targets of a configuration."""
+    client = HttpClient(USER_AGENT)
+    rate_limiter = RateLimiter(config.poll.requests_per_second)
+    slots = PollSlots(config.poll.max_concurrent, rate_limiter)
+    return [LiveTarget(target, client, slots) for target in config.targets]
+
+
+def _proxy(target: Target) -> str | None:
+    return proxy_url(target.http, target.address, os.environ)
+
+
+async def probe(probed: Sequence[ProbedTarget]) -> list[TargetSnapshot]:
     """Poll every target once, concurrently."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
     store = StateStore()
-    store.set_targets(each.target for each in targets)
+    store.set_targets(each.target for each in probed)
 
-    async def record(target: PollTarget) -> None:
-        store.record(target.target.name, await poll(target))
+    async def poll(each: ProbedTarget) -> None:
+        target = each.target
+        poller = VENDORS[target.vendor].create_poller(target)
+        transport = as_transport(each.round_trip, each.now)
+        store.record(target.name, await each.poll(PollTarget(target, poller, transport)))
 
     async with asyncio.TaskGroup() as group:
-        for target in targets:
-            group.create_task(record(target))
+        for each in probed:
+            group.create_task(poll(each))
     return list(store.snapshots())
 
 
@@ -119,7 +162,7 @@ def _print(
         path = Path(flags["textfile"])
         if path.suffix != ".prom":
             print(f"node_exporter ignores {path}: its name must end in .prom", file=sys.stderr)
-        write_textfile(path, prometheus_text(snapshots))
+        replace_file(path, prometheus_text(snapshots), 0o644)  # node_exporter is another user
         for line in failure_lines(snapshots):
             print(line, file=sys.stderr)
     elif flags["format"] == "table":
@@ -151,12 +194,3 @@ def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:
         included = (sample for sample in samples if sample.metric not in _METRICS_OF_MANY_POLLS)
         lines.append(sample_lines(included, snapshot.target.name))
     return render(lines, Format.TEXT).decode()
-
-
-def write_textfile(path: Path, text: str) -> None:
-    """Replace a file atomically, readable by every user whatever the umask.
-
-    Raises:
-        OSError: it cannot be written; the old file stays.
-    """
-    replace_file(path, text, 0o644)

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from exporter.app import USER_AGENT, load_config
 from exporter.cli.flags import Parser
+from exporter.cli.history import parse
 from exporter.cli.output import write
-from exporter.client.client import HttpClient
 from exporter.files import replace_file
-from exporter.history.flags import FlagError
-from exporter.history.progress import Progress
-from exporter.polling.limits import RateLimiter
 from exporter.reports.formats import Document, format_report
 from exporter.reports.options import BY, FORMATS, parse_options
 from exporter.reports.run import read
@@ -45,19 +39,8 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     description = "the invoice of a target, as TARGET=ID, for --format=focus"
     parser.repeated_flag("invoice-id", "", description)
     parser.target_arguments()
-    flags = parser.parse(arguments)
-    config = load_config(Path(flags["config.file"]), environ, is_pipe_allowed=True)
-    now = datetime.now(UTC)
-    try:
-        options = parse_options(flags, config.targets, now.date())
-    except FlagError as error:
-        parser.error(str(error))
-    return asyncio.run(_report(options, RateLimiter(config.poll.requests_per_second), now))
-
-
-async def _report(options: ReportOptions, rate_limiter: RateLimiter, now: datetime) -> int:
-    progress = Progress(len(options.targets), sys.stderr)
-    reading = await read(options, HttpClient(USER_AGENT), rate_limiter, progress)
+    options, reader, now = parse(parser, arguments, environ, parse_options)
+    reading = asyncio.run(read(options, reader))
     document = format_report(options, reading, now, _width(options))
     _write(document, options)
     return 1 if document.failures else 0

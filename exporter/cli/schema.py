@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.cli.flags import Parser
 from exporter.cli.output import write
-from exporter.config.serialize import schema
+from exporter.config.json_schema import schema
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:

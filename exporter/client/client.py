@@ -16,7 +16,8 @@ import httpx
 from exporter.client.encoding import decode, too_large
 from exporter.client.errors import http_error, parse_retry_after, transport_error
 from exporter.client.proxies import proxy_url
-from exporter.client.tls import CachedSSLContext, system_ssl_context
+from exporter.client.tls import ssl_context, system_ssl_context
+from exporter.files import fingerprint
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ _NO_TIMEOUTS: Final = {"connect": None, "read": None, "write": None, "pool": Non
 _ONE_REQUEST: Final = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 
 
-def _no_message(_: bytes) -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request to a vendor. Its headers and body may hold the key, so `repr` shows neither.
@@ -62,7 +59,7 @@ class Request:
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
-    error_message: Callable[[bytes], str | None] = field(default=_no_message, repr=False)
+    error_message: Callable[[bytes], str | None] = field(default=lambda _: None, repr=False)
     body: bytes | None = field(default=None, repr=False)
     max_bytes: int = MAX_REPLY_BYTES
     timeout: float | None = None
@@ -126,9 +123,7 @@ class HttpClient:
     def __init__(self, user_agent: str, environ: Mapping[str, str] = os.environ) -> None:
         self._user_agent = user_agent
         self._environ = environ
-        self._system_context: ssl.SSLContext | None = None
-        self._contexts: dict[Path, CachedSSLContext] = {}
-        self._round_trippers: dict[Http, RoundTripper] = {}
+        self._contexts: dict[Path | None, tuple[object, ssl.SSLContext]] = {}
         self._transports: dict[Http, Transport] = {}
 
     def transport(self, settings: Http) -> Transport:
@@ -147,29 +142,30 @@ class HttpClient:
         Raises:
             OSError: as `transport`.
         """
-        if settings not in self._round_trippers:
-            self._ssl_context(settings)
-            self._round_trippers[settings] = self._new_round_tripper(settings)
-        return self._round_trippers[settings]
+        self._ssl_context(settings.tls_ca_file)
 
-    def _ssl_context(self, settings: Http) -> ssl.SSLContext:
-        """One for each set of authorities: it takes 20 ms to make."""
-        file = settings.tls_ca_file
-        if file:
-            if file not in self._contexts:
-                self._contexts[file] = CachedSSLContext(file)
-            return self._contexts[file].get()
-        if self._system_context is None:
-            self._system_context = system_ssl_context(self._environ)
-        return self._system_context
-
-    def _new_round_tripper(self, settings: Http) -> RoundTripper:
         async def send(request: Request, /) -> Response:
-            context = self._ssl_context(settings)
+            context = self._ssl_context(settings.tls_ca_file)
             proxy = _proxy(proxy_url(settings, request.url, self._environ), context)
             return await _send(request, context, proxy, self._user_agent)
 
         return send
+
+    def _ssl_context(self, ca_file: Path | None) -> ssl.SSLContext:
+        """One for each set of authorities: it takes 20 ms to make.
+
+        A changed file gives a new one; where it has become unusable, the last good one stays.
+        """
+        current = fingerprint(ca_file) if ca_file else None
+        made_of, context = self._contexts.get(ca_file, (None, None))
+        if context is None or current != made_of:
+            try:
+                context = ssl_context(ca_file) if ca_file else system_ssl_context(self._environ)
+            except OSError:
+                if context is None:
+                    raise
+            self._contexts[ca_file] = current, context
+        return context
 
 
 def as_transport(round_tripper: RoundTripper, now: Callable[[], float]) -> Transport:
@@ -221,6 +217,19 @@ async def _send(
     """
     progress = _Progress(request, has_proxy=proxy is not None)
     try:
+        headers = {
+            "User-Agent": user_agent,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            **request.headers,
+        }
+        httpx_request = httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=request.body,
+            extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
+        )
         async with (
             asyncio.timeout(request.timeout),
             progress.connections,
@@ -228,9 +237,7 @@ async def _send(
                 verify=context, trust_env=False, proxy=proxy, limits=_ONE_REQUEST
             ) as transport,
         ):
-            response = await transport.handle_async_request(
-                _httpx_request(request, user_agent, progress)
-            )
+            response = await transport.handle_async_request(httpx_request)
             is_success = response.status_code in _SUCCESS
             body = await (_body(response, request.max_bytes) if is_success else _start(response))
             return Response(response.status_code, _headers(response), body)
@@ -264,28 +271,13 @@ class _Progress:
             self.peer = "the vendor"
 
 
-def _httpx_request(request: Request, user_agent: str, progress: _Progress) -> httpx.Request:
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers={
-            "User-Agent": user_agent,
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-            **request.headers,
-        },
-        content=request.body,
-        extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
-    )
-
-
 async def _body(response: httpx.Response, max_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > max_bytes:
             raise too_large(max_bytes)
-    return decode(bytes(body), _content_encoding(response), max_bytes)
+    return decode(bytes(body), response.headers.get("Content-Encoding", ""), max_bytes)
 
 
 async def _start(response: httpx.Response) -> bytes:
@@ -297,8 +289,9 @@ async def _start(response: httpx.Response) -> bytes:
                 start += chunk
                 if len(start) > _MAX_ERROR_BYTES:
                     break
+    encoding = response.headers.get("Content-Encoding", "")
     try:
-        return decode(bytes(start[:_MAX_ERROR_BYTES]), _content_encoding(response), 2**16)
+        return decode(bytes(start[:_MAX_ERROR_BYTES]), encoding, 2**16)
     except PollError:
         return b""
 
@@ -306,7 +299,3 @@ async def _start(response: httpx.Response) -> bytes:
 def _headers(response: httpx.Response) -> tuple[tuple[str, str], ...]:
     raw = response.headers.raw
     return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw)
-
-
-def _content_encoding(response: httpx.Response) -> str:
-    return str(response.headers.get("Content-Encoding", ""))

@@ -1,6 +1,6 @@
 """What every way in which a call can fail means: a reason, and a text that holds no secret.
 
-    a status other than 200 and 203 ................. by `reason_of_status`
+    a status other than 200 and 203 ................. by `http_error`
     httpx.TimeoutException, TimeoutError ............ timeout
     httpx.ProxyError ................................ connect: the proxy refused the tunnel
     httpx.ProtocolError ............................. malformed
@@ -32,10 +32,23 @@ from exporter.model import FailureReason, PollError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STATUSES: Final[dict[int, FailureReason]] = {
+    HTTPStatus.UNAUTHORIZED: FailureReason.AUTH,
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: FailureReason.CONNECT,
+    HTTPStatus.TOO_MANY_REQUESTS: FailureReason.RATE_LIMITED,
+}
 _CLASSES: Final = {
     3: FailureReason.REDIRECT,
     4: FailureReason.CLIENT_ERROR,
     5: FailureReason.SERVER_ERROR,
+}
+_HINTS: Final = {
+    # Of all statuses only 407 has this reason.
+    FailureReason.CONNECT: ": the proxy requires a user and a password; check http.proxy_url",
+    FailureReason.FORBIDDEN: (
+        ": not the vendor's error document; a proxy, gateway or firewall refused the request"
+    ),
+    FailureReason.REDIRECT: ": redirects are not followed; check base_url",
 }
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}(?![0-9])")
@@ -50,37 +63,13 @@ def http_error(status: int, message: str | None, retry_after: float | None) -> P
             document of the vendor's.
         retry_after: seconds that the response asks to wait, if it does.
     """
-    reason = _reason_of_status(status, retry_after, is_vendors=message is not None)
-    detail = _HINTS.get(reason, "") if status != HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else _407
-    return PollError(
-        reason, f"HTTP status {status}" + (f": {message}" if message else detail), retry_after
-    )
-
-
-_407: Final = ": the proxy requires a user and a password; check http.proxy_url"
-_HINTS: Final = {
-    FailureReason.FORBIDDEN: (
-        ": not the vendor's error document; a proxy, gateway or firewall refused the request"
-    ),
-    FailureReason.REDIRECT: ": redirects are not followed; check base_url",
-}
-
-
-def _reason_of_status(status: int, retry_after: float | None, *, is_vendors: bool) -> FailureReason:
-    """The reason; a status that no response can have is malformed."""
-    match status:
-        case HTTPStatus.UNAUTHORIZED:
-            return FailureReason.AUTH
-        case HTTPStatus.FORBIDDEN if retry_after is not None:
-            return FailureReason.RATE_LIMITED
-        case HTTPStatus.FORBIDDEN:
-            return FailureReason.AUTH if is_vendors else FailureReason.FORBIDDEN
-        case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            return FailureReason.CONNECT
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return FailureReason.RATE_LIMITED
-        case _:
-            return _CLASSES.get(status // 100, FailureReason.MALFORMED)
+    reason = _STATUSES.get(status) or _CLASSES.get(status // 100, FailureReason.MALFORMED)
+    if status == HTTPStatus.FORBIDDEN:
+        reason = FailureReason.FORBIDDEN if message is None else FailureReason.AUTH
+        if retry_after is not None:
+            reason = FailureReason.RATE_LIMITED
+    detail = f": {message}" if message else _HINTS.get(reason, "")
+    return PollError(reason, f"HTTP status {status}{detail}", retry_after)
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
@@ -100,27 +89,13 @@ def parse_retry_after(value: str, now: float) -> float | None:
     return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
 
 
+_NO_RESPONSE: Final = (httpx.TimeoutException, TimeoutError)
+_UNRESOLVED: Final = (gaierror, UnicodeError)
 _ERROR_MAP: Final = (
-    (
-        (httpx.TimeoutException, TimeoutError),
-        FailureReason.TIMEOUT,
-        "{peer} did not respond in time",
-    ),
-    (
-        httpx.ProtocolError,
-        FailureReason.MALFORMED,
-        "{peer}'s response is not HTTP, or was cut off",
-    ),
-    (
-        (gaierror, UnicodeError),
-        FailureReason.DNS,
-        "{peer}'s host name cannot be resolved",
-    ),
-    (
-        ssl.SSLCertVerificationError,
-        FailureReason.TLS,
-        "{peer}'s certificate is not trusted",
-    ),
+    (_NO_RESPONSE, FailureReason.TIMEOUT, "{peer} did not respond in time"),
+    (httpx.ProtocolError, FailureReason.MALFORMED, "{peer}'s response is not HTTP, or was cut off"),
+    (_UNRESOLVED, FailureReason.DNS, "{peer}'s host name cannot be resolved"),
+    (ssl.SSLCertVerificationError, FailureReason.TLS, "{peer}'s certificate is not trusted"),
     (ssl.SSLError, FailureReason.TLS, "no TLS connection with {peer}"),
 )
 
@@ -134,7 +109,7 @@ def transport_error(error: Exception, peer: str) -> PollError:
     """
     for cause in _causes(error):
         if isinstance(cause, httpx.ProxyError):
-            return PollError(FailureReason.CONNECT, _refused_tunnel(cause))
+            return _refused_tunnel(cause)
         for kind, reason, text in _ERROR_MAP:
             if isinstance(cause, kind):
                 return PollError(reason, text.format(peer=peer) + _openssl_reason(cause))
@@ -145,14 +120,15 @@ def transport_error(error: Exception, peer: str) -> PollError:
     return PollError(FailureReason.CONNECT, f"cannot connect to {peer}, or the connection broke")
 
 
-def _refused_tunnel(error: httpx.ProxyError) -> str:
+def _refused_tunnel(error: httpx.ProxyError) -> PollError:
     """The proxy's status, without its reason phrase."""
     match = _STATUS.match(str(error))
     if not match:
-        return "the proxy cannot be used"
+        return PollError(FailureReason.CONNECT, "the proxy cannot be used")
     if int(match[0]) == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return f"HTTP status 407{_407}"
-    return f"the proxy refused to connect to the vendor: HTTP status {match[0]}"
+        return http_error(int(match[0]), None, None)
+    detail = f"the proxy refused to connect to the vendor: HTTP status {match[0]}"
+    return PollError(FailureReason.CONNECT, detail)
 
 
 def _openssl_reason(cause: BaseException) -> str:

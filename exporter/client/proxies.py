@@ -19,15 +19,11 @@ _HOST_AND_PORT = re.compile(r"(\[[^\]]+\]|[^:]+):([0-9]{1,5})")
 
 def proxy_url(settings: Http, url: str, environ: Mapping[str, str]) -> str | None:
     """The URL of the proxy for `url`; None where it is requested directly."""
-    if settings.proxy_from_environment:
-        return _from_environment(url, environ)
-    return settings.proxy_url.reveal() if settings.proxy_url else None
-
-
-def _from_environment(url: str, environ: Mapping[str, str]) -> str | None:
-    scheme = urlsplit(url).scheme
+    if not settings.proxy_from_environment:
+        return settings.proxy_url.reveal() if settings.proxy_url else None
     if is_excluded(url, _variable(environ, "no_proxy")):
         return None
+    scheme = urlsplit(url).scheme
     address = _variable(environ, f"{scheme}_proxy") or _variable(environ, "all_proxy")
     return address if not address or "://" in address else f"http://{address}"
 
@@ -60,16 +56,11 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
             return False
         entry = match[1]
     entry = entry.strip("[]")
-    address = _address(host)
-    if address:
-        with suppress(ValueError):
-            return address in ipaddress.ip_network(entry, strict=False)
-        return False
-    domain = entry.removeprefix("*").lstrip(".").rstrip(".")
-    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        domain = entry.removeprefix("*").strip(".")
+        return bool(domain) and f".{host}".endswith(f".{domain}")
     with suppress(ValueError):
-        return ipaddress.ip_address(host)
-    return None
+        return address in ipaddress.ip_network(entry, strict=False)
+    return False

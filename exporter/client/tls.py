@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import ssl
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import certifi
-
-from exporter.files import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,59 +17,33 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Where Linux distributions, Alpine and the BSDs keep their authorities, as Go's programs know it.
-SYSTEM_FILES: Final = tuple(
-    map(
-        Path,
-        (
-            "/etc/ssl/certs/ca-certificates.crt",
-            "/etc/pki/tls/certs/ca-bundle.crt",
-            "/etc/ssl/ca-bundle.pem",
-            "/etc/pki/tls/cacert.pem",
-            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-            "/etc/ssl/cert.pem",
-            "/usr/local/etc/ssl/cert.pem",
-        ),
-    )
+SYSTEM_FILES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/etc/ssl/cert.pem",
 )
-SYSTEM_FOLDERS: Final = tuple(map(Path, ("/etc/ssl/certs", "/etc/pki/tls/certs")))
+SYSTEM_FOLDERS: Final = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
 
-class CachedSSLContext:
-    """The TLS context for a file of authorities, made again when the file changes.
-
-    A file that becomes unusable changes nothing: the last good context stays.
-
-    Args:
-        ca_file: certificates in PEM format.
+def ssl_context(ca_file: Path) -> ssl.SSLContext:
+    """The TLS context with the authorities in a PEM file.
 
     Raises:
         OSError: the file cannot be read or holds no certificate.
     """
-
-    def __init__(self, ca_file: Path) -> None:
-        self._ca_file = ca_file
-        self._fingerprint = fingerprint(ca_file)
-        self._context = self._load()
-
-    def get(self) -> ssl.SSLContext:
-        """The context for what the file holds now."""
-        current = fingerprint(self._ca_file)
-        if current != self._fingerprint:
-            self._fingerprint = current
-            with suppress(OSError):  # an SSLError is an OSError
-                self._context = self._load()
-        return self._context
-
-    def _load(self) -> ssl.SSLContext:
-        context = _empty_context()
-        context.load_verify_locations(self._ca_file)
-        return context
+    context = _empty_context()
+    context.load_verify_locations(ca_file)
+    return context
 
 
 def system_ssl_context(
     environ: Mapping[str, str],
-    files: Iterable[Path] = SYSTEM_FILES,
-    folders: Iterable[Path] = SYSTEM_FOLDERS,
+    files: Iterable[str | Path] = SYSTEM_FILES,
+    folders: Iterable[str | Path] = SYSTEM_FOLDERS,
 ) -> ssl.SSLContext:
     """The TLS context with the system's authorities, found as Go's programs find them.
 
@@ -84,17 +57,21 @@ def system_ssl_context(
         folders: the system's folders.
     """
     context = _empty_context()
-    file, folder = environ.get("SSL_CERT_FILE", ""), environ.get("SSL_CERT_DIR", "")
-    sources = [*_load_first(context, [Path(file)] if file else files)]
+    file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
+    sources = [*islice(_load_each(context, [file] if file else files), 1)]
     if folder:
-        sources += _load_each(context, map(Path, filter(None, folder.split(":"))))
+        mounted = filter(None, folder.split(":"))
+        sources += [each for each in mounted if [*_load_each(context, Path(each).glob("*"))]]
     else:  # hashed by the system: OpenSSL finds what it needs in them, when it needs it
-        sources += _load_hashed(context, folders)
+        hashed = [each for each in folders if any(Path(each).glob("*.0"))]
+        for each in hashed:
+            context.load_verify_locations(capath=each)
+        sources += hashed
     if not sources and not (file or folder):
         context.load_verify_locations(certifi.where())
-        sources = ["the package certifi"]
+        sources = [certifi.where()]
     if sources:
-        _log.debug("trusted authorities loaded", extra={"source": ", ".join(sources)})
+        _log.debug("trusted authorities loaded", extra={"source": ", ".join(map(str, sources))})
     else:
         _log.warning("SSL_CERT_FILE and SSL_CERT_DIR name no certificates: no vendor is trusted")
     return context
@@ -111,31 +88,9 @@ def _empty_context() -> ssl.SSLContext:
     return context
 
 
-def _load_first(context: ssl.SSLContext, files: Iterable[Path]) -> Iterator[str]:
-    """Load the first usable file."""
+def _load_each(context: ssl.SSLContext, files: Iterable[str | Path]) -> Iterator[str | Path]:
+    """Load the files that hold certificates, which are given."""
     for file in files:
-        with suppress(OSError):
+        with suppress(OSError):  # an SSLError is an OSError
             context.load_verify_locations(file)
-            yield str(file)
-            return
-
-
-def _load_each(context: ssl.SSLContext, folders: Iterable[Path]) -> Iterator[str]:
-    """Load every file in these folders that holds certificates."""
-    for folder in folders:
-        count = 0
-        with suppress(OSError):
-            for path in sorted(folder.iterdir()):
-                with suppress(OSError):
-                    context.load_verify_locations(path)
-                    count += 1
-        if count:
-            yield str(folder)
-
-
-def _load_hashed(context: ssl.SSLContext, folders: Iterable[Path]) -> Iterator[str]:
-    """Have OpenSSL look into those of these folders that hold hashed certificates."""
-    for folder in folders:
-        if any(folder.glob("*.0")):
-            context.load_verify_locations(capath=folder)
-            yield str(folder)
+            yield file

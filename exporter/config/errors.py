@@ -133,7 +133,7 @@ def model_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Mod
     for detail in error.errors(include_url=False):
         if detail["type"] == _FOLLOWS_FROM_ANOTHER:
             continue
-        each = ModelError(_field_steps(detail, model), detail["type"], _message(detail, model))
+        each = _model_error(detail, model)
         if each.steps in found:
             each = replace(each, message=f"{found[each.steps].message}, or {each.message}")
         elif detail["loc"][-1:] != each.steps[-1:]:
@@ -147,25 +147,34 @@ def model_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Mod
             yield each
 
 
-def _field_steps(detail: ErrorDetails, model: type[BaseModel]) -> Steps:
-    """The error's location without the names that pydantic gives the branches of a union."""
-    steps: Steps = ()
-    for step in detail["loc"]:
-        if isinstance(step, int) or step in _keys(_models_at(model, steps)):
-            steps = (*steps, step)
-    return (*steps, detail["loc"][-1]) if detail["type"] == UNKNOWN_KEY else steps
-
-
-def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    kind = detail["type"]
-    if kind == _CONFIG_ERROR:
-        return detail["msg"]
+def _model_error(detail: ErrorDetails, model: type[BaseModel]) -> ModelError:
+    kind, location = detail["type"], detail["loc"]
     if kind == UNKNOWN_KEY:
-        *parents, key = detail["loc"]
-        return f"unknown key; {_key_suggestion(str(key), _models_at(model, parents))}"
-    if kind == "string_type" and isinstance(detail["input"], (dict, tuple)):
-        return "expected a string"
-    return _MESSAGES.get(kind, _FALLBACK).format_map(detail.get("ctx", {}))
+        steps, models = _resolve(location[:-1], model)
+        message = f"unknown key; {_key_suggestion(str(location[-1]), models)}"
+        return ModelError((*steps, location[-1]), kind, message)
+    if kind == _CONFIG_ERROR:
+        message = detail["msg"]
+    elif kind == "string_type" and isinstance(detail["input"], (dict, tuple)):
+        message = "expected a string"
+    else:
+        message = _MESSAGES.get(kind, _FALLBACK).format_map(detail.get("ctx", {}))
+    return ModelError(_resolve(location, model)[0], kind, message)
+
+
+def _resolve(location: Steps, model: type[BaseModel]) -> tuple[Steps, list[type[BaseModel]]]:
+    """The steps of a location, without pydantic's names for the branches of unions.
+
+    Also the models that may stand there, below `model`.
+    """
+    steps, models = list[str | int](), [model]
+    for step in location:
+        fields = [each.model_fields[step] for each in models if step in each.model_fields]
+        if fields or isinstance(step, int):
+            steps.append(step)
+        if fields:
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+    return tuple(steps), models
 
 
 def _key_suggestion(key: str, models: list[type[BaseModel]]) -> str:
@@ -183,17 +192,6 @@ def _key_suggestion(key: str, models: list[type[BaseModel]]) -> str:
 
 def _keys(models: Iterable[type[BaseModel]]) -> Iterator[str]:
     return (key for each in models for key in each.model_fields)
-
-
-def _models_at(model: type[BaseModel], steps: Iterable[str | int]) -> list[type[BaseModel]]:
-    """The models that may stand at `steps` below `model`."""
-    models = [model]
-    for step in steps:
-        fields = [each.model_fields[step] for each in models if step in each.model_fields]
-        # A step that is no field is an index, or the name pydantic gives a branch of a union.
-        if fields:
-            models = [inner for field in fields for inner in _models_in(field.annotation)]
-    return models
 
 
 def _models_in(annotation: object) -> Iterator[type[BaseModel]]:

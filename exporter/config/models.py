@@ -42,7 +42,6 @@ class Model(BaseModel):
         allow_inf_nan=False,
         validate_default=False,
         arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
     )
 
 
@@ -191,13 +190,8 @@ class Defaults(Model):
     """The file's sections other than the targets: defaults for every target."""
 
     poll: Poll = Field(default_factory=Poll)
-    """How often targets are polled, and limits for all polls together."""
-
     http: Http = Field(default_factory=Http)
-    """How the vendors' APIs are reached."""
-
     alerts: Alerts = Field(default_factory=Alerts)
-    """Thresholds of the alerts on an allowance."""
 
 
 class TargetWarning(NamedTuple):

@@ -1,107 +1,44 @@
-"""A configuration's JSON Schema, and a running configuration as YAML without secrets."""
+"""A running configuration as YAML, without secrets."""
 
 from __future__ import annotations
 
-import operator
-from datetime import date
-from functools import reduce
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
-from pydantic import BaseModel, Field, create_model
-from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.config.models import Defaults, Target
-from exporter.config.types import Duration
+from exporter.config.models import Defaults
 from exporter.config.yaml_parser import resolve_scalar
-from exporter.secrets import REDACTED, KeyFile, MissingKey, Secret, StaticKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pydantic import BaseModel
 
     from exporter.config.models import Config
 
 _FASTEST: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_SECTIONS: Final = tuple(Defaults.model_fields)
-
-
-def schema(vendors: Mapping[str, type[Target]]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a configuration file with targets of these vendors."""
-    settings: Any = reduce(operator.or_, vendors.values())
-    if len(vendors) > 1:
-        settings = Annotated[settings, Field(discriminator="vendor")]
-    file = create_model(
-        "Configuration",
-        __base__=Defaults,
-        targets=(tuple[settings, ...], Field(min_length=1, description="What is polled.")),
-    )
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **file.model_json_schema(schema_generator=_Generator),
-    }
 
 
 def public_yaml(config: Config) -> str:
-    """The running configuration, with every effective value and no secret."""
-    document = {
-        **{name: to_plain(getattr(config, name)) for name in _SECTIONS},
-        "targets": [_target(target, config) for target in config.targets],
-    }
+    """The running configuration, with every effective value and no secret.
+
+    A target has no section that equals the defaults.
+    """
+    sections = {name: to_plain(getattr(config, name)) for name in Defaults.model_fields}
+    targets = [
+        {
+            name: value
+            for name, value in to_plain(target).items()
+            if value is not None
+            and not (name in sections and value.items() <= sections[name].items())
+        }
+        for target in config.targets
+    ]
+    document = {**sections, "targets": targets}
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
-def _target(target: Target, config: Config) -> dict[str, object]:
-    """A target's keys, without the sections that equal the defaults."""
-    fields = ((name, getattr(target, name)) for name in type(target).model_fields)
-    return {
-        name: to_plain(value)
-        for name, value in fields
-        if value is not None and not _is_default(value, getattr(config, name, None))
-    }
-
-
-def _is_default(value: object, default: object) -> bool:
-    """Whether a target's section has the values of the file's section."""
-    if not isinstance(value, BaseModel) or not isinstance(default, BaseModel):
-        return False
-    return _keys(value).items() <= _keys(default).items()
-
-
-def _keys(section: BaseModel) -> dict[str, object]:
-    return {name: to_plain(getattr(section, name)) for name in type(section).model_fields}
-
-
-def to_plain(value: object) -> object:
-    """A setting, section or target as lists, mappings and scalars, without secrets."""
-    if isinstance(value, BaseModel):
-        return _keys(value)
-    if isinstance(value, tuple):
-        return [to_plain(item) for item in value]
-    return _scalar(value)
-
-
-def _scalar(value: object) -> object:
-    match value:
-        case Duration():
-            return value.text
-        case StaticKey():
-            return value.variable or REDACTED
-        case MissingKey():
-            return value.variable
-        case KeyFile():
-            return str(value.path)
-        case Secret() | Path() | date():
-            return str(value)
-        case _:
-            return value
-
-
-class _Generator(GenerateJsonSchema):
-    """Pydantic's own generator, which would write the defaults of durations as numbers."""
-
-    def encode_default(self, dft: Any) -> Any:  # noqa: ANN401  pydantic's own signature
-        return dft.text if isinstance(dft, Duration) else super().encode_default(dft)
+def to_plain(settings: BaseModel) -> dict[str, Any]:
+    """A section or target as lists, mappings and scalars, without secrets."""
+    return settings.model_dump(mode="json", fallback=str)
 
 
 def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

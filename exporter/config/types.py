@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 _MAX_DURATION: Final = 365 * DAY_SECONDS
 _URL: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _INVALID_IN_URL: Final = re.compile(r'["<>\\^`{|}]')
-_LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_BRACKETED_HOST: Final = re.compile(r"([^\[\]]*@)?\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
-_MAX_HOST_LENGTH: Final = 253
+_LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = rf"(?=[^:]{{1,253}}(:|$))({_LABEL}\.)*{_LABEL}"
+_AUTHORITY: Final = re.compile(rf"(.*@)?({_HOST}|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _API_VERSION: Final = re.compile(r"/v[13]$")  # of a vendor's paths, which the exporter appends
 
@@ -74,7 +75,12 @@ class Duration(float):
     def __get_pydantic_core_schema__(
         cls, _source: object, _handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls.parse)
+        return core_schema.no_info_plain_validator_function(
+            cls.parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda duration: duration.text, when_used="json"
+            ),
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -107,28 +113,13 @@ def _parse_url(value: object) -> tuple[str, SplitResult]:
         raise config_error("expected a URL that starts with https:// or http://, in plain ASCII")
     if "?" in text or "#" in text:
         raise config_error("expected a URL without a query or fragment")
-    parts = _split(text)
-    if parts is None or not _is_host(parts.hostname or "", parts.netloc):
-        raise config_error("invalid host or port in the URL")
-    return text.rstrip("/"), parts
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.port != 0 and not parts.netloc.endswith(":")
+    with suppress(ValueError):
+        parts = urlsplit(text)
         if "[" in parts.netloc:
             ipaddress.IPv6Address(parts.hostname or "")
-    except ValueError:
-        return None
-    return parts if usable else None
-
-
-def _is_host(host: str, netloc: str) -> bool:
-    if "[" in netloc:
-        return _BRACKETED_HOST.fullmatch(netloc) is not None
-    labels = host.split(".")
-    return len(host) <= _MAX_HOST_LENGTH and all(map(_LABEL.fullmatch, labels))
+        if _AUTHORITY.fullmatch(parts.netloc) and parts.port != 0:
+            return text.rstrip("/"), parts
+    raise config_error("invalid host or port in the URL")
 
 
 def _base_url(value: object, _info: ValidationInfo) -> str:
@@ -206,7 +197,9 @@ def _parsed_by(
 ) -> GetPydanticSchema:
     """Has `function` alone validate a field, which is a string with this JSON Schema."""
     return GetPydanticSchema(
-        lambda _source, _handler: core_schema.with_info_plain_validator_function(function),
+        lambda _source, _handler: core_schema.with_info_plain_validator_function(
+            function, serialization=core_schema.to_string_ser_schema()
+        ),
         lambda _schema, _handler: {"type": "string", **json_schema},
     )
 

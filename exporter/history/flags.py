@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import time
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
 
 EARLIEST_DAY: Final = date(2010, 1, 1)  # no vendor has figures from before
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class FlagError(Exception):
     """A flag is invalid."""
 
 
-def select_targets(
-    targets: Sequence[Target], names: Collection[str], no_history: Collection[str] = ()
-) -> tuple[Target, ...]:
+def select_targets(targets: Sequence[Target], names: Collection[str]) -> tuple[Target, ...]:
     """The targets of these names; without names all whose vendor has an API for past usage.
 
     Raises:
@@ -31,16 +28,12 @@ def select_targets(
     """
     if unknown := set(names) - {target.name for target in targets}:
         raise FlagError(f"unknown target: {', '.join(sorted(unknown))}")
-    selected = tuple(target for target in targets if not names or target.name in names)
+    selected = [target for target in targets if not names or target.name in names]
+    no_history = {name for name, vendor in VENDORS.items() if vendor.history is None}
     without = [target.name for target in selected if target.vendor in no_history]
     if without and (names or len(without) == len(selected)):
         raise FlagError(f"the vendor has no API for past usage: {', '.join(sorted(without))}")
     return tuple(target for target in selected if target.name not in without)
-
-
-def vendors_without_history() -> set[str]:
-    """The names of the vendors without an API for past usage."""
-    return {name for name, vendor in VENDORS.items() if vendor.history is None}
 
 
 def parse_day(text: str, flag: str) -> date:
@@ -50,8 +43,6 @@ def parse_day(text: str, flag: str) -> date:
         FlagError: it is not a day; the message names `flag`.
     """
     try:
-        if _DATE.fullmatch(text):
-            return date.fromisoformat(text)
+        return date(*time.strptime(text, "%Y-%m-%d")[:3])
     except ValueError:
-        pass
-    raise FlagError(f"invalid {flag}; expected a date such as 2026-01-31")
+        raise FlagError(f"invalid {flag}; expected a date such as 2026-01-31") from None

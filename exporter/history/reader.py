@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from exporter.history.retry import with_retry
@@ -30,7 +29,7 @@ class HistoryReader:
     def __init__(self, client: HttpClient, rate_limiter: RateLimiter, progress: Progress) -> None:
         self._client = client
         self._rate_limiter = rate_limiter
-        self._progress = progress
+        self.progress = progress
 
     async def read(self, target: Target, query: HistoryQuery, done: int) -> AsyncGenerator[Any]:
         """The parts of a target's history; see `History.read`.
@@ -43,15 +42,15 @@ class HistoryReader:
         Raises:
             PollError: a request failed for good.
         """
+        self.progress.show(done, target.name)
         send = with_retry(
             self._client.transport(target.http), self._rate_limiter, target.poll.timeout
         )
         scopes = 0
-        async with aclosing(history_of(target).read(target, send, query)) as parts:
-            async for past in parts:
-                yield past
-                scopes += 1
-                self._progress.show(done, target.name, scopes)
+        async for past in history_of(target).read(target, send, query):
+            yield past
+            scopes += 1
+            self.progress.show(done, target.name, scopes)
 
 
 def history_of(target: Target) -> History[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from exporter.days import DAY_SECONDS
+from exporter.days import DAY_SECONDS, start_of_day
 
 if TYPE_CHECKING:
     from exporter.config.models import Alerts
@@ -100,13 +100,16 @@ def format_far(moment: float, now: float) -> str:
     return "in over 10 years" if moment > now else "over 10 years ago"
 
 
-def format_date(moment: float | None, now: float) -> str:
+def iso_day(moment: float) -> str:
+    """The day of a moment in UTC, such as `2026-05-29`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+
+
+def format_date(moment: float, now: float) -> str:
     """A time in UTC and its distance from `now`; the hour only within two days.
 
     Such as `2026-05-29 (in 14 d)` or `2026-05-16 18:30 UTC (in 26 h)`.
     """
-    if moment is None:
-        return "-"
     if far := format_far(moment, now):
         return far
     distance = format_rounded_duration(abs(moment - now))
@@ -138,9 +141,8 @@ def format_exhaustion(allowance: Allowance, now: float) -> str:
     if now - allowance.exhaustion > _MAX_DISTANCE:
         return "ran out over 10 years ago"
     # Of the past only the day is known.
-    day = datetime.fromtimestamp(allowance.exhaustion, UTC)
-    days = (datetime.fromtimestamp(now, UTC).date() - day.date()).days
-    return f"ran out {day:%Y-%m-%d} ({f'{days:,} d ago' if days else 'today'})"
+    days = round((start_of_day(now) - start_of_day(allowance.exhaustion)) / DAY_SECONDS)
+    return f"ran out {iso_day(allowance.exhaustion)} ({f'{days:,} d ago' if days else 'today'})"
 
 
 def format_exhaustion_range(allowance: Allowance, now: float) -> str:
@@ -153,10 +155,10 @@ def format_exhaustion_range(allowance: Allowance, now: float) -> str:
         return ""
     if earliest - now > _MAX_DISTANCE:
         return ""
-    first = f"{datetime.fromtimestamp(max(earliest, now), UTC):%Y-%m-%d}"
+    first = iso_day(max(earliest, now))
     if latest - now > _MAX_DISTANCE:
         return f"{first} or later"
-    last = f"{datetime.fromtimestamp(max(latest, now), UTC):%Y-%m-%d}"
+    last = iso_day(max(latest, now))
     return "" if first == last else f"{first} to {last}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -49,6 +50,16 @@ def usage_sums(history: UsageHistory) -> UsageSums:
     return UsageSums(history.used_today, yesterday, last(_WEEK), last(_MONTH), last(day_of_month))
 
 
+def first_day(history: UsageHistory) -> float:
+    """Midnight that began the first of the known days, Unix seconds."""
+    return history.today - DAY_SECONDS * len(history.days)
+
+
+def forecast_use(allowance: Allowance) -> UsageHistory | None:
+    """The daily use from which the forecast was made; None where there is no forecast."""
+    return None if allowance.burn_per_day is None else allowance.history
+
+
 def scopes_of(state: TargetState) -> tuple[ScopeUsage, ...]:
     """What the vendor reports by day, and what is derived from the totals of allowances."""
     if state.result is None:
@@ -91,12 +102,11 @@ def total_use(state: TargetState, count: int) -> TotalUse | None:
     known = [scope.history for scope in scopes if scope.history and scope.unit == scopes[0].unit]
     if not known:
         return None
-    today = max(history.today for history in known)
-    totals = [0.0] * min(count, max(len(history.days) for history in known) + 1)
+    by_day = defaultdict[int, float](float)
     for history in known:
-        days = [*history.days[-count:], history.used_today]
-        age = round((today - history.today) / DAY_SECONDS)
-        for position, used in enumerate(reversed(days), age + 1):
-            if position <= len(totals):
-                totals[-position] += used
-    return TotalUse(scopes[0].unit, totals)
+        today = round(history.today / DAY_SECONDS)
+        for age, used in enumerate(reversed(history.all_days[-count:])):
+            by_day[today - age] += used
+    today = max(by_day)
+    days = range(max(min(by_day), today - count + 1), today + 1)
+    return TotalUse(scopes[0].unit, [by_day[day] for day in days])

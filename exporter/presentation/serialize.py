@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
-from exporter.presentation.scope_usage import scopes_of, usage_sums
-from exporter.usage_pace import explain
+from exporter.presentation.formatting import iso_day
+from exporter.presentation.scope_usage import first_day, forecast_use, scopes_of, usage_sums
+from exporter.usage_pace import estimate_pace
 
 if TYPE_CHECKING:
+    from exporter.forecast import ProjectedUse
     from exporter.model import Allowance, ScopeUsage, UsageHistory
     from exporter.state.store import TargetSnapshot
     from exporter.usage_pace import CountedDay, Estimate
@@ -90,28 +91,28 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
     known = {"type": scope.label, "id": scope.value, "name": scope.name}
     if history is None:
         return {**known, "unit": scope.unit, "first_day": None, "days": []}
-    first = datetime.fromtimestamp(history.today, UTC) - timedelta(days=len(history.days))
     return {
         **known,
         "unit": scope.unit,
         **usage_sums(history)._asdict(),
-        "first_day": f"{first:%Y-%m-%d}",
+        "first_day": iso_day(first_day(history)),
         "days": history.all_days,
     }
 
 
 def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
     """An allowance with its projection, and how its forecast was made."""
-    history = allowance.history if allowance.burn_per_day is not None else None
-    estimate = explain(history) if history else None
-    known: dict[str, object] = {"projection": [], "estimate": None}
-    if history and estimate:
-        known["estimate"] = _estimate(estimate, history)
-        if allowance.end is not None:
-            end = min(allowance.end, history.at + MAX_PROJECTION)
-            points = projection(estimate.pace, history, allowance, end)
-            known["projection"] = [point._asdict() for point in points]
-    return {**allowance_to_json(allowance), **known}
+    history = forecast_use(allowance)
+    estimate = estimate_pace(history) if history else None
+    points: list[ProjectedUse] = []
+    if history and estimate and allowance.end is not None:
+        end = min(allowance.end, history.at + MAX_PROJECTION)
+        points = projection(estimate.pace, history, allowance, end)
+    return {
+        **allowance_to_json(allowance),
+        "projection": [point._asdict() for point in points],
+        "estimate": _estimate(estimate, history) if history and estimate else None,
+    }
 
 
 def _estimate(estimate: Estimate, history: UsageHistory) -> dict[str, object]:
@@ -137,4 +138,4 @@ def _counted(day: CountedDay, history: UsageHistory) -> dict[str, object]:
 
 
 def _date(history: UsageHistory, day: int) -> str:
-    return f"{datetime.fromtimestamp(history.today + day * DAY_SECONDS, UTC):%Y-%m-%d}"
+    return iso_day(history.today + day * DAY_SECONDS)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from exporter.days import DAY_SECONDS, start_of_day
 from exporter.forecast import projection
+from exporter.model import UsageHistory
 from exporter.presentation.formatting import format_number, format_title, is_used_up
 from exporter.presentation.outlook import format_day, format_outlook
-from exporter.presentation.scope_usage import daily_use
+from exporter.presentation.scope_usage import daily_use, first_day, forecast_use
 from exporter.usage_pace import pace_of
-from exporter.web.charts import Moment, Totals, UsageChart
+from exporter.web.charts import Totals, UsageChart
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
-    from exporter.model import Allowance, ScopeUsage, UsageHistory
+    from exporter.model import Allowance, ScopeUsage
     from exporter.state.store import TargetSnapshot, TargetState
     from exporter.usage_pace import Pace
 
@@ -23,23 +25,6 @@ _BEFORE: Final = 27 * DAY_SECONDS  # shown before the current day, at least
 _LONGEST: Final = 366 * DAY_SECONDS  # shown before or after the current day, at most
 _OPEN_END: Final = (14 * DAY_SECONDS, 28 * DAY_SECONDS)  # shown after it where no period ends
 _WITHOUT_ALLOWANCE: Final = 92  # days
-
-
-class _Days(NamedTuple):
-    """Use of consecutive days, the last one (`today`) so far until `at`."""
-
-    today: float
-    at: float
-    used: list[float]
-
-    @property
-    def first(self) -> float:
-        return self.today - DAY_SECONDS * (len(self.used) - 1)
-
-    def since(self, moment: float) -> _Days:
-        """The days that end after it, the last one in any case."""
-        count = max(1, ceil((self.today + DAY_SECONDS - moment) / DAY_SECONDS))
-        return self._replace(used=self.used[-count:])
 
 
 def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> UsageChart:
@@ -50,26 +35,26 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         allowance: one of its last result.
         now: Unix seconds.
     """
-    days = _days(snapshot.state, allowance, now)
-    begin, end = _range(allowance, days, now)
+    known = _known_use(snapshot.state, allowance, now)
+    start = first_day(known) if allowance.start is None else allowance.start
+    begin, end = _range(allowance, known, start, now)
+    first, days = _days_since(known, begin)
     is_over = allowance.end is not None and allowance.end <= now
-    is_forecast = allowance.burn_per_day is not None and not (is_over or snapshot.is_stale)
-    history = allowance.history if is_forecast else None
+    history = None if is_over or snapshot.is_stale else forecast_use(allowance)
     pace = pace_of(history) if history else None
-    projected = _projected(pace, history, allowance, days, end) if history else []
-    name = format_title(allowance)
+    projected = _projected(pace, history, allowance, known.at, end) if history else []
     return UsageChart(
-        label=f"Use of {name}",
+        label=f"Use of {format_title(allowance)}",
         description=_description(allowance, now, is_stale=snapshot.is_stale),
         begin=begin,
         end=end,
-        title=f"{allowance.unit} per day",
-        first=days.since(begin).first,
-        days=days.since(begin).used,
-        expected=_expected(pace, days, end) if pace else (),
-        now=Moment(now, f"today, {format_day(now)}") if begin <= now <= end else None,
+        unit=allowance.unit,
+        first=first,
+        days=days,
+        expected=_expected(pace, known, end) if pace else (),
+        now=now,
         start=allowance.start if allowance.start and begin < allowance.start <= end else None,
-        totals=_totals(allowance, days, projected, now),
+        totals=_totals(allowance, known, start, projected, now),
     )
 
 
@@ -90,30 +75,33 @@ def scope_chart(scope: ScopeUsage, now: float) -> UsageChart | None:
         ),
         begin=min(first, end - 14 * DAY_SECONDS),
         end=end,
-        title=f"{scope.unit} per day",
+        unit=scope.unit,
         first=first,
         days=used,
-        now=Moment(now, f"today, {format_day(now)}") if now <= end else None,
+        now=now,
     )
 
 
-def _days(state: TargetState, allowance: Allowance, now: float) -> _Days:
-    """What is known by day; where that is nothing, a current day without use."""
+def _known_use(state: TargetState, allowance: Allowance, now: float) -> UsageHistory:
+    """What is known by day until the last poll; where that is nothing, a day without use."""
     read_at = state.succeeded_at or now
-    history = daily_use(state, allowance)
-    if history is None:
-        today = start_of_day(read_at)
-        return _Days(today, read_at, [0.0])
-    used = history.all_days
-    at = min(max(read_at, history.today), history.today + DAY_SECONDS)
-    return _Days(history.today, at, used)
+    history = daily_use(state, allowance) or UsageHistory(read_at, start_of_day(read_at), 0.0, ())
+    return replace(history, at=min(max(read_at, history.today), history.today + DAY_SECONDS))
 
 
-def _range(allowance: Allowance, days: _Days, now: float) -> tuple[float, float]:
+def _days_since(known: UsageHistory, moment: float) -> tuple[float, list[float]]:
+    """The days that end after a moment, the current one in any case: the first, and their use."""
+    count = max(1, ceil((known.today + DAY_SECONDS - moment) / DAY_SECONDS))
+    days = known.all_days[-count:]
+    return known.today - DAY_SECONDS * (len(days) - 1), days
+
+
+def _range(
+    allowance: Allowance, known: UsageHistory, start: float, now: float
+) -> tuple[float, float]:
     """The time that is shown: the period, at least four weeks, at most a year back and ahead."""
-    start = days.first if allowance.start is None else allowance.start
-    last = days.today if allowance.end is None else min(days.today, allowance.end)
-    begin = max(min(start, last - _BEFORE), min(start, days.first, last), last - _LONGEST)
+    last = known.today if allowance.end is None else min(known.today, allowance.end)
+    begin = max(min(start, last - _BEFORE), min(start, first_day(known), last), last - _LONGEST)
     if allowance.end is None:
         least, usual = _OPEN_END
         out = allowance.exhaustion_latest or allowance.exhaustion or now + usual
@@ -121,42 +109,45 @@ def _range(allowance: Allowance, days: _Days, now: float) -> tuple[float, float]
     else:
         end = allowance.end
     begin = start_of_day(begin)
-    return begin, max(min(end, max(now, days.at) + _LONGEST), begin + DAY_SECONDS)
+    return begin, max(min(end, max(now, known.at) + _LONGEST), begin + DAY_SECONDS)
 
 
 def _projected(
-    pace: Pace | None, history: UsageHistory, allowance: Allowance, days: _Days, end: float
+    pace: Pace | None, history: UsageHistory, allowance: Allowance, read_at: float, end: float
 ) -> list[ProjectedUse]:
     points = projection(pace, history, allowance, end)
-    if len(points) > 1 and points[0].at < days.at < points[1].at:
-        points[0] = points[0]._replace(at=days.at)
+    if len(points) > 1 and points[0].at < read_at < points[1].at:
+        points[0] = points[0]._replace(at=read_at)
     return points
 
 
-def _expected(pace: Pace, days: _Days, end: float) -> list[float]:
+def _expected(pace: Pace, known: UsageHistory, end: float) -> list[float]:
     """Use of the rest of the current day and of those after it."""
-    coming = range(1, max(1, round((end - days.today) / DAY_SECONDS)))
-    return [max(0.0, pace.of_day(0) - days.used[-1]), *map(pace.of_day, coming)]
+    coming = range(1, max(1, round((end - known.today) / DAY_SECONDS)))
+    return [max(0.0, pace.of_day(0) - known.used_today), *map(pace.of_day, coming)]
 
 
 def _totals(
-    allowance: Allowance, days: _Days, projected: list[ProjectedUse], now: float
+    allowance: Allowance,
+    known: UsageHistory,
+    start: float,
+    projected: list[ProjectedUse],
+    now: float,
 ) -> Totals | None:
     """The running total; None where the total is unknown."""
     if allowance.used is None:
         return None
-    start = days.first if allowance.start is None else allowance.start
-    used = days.since(start_of_day(start)).used
-    first = max(days.today - DAY_SECONDS * (len(used) - 1), start)
+    midnight, used = _days_since(known, start_of_day(start))
+    first = max(midnight, start)
     total = max(0.0, allowance.used - sum(used))
     before = [(start, 0.0), (first, total)] if total else []
     points = [(first, total)]
-    for day, count in enumerate(used, 1 - len(used)):
+    for count in used:
         total += count
-        points.append((min(days.today + DAY_SECONDS * (day + 1), days.at), total))
+        midnight += DAY_SECONDS
+        points.append((min(midnight, known.at), total))
     limit = allowance.allowed
     return Totals(
-        title=f"{allowance.unit} used, in total",
         points=points,
         unobserved=before,
         projection=projected,
@@ -165,17 +156,19 @@ def _totals(
     )
 
 
-def _exhaustion(allowance: Allowance, projected: list[ProjectedUse], now: float) -> Moment | None:
+def _exhaustion(
+    allowance: Allowance, projected: list[ProjectedUse], now: float
+) -> tuple[float, str] | None:
     """When it is used up, if that is within the projection or has happened."""
     at = allowance.exhaustion
     if at is None:
         return None
     if is_used_up(allowance):
         is_shown = (allowance.start or 0.0) <= at <= now
-        return Moment(at, f"used up {format_day(at)}") if is_shown else None
+        return (at, f"used up {format_day(at)}") if is_shown else None
     if not projected or at > projected[-1].at:
         return None
-    return Moment(at, f"runs out {format_day(at)}")
+    return at, f"runs out {format_day(at)}"
 
 
 def _description(allowance: Allowance, now: float, *, is_stale: bool) -> str:

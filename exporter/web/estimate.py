@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.presentation.formatting import format_number
-from exporter.usage_pace import explain
+from exporter.days import DAY_SECONDS
+from exporter.presentation.formatting import format_number, iso_day
+from exporter.presentation.scope_usage import forecast_use
+from exporter.usage_pace import estimate_pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 def estimate_section(allowance: Allowance) -> str:
     """How the forecast was made, in figures."""
-    history = allowance.history
-    estimate = explain(history) if history and allowance.burn_per_day is not None else None
+    history = forecast_use(allowance)
+    estimate = estimate_pace(history) if history else None
     if history is None or estimate is None:
         return ""
     cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in estimate.weekdays)
@@ -40,12 +41,11 @@ def estimate_section(allowance: Allowance) -> str:
 
 def _estimate_lines(estimate: Estimate, history: UsageHistory) -> Iterator[str]:
     """What was made of the days that are known."""
-    today = datetime.fromtimestamp(history.today, UTC).date()
-    days, window = estimate.days, estimate.window
+    days = estimate.days
     if history.days:
         yield (
             f"{days:,} complete {'day' if days == 1 else 'days'} of use are known; "
-            f"the last {window} give the days of the week."
+            f"the last {estimate.window} give the days of the week."
         )
     if history.earlier_days:
         mean = (
@@ -65,18 +65,18 @@ def _estimate_lines(estimate: Estimate, history: UsageHistory) -> Iterator[str]:
         yield "The first and last days of a month are like the others."
     if estimate.jump:
         day, factor = estimate.jump
-        since = f"{today + timedelta(days=day):%Y-%m-%d}"
+        since = iso_day(history.today + day * DAY_SECONDS)
         yield f"Use is at another level since {since}: the days before count {factor:.2f} times."
     if estimate.capped:
-        yield f"Days too large to recur: {_counted(estimate.capped, today)}."
+        yield f"Days too large to recur: {_counted(estimate.capped, history)}."
     if estimate.holidays:
-        yield f"Holidays: {_counted(estimate.holidays, today)}."
+        yield f"Holidays: {_counted(estimate.holidays, history)}."
     yield f"Mean error that is expected of a week's use: {format_number(estimate.pace.error)}."
 
 
-def _counted(days: Sequence[CountedDay], today: date) -> str:
+def _counted(days: Sequence[CountedDay], history: UsageHistory) -> str:
     listed = [
-        f"{today + timedelta(days=day):%Y-%m-%d} ({format_number(use)} counts as "
+        f"{iso_day(history.today + day * DAY_SECONDS)} ({format_number(use)} counts as "
         f"{format_number(counted)})"
         for day, use, counted in days[-_MAX_DAYS:]
     ]

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 from urllib.parse import quote
 
+from exporter.presentation.formatting import format_date
 from exporter.web.style import STYLE
 
 
@@ -19,6 +20,17 @@ def document(title: str, body: str) -> bytes:
     """
     page = _DOCUMENT.format(title=escape(title), style=STYLE, body=body)
     return page.encode(errors="replace")
+
+
+def other_pages(*links: tuple[str, str]) -> str:
+    """Links to other pages: relative URLs, which work behind every proxy, and their text."""
+    items = "".join(f'<li><a href="{escape(url)}">{text}</a></li>' for url, text in links)
+    return f'<nav aria-label="Other pages"><ul>{items}</ul></nav>'
+
+
+def date_element(moment: float, now: float) -> str:
+    """A date with its distance from `now`."""
+    return time_element(moment, format_date(moment, now))
 
 
 def time_element(moment: float | None, text: str) -> str:

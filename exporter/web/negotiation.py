@@ -6,7 +6,6 @@ Invalid headers are not an error: the response is uncompressed text then.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.metrics.exposition import Format
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.server.messages import Headers
 
 _MAX_ENTRIES: Final = 32  # Prometheus sends five
-_QUALITY: Final = re.compile(r"[01](\.[0-9]{0,3})?")
+_QUALITY: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 # Older clients ask for 0.0.1; what is rendered here is the same in both.
 _OPENMETRICS_VERSIONS: Final = ("", "1.0.0", "0.0.1")
 
@@ -31,16 +30,11 @@ class AcceptEntry(NamedTuple):
 
 
 def accept_entries(headers: Headers, name: bytes) -> Iterator[AcceptEntry]:
-    """The entries of the header `name`; an invalid quality counts as missing."""
+    """The first entries of each header `name`; an invalid quality counts as missing."""
     for key, value in headers:
-        if key.lower() == name:
-            yield from _parse(value)
-
-
-@lru_cache(maxsize=16)  # a scraper sends the same header each time
-def _parse(value: bytes) -> tuple[AcceptEntry, ...]:
-    entries = value.decode("latin-1").lower().split(",", _MAX_ENTRIES)
-    return tuple(map(_parse_entry, entries[:_MAX_ENTRIES]))
+        if key == name:
+            entries = value.decode("latin-1").lower().split(",", _MAX_ENTRIES)
+            yield from map(_parse_entry, entries[:_MAX_ENTRIES])
 
 
 def _parse_entry(text: str) -> AcceptEntry:
@@ -48,7 +42,7 @@ def _parse_entry(text: str) -> AcceptEntry:
     parameters = dict(part.partition("=")[::2] for part in parts)
     quality = parameters.get("q", "")
     value = float(quality) if _QUALITY.fullmatch(quality) else 1.0
-    return AcceptEntry(name, parameters.get("version", ""), min(value, 1.0))
+    return AcceptEntry(name, parameters.get("version", ""), value)
 
 
 def choose_format(headers: Headers) -> Format:

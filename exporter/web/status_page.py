@@ -12,9 +12,12 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
 
-from exporter.web.conditions import CONDITIONS, conditions, format_count, urgency
-from exporter.web.markup import document
-from exporter.web.status_rows import target_row
+from exporter.presentation.formatting import format_number
+from exporter.presentation.scope_usage import total_use
+from exporter.web.charts import sparkline
+from exporter.web.conditions import CONDITIONS, allowance_urgency, conditions, format_count, urgency
+from exporter.web.markup import document, isolate, other_pages, target_path
+from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,9 +25,8 @@ if TYPE_CHECKING:
     from exporter.state.store import TargetSnapshot
 
 PAGE_SIZE: Final = 50  # targets
-RUNBOOK_URL: Final = "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
+_RECENT_DAYS: Final = 30
 _CURRENT: Final = ' aria-current="true"'
-_MAX_FIELDS: Final = 20
 _PAGE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -35,13 +37,11 @@ class PageInfo(NamedTuple):
         version: the exporter's.
         telemetry_path: path of the metrics, relative to the prefix.
         shard: such as `shard 0 of 4`, or nothing.
-        runbook_url: where the links of failures lead.
     """
 
     version: str
     telemetry_path: str = "/metrics"
     shard: str = ""
-    runbook_url: str = RUNBOOK_URL
 
 
 class _Target(NamedTuple):
@@ -70,10 +70,7 @@ class Filter:
     @classmethod
     def parse(cls, query: bytes) -> Self:
         """The filter in a query string; invalid fields are ignored."""
-        try:
-            fields = dict(parse_qsl(query.decode("latin-1"), max_num_fields=_MAX_FIELDS))
-        except ValueError:
-            return cls()
+        fields = dict(parse_qsl(query.decode("latin-1")))
         state, page = fields.get("state", ""), fields.get("page", "")
         return cls(
             fields.get("name", "").strip(),
@@ -123,7 +120,7 @@ def status_page(
             _form(chosen, targets),
             _summary(len(found), len(targets), first, len(shown)),
             f'<ol role="list" start="{first + 1}">',
-            *(target_row(target.snapshot, now, info.runbook_url) for target in shown),
+            *(_target_row(target.snapshot, now) for target in shown),
             "</ol>",
             _page_navigation(chosen, pages),
             "</main>",
@@ -133,19 +130,14 @@ def status_page(
 
 
 def _header(info: PageInfo) -> str:
-    links = (
-        (info.telemetry_path, "Metrics"),
-        ("/config", "Configuration"),
-        ("/api/v1/targets", "Targets as JSON"),
-        ("/documentation", "Documentation"),
-    )
-    # Relative links work behind every proxy.
-    items = "".join(f'<li><a href="{escape(path[1:])}">{text}</a></li>' for path, text in links)
     about = " · ".join(filter(None, (f"version {escape(info.version)}", escape(info.shard))))
-    return (
-        f'<header><h1>docusage-exporter</h1><p class="quiet">{about}</p>'
-        f'<nav aria-label="Other pages"><ul>{items}</ul></nav></header>'
+    pages = other_pages(
+        (info.telemetry_path[1:], "Metrics"),
+        ("config", "Configuration"),
+        ("api/v1/targets", "Targets as JSON"),
+        ("documentation", "Documentation"),
     )
+    return f'<header><h1>docusage-exporter</h1><p class="quiet">{about}</p>{pages}</header>'
 
 
 def _counts(chosen: Filter, targets: Sequence[_Target]) -> str:
@@ -189,6 +181,38 @@ def _summary(found: int, total: int, first: int, shown: int) -> str:
     which = f"{found:,} of {total:,} {targets}" if found < total else f"{total:,} {targets}"
     part = f", {first + 1:,} to {first + shown:,} shown" if shown < found else ""
     return f'<p class="summary">{which}{part}</p>'
+
+
+def _target_row(snapshot: TargetSnapshot, now: float) -> str:
+    name = snapshot.target.name
+    return (
+        f'<li class="target"><div class="who"><h2><a href="targets/{target_path(name)}">'
+        f"{isolate(name)}</a></h2>"
+        f"{state_marks(snapshot)}{poll_times(snapshot, now)}{_recent_use(snapshot)}</div>"
+        f'<div class="what">{failures(snapshot)}{_allowances(snapshot, now)}'
+        "</div></li>"
+    )
+
+
+def _recent_use(snapshot: TargetSnapshot) -> str:
+    """A sparkline of the last days, and their sum."""
+    use = None if snapshot.is_stale else total_use(snapshot.state, _RECENT_DAYS)
+    if use is None:
+        return ""
+    days = "day" if len(use.days) == 1 else "days"
+    text = f"{format_number(sum(use.days))} {use.unit} in {len(use.days)} {days}"
+    return (
+        f'<p class="recent">{sparkline(use.days, _RECENT_DAYS, "use by day")} '
+        f'<span class="quiet">{escape(text)}</span></p>'
+    )
+
+
+def _allowances(snapshot: TargetSnapshot, now: float) -> str:
+    alerts = snapshot.target.alerts
+    if snapshot.allowances:
+        allowances = sorted(snapshot.allowances, key=allowance_urgency)
+        return "".join(allowance_block(allowance, alerts, now) for allowance in allowances)
+    return '<p class="quiet">No allowance is known.</p>' if snapshot.result else ""
 
 
 def _page_navigation(chosen: Filter, pages: int) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from exporter.model import FailureReason
 from exporter.presentation.formatting import (
     format_allowance,
-    format_date,
     format_end,
     format_exhaustion,
     format_exhaustion_range,
@@ -22,13 +21,13 @@ from exporter.presentation.formatting import (
     severity,
 )
 from exporter.web.conditions import CONDITIONS, poll_condition
-from exporter.web.markup import isolate, time_element
+from exporter.web.markup import date_element, isolate, time_element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config.models import Alerts
-    from exporter.model import Allowance, PollFailure
+    from exporter.model import Allowance
     from exporter.state.store import TargetSnapshot
 
 _CAUSES: Final[Mapping[FailureReason, str]] = {
@@ -49,6 +48,9 @@ _CAUSES: Final[Mapping[FailureReason, str]] = {
     FailureReason.INTERNAL: "The exporter has an internal error",
 }
 _MAX_LINES: Final = 5
+_RUNBOOK_URL: Final = (
+    "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
+)
 
 
 def runbook_anchor(reason: FailureReason) -> str:
@@ -59,10 +61,13 @@ def runbook_anchor(reason: FailureReason) -> str:
 
 
 def state_marks(snapshot: TargetSnapshot) -> str:
-    """Whether it is up, and whether its values have expired."""
+    """The vendor, whether the target is up, and whether its values have expired."""
     condition = poll_condition(snapshot)
     expired = f' <strong class="mark">{CONDITIONS["stale"]}</strong>' if snapshot.is_stale else ""
-    return f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}'
+    return (
+        f"<p>{escape(snapshot.target.vendor)} "
+        f'<strong class="state {condition}">{CONDITIONS[condition]}</strong>{expired}</p>'
+    )
 
 
 def poll_times(snapshot: TargetSnapshot, now: float) -> str:
@@ -72,7 +77,7 @@ def poll_times(snapshot: TargetSnapshot, now: float) -> str:
         return '<p class="quiet">first poll soon</p>'
     lines = []
     if state.failing_since is not None:
-        since = time_element(state.failing_since, format_date(state.failing_since, now))
+        since = date_element(state.failing_since, now)
         lines.append(f"failing since {since}")
     age = "no values yet"
     if state.succeeded_at is not None:
@@ -84,19 +89,14 @@ def poll_times(snapshot: TargetSnapshot, now: float) -> str:
     return "".join(f'<p class="quiet">{line}</p>' for line in lines)
 
 
-def failures(snapshot: TargetSnapshot, runbook_url: str) -> str:
-    """Why the last poll failed, which scopes could not be read, and the notes.
-
-    Args:
-        snapshot: the target.
-        runbook_url: of the runbook, without an anchor.
-    """
+def failures(snapshot: TargetSnapshot) -> str:
+    """Why the last poll failed, which scopes could not be read, and the notes."""
     failure = snapshot.state.failure
     error = ""
     if failure:
-        link = escape(f"{runbook_url}#{runbook_anchor(failure.reason)}")
+        link = f"{_RUNBOOK_URL}#{runbook_anchor(failure.reason)}"
         error = (
-            f'<p class="error">{isolate(_format_failure(failure))} '
+            f'<p class="error">{isolate(f"{_CAUSES[failure.reason]}: {failure.detail}")} '
             f'<a href="{link}">Runbook: {failure.reason}</a></p>'
         )
     scopes = _limited([format_scope_failure(each) for each in snapshot.scope_failures])
@@ -114,11 +114,6 @@ def _limited(lines: list[str]) -> list[str]:
     """The first few, and how many more there are."""
     more = len(lines) - _MAX_LINES
     return lines if more <= 0 else [*lines[:_MAX_LINES], f"and {more} more"]
-
-
-def _format_failure(failure: PollFailure) -> str:
-    """The cause, and the details of the poll."""
-    return f"{_CAUSES[failure.reason]}: {failure.detail}"
 
 
 def allowance_block(allowance: Allowance, alerts: Alerts, now: float) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vendor_calls import KEY, run
 
 from exporter.capture.format import Capture, save
 from exporter.capture.record import Recorder, without_secrets
-from exporter.capture.replay import replayed_targets
+from exporter.capture.replay import ReplayedTarget
 from exporter.client.client import as_transport
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.model import PollOutcome, PollResult
@@ -20,9 +20,10 @@ from exporter.polling.poll import PollTarget, poll_once
 from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from exporter.capture.record import ProbedTarget
     from exporter.client.client import RoundTripper
     from exporter.config.models import Target
     from exporter.model import PollFailure
@@ -57,52 +58,53 @@ class Probe(NamedTuple):
     outcomes: list[PollOutcome]
 
 
+class ScriptedTarget:
+    """A target whose responses come from a function, at a fixed time; see `ProbedTarget`."""
+
+    def __init__(self, target: Target, round_tripper: RoundTripper) -> None:
+        self.target = target
+        self.round_trip = round_tripper
+
+    def now(self) -> float:
+        return NOW
+
+    async def poll(self, poll_target: PollTarget) -> PollOutcome:
+        attempt = await poll_once(poll_target, RateLimiter(1000.0), self.now)
+        return PollOutcome(*attempt, at=NOW + 1, next_at=NOW + 1)
+
+
+async def poll(probed: ProbedTarget, poller: Poller | None) -> PollOutcome:
+    """The outcome of a poll, by the vendor's poller unless there is another one."""
+    target = probed.target
+    transport = as_transport(probed.round_trip, probed.now)
+    poller = poller or VENDORS[target.vendor].create_poller(target)
+    return await probed.poll(PollTarget(target, poller, transport))
+
+
+def outcomes_of(probed: Sequence[ProbedTarget], poller: Poller | None = None) -> list[PollOutcome]:
+    async def main() -> list[PollOutcome]:
+        return await asyncio.gather(*(poll(each, poller) for each in probed))
+
+    return run(main())
+
+
 def recorded(
     targets: Sequence[Target],
     round_tripper: RoundTripper,
     proxy: str | None = None,
-    create_poller: Callable[[Any], Poller] | None = None,
+    poller: Poller | None = None,
 ) -> Probe:
     """One poll of each target, captured."""
-    recorders = [Recorder(target, proxy) for target in targets]
-
-    async def poll(recorder: Recorder) -> PollOutcome:
-        create = create_poller or VENDORS[recorder.target.vendor].create_poller
-        poll_target = recorder.poll_target(create, round_tripper, lambda: NOW)
-        attempt = await poll_once(poll_target, RateLimiter(1000.0), lambda: NOW)
-        return PollOutcome(*attempt, at=NOW + 1, next_at=NOW + 1)
-
-    async def main() -> list[PollOutcome]:
-        return await asyncio.gather(*map(poll, recorders))
-
-    outcomes = run(main())
-    captured = tuple(
-        recorder.result(outcome) for recorder, outcome in zip(recorders, outcomes, strict=True)
-    )
-    keys = {key for recorder in recorders for key in recorder.keys}
-    credentials = {each for recorder in recorders for each in recorder.credentials}
+    recorders = [Recorder(ScriptedTarget(target, round_tripper), proxy) for target in targets]
+    outcomes = outcomes_of(recorders, poller)
+    captured = tuple(recorder.captured for recorder in recorders)
     capture = Capture("1.0", "3.11", NOW + 2, is_anonymized=False, targets=captured)
-    return Probe(without_secrets(capture, keys, credentials), outcomes)
+    return Probe(without_secrets(capture, recorders), outcomes)
 
 
 def replayed(capture: Capture) -> list[PollOutcome]:
     """The outcomes of a replay."""
-
-    async def main() -> list[PollOutcome]:
-        return await asyncio.gather(
-            *(
-                each.poll(
-                    PollTarget(
-                        each.target,
-                        VENDORS[each.target.vendor].create_poller(each.target),
-                        as_transport(each.round_trip, each.now),
-                    )
-                )
-                for each in replayed_targets(capture, VENDORS)
-            )
-        )
-
-    return run(main())
+    return outcomes_of([ReplayedTarget(target) for target in capture.targets])
 
 
 def figures(result: PollResult | PollFailure) -> object:

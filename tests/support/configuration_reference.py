@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from exporter.config.json_schema import schema
 from exporter.config.models import Defaults, PollSettings, Target
-from exporter.config.serialize import schema
 from exporter.durations import PATTERN
 from exporter.vendors import VENDORS
 
@@ -76,8 +76,6 @@ class _Tables:
         yield ""
 
     def _description(self, parent: JsonSchema, key: str) -> str:
-        if key == "vendor":  # redeclared by each vendor without a description
-            return str(Target.model_fields[key].description)
         text = parent["properties"][key].get("description")
         return str(text or self._definition(parent, key)["description"])
 

@@ -13,6 +13,7 @@ from past_usages import plan_of
 from exporter.app import load_config
 from exporter.client.client import HttpClient
 from exporter.history.progress import Progress
+from exporter.history.reader import HistoryReader
 from exporter.polling.limits import RateLimiter
 from exporter.reports.run import Reading, read
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from exporter.reports.options import DayRange
 
 
+def silent_reader() -> HistoryReader:
+    """Reads without a rate limit that a test would notice, and shows no progress."""
+    return HistoryReader(HttpClient("tests"), RateLimiter(1000.0), Progress(1, io.StringIO()))
+
+
 def reading_of(
     folder: Path, vendors: Vendors, config: Callable[[str], str], days: DayRange, by: str
 ) -> Reading:
@@ -32,6 +38,4 @@ def reading_of(
         path = folder / "config.yaml"
         path.write_text(config(url), encoding="utf-8")
         plan = plan_of(targets=load_config(path, {}).targets, days=days, by=by)
-        progress = Progress(len(plan.targets), io.StringIO())
-        reading = read(plan, HttpClient("tests"), RateLimiter(1000.0), progress)
-        return in_own_thread(asyncio.run, reading)
+        return in_own_thread(asyncio.run, read(plan, silent_reader()))

@@ -1,12 +1,15 @@
-"""FileWatcher: a change of the content is reported once, and nothing else is."""
+"""Files: each change of the content is reported once, and a replacement is atomic."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.files import FileWatcher
+import pytest
+
+from exporter.files import FileWatcher, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +60,26 @@ def test_a_pipe_in_place_of_the_file_is_a_missing_file_and_does_not_block(tmp_pa
     assert not watcher.has_changed()
     path.unlink()
     assert not watcher.has_changed()
+
+
+def test_a_file_is_replaced_atomically_with_its_mode_whatever_the_umask(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    previous = os.umask(0o077)
+    request.addfinalizer(partial(os.umask, previous))
+    with path.open() as reader:
+        replace_file(path, "é\n", 0o644)
+        assert reader.read() == "old"
+    assert path.read_text(encoding="utf-8") == "é\n"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "file"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace_file(folder, "text")
+    assert list(tmp_path.rglob("*")) == [folder]

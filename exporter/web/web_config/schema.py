@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, create_model
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 from exporter.config.errors import config_error
 from exporter.config.models import Model
@@ -18,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_FILE_SIZE: Final = 2**20  # bytes
-_MAX_INTERVAL: Final = 24 * 3600.0
 
 
 class SourceFiles:
@@ -73,12 +79,9 @@ def _parse_interval(value: object) -> float:
     if type(value) is int and value == 0:
         return 0.0
     try:
-        seconds = parse_duration(value if isinstance(value, str) else "")
+        return parse_duration(value if isinstance(value, str) else "")
     except ValueError:
         raise config_error("expected a duration such as 1s, 300ms or 1m30s, or 0") from None
-    if seconds > _MAX_INTERVAL:
-        raise config_error("must be at most 24h")
-    return seconds
 
 
 def _number_as_text(value: object) -> object:
@@ -88,13 +91,24 @@ def _number_as_text(value: object) -> object:
 
 _FileContent: TypeAlias = Annotated[bytes, PlainValidator(_read_file)]
 _InlinePem: TypeAlias = Annotated[bytes, PlainValidator(_encode)]
-_Version: TypeAlias = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
+_Version: TypeAlias = Literal["TLS12", "TLS13"]
 _HeaderValue: TypeAlias = Annotated[
     str, Field(pattern=r"^[\x20-\x7e]*$"), BeforeValidator(_number_as_text)
 ]
 
 
-class TlsServerConfig(Model):
+class _Section(Model):
+    """A mapping of the file, in which every key needs a value."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_value(cls, value: object) -> object:
+        if value is None:
+            raise config_error("has no value; add one or remove the key")
+        return value
+
+
+class TlsServerConfig(_Section):
     """`tls_server_config`, with the content of its files; only types are validated."""
 
     cert: _InlinePem | None = None
@@ -104,12 +118,7 @@ class TlsServerConfig(Model):
     client_ca: _InlinePem | None = None
     client_ca_file: _FileContent | None = None
     client_auth_type: Literal[
-        "NoClientCert",
-        "RequestClientCert",
-        "RequireAnyClientCert",
-        "RequireClientCert",  # the former name of RequireAnyClientCert
-        "VerifyClientCertIfGiven",
-        "RequireAndVerifyClientCert",
+        "NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"
     ] = "NoClientCert"
     client_allowed_sans: tuple[str, ...] = Field((), min_length=1)
     min_version: _Version = "TLS12"
@@ -117,6 +126,12 @@ class TlsServerConfig(Model):
     cipher_suites: tuple[str, ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: tuple[str, ...] = ()
+
+    def pem(self, key: Literal["cert", "key", "client_ca"]) -> bytes | None:
+        """What is given inline or as a file, also if it is empty: that must not mean a default."""
+        inline: bytes | None = getattr(self, key)
+        from_file: bytes | None = getattr(self, f"{key}_file")
+        return from_file if inline is None else inline
 
 
 _HEADERS: Final[Any] = {  # their names are not identifiers
@@ -126,24 +141,24 @@ _HEADERS: Final[Any] = {  # their names are not identifiers
     "X-Frame-Options": (Literal["deny", "sameorigin", ""], ""),
     "X-XSS-Protection": (_HeaderValue, ""),
 }
-Headers: Any = create_model("Headers", __base__=Model, **_HEADERS)
+Headers: Any = create_model("Headers", __base__=_Section, **_HEADERS)
 
 
-class HttpServerConfig(Model):
+class HttpServerConfig(_Section):
     """`http_server_config`."""
 
     http2: bool = False
     headers: Headers = Field(default_factory=Headers)
 
 
-class RateLimitConfig(Model):
+class RateLimitConfig(_Section):
     """`rate_limit`: `interval` in seconds, 0 for no limit."""
 
     interval: Annotated[float, PlainValidator(_parse_interval)]
-    burst: int = Field(0, ge=0, le=1_000_000)
+    burst: int = Field(0, ge=0)
 
 
-class WebConfigFile(Model):
+class WebConfigFile(_Section):
     """The whole file; `basic_auth_users` has a hash for each user name."""
 
     tls_server_config: TlsServerConfig | None = None

@@ -15,9 +15,10 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
     from exporter.server.tls import Certificate
+    from exporter.web.web_config.schema import TlsServerConfig
 
 VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 CURVES: Final = {
@@ -105,41 +106,32 @@ def normalize_name(name: str) -> str:
         return name
 
 
-def create_context(
-    certificate: bytes,
-    key: bytes,
-    client_ca: bytes | None,
-    client_auth_type: str,
-    versions: tuple[str, str],
-) -> ssl.SSLContext:
+def create_context(settings: TlsServerConfig) -> ssl.SSLContext:
     """The context of a server.
 
-    Args:
-        certificate: PEM.
-        key: PEM.
-        client_ca: PEM of the authorities of clients' certificates; None for the system's.
-        client_auth_type: one of `CLIENT_AUTH`.
-        versions: the minimum and the maximum, from `VERSIONS`.
-
     Raises:
-        TlsError: one of them is invalid.
+        TlsError: one of the settings is invalid or not supported.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = (VERSIONS[version] for version in versions)
+    context.minimum_version = VERSIONS[settings.min_version]
+    context.maximum_version = VERSIONS[settings.max_version]
     context.options |= ssl.OP_NO_RENEGOTIATION
+    if not settings.prefer_server_cipher_suites:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    _load_certificate(context, certificate, key)
-    context.verify_mode = CLIENT_AUTH[client_auth_type]
+    _load_certificate(context, settings.pem("cert") or b"", settings.pem("key") or b"")
+    context.verify_mode = CLIENT_AUTH[settings.client_auth_type]
+    client_ca = settings.pem("client_ca")
     if client_ca is not None:
         _load_client_ca(context, client_ca)
     elif context.verify_mode != ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    set_cipher_suites(context, settings.cipher_suites)
+    set_curve(context, settings.curve_preferences)
     return context
 
 
-def set_cipher_suites(
-    context: ssl.SSLContext, suites: Collection[str], *, prefers_server: bool
-) -> None:
+def set_cipher_suites(context: ssl.SSLContext, suites: Collection[str]) -> None:
     """Allow only these of `CIPHER_SUITES` with TLS 1.2; OpenSSL's default suites if empty.
 
     Suites of TLS 1.3 have no effect, but a list that has no others disables TLS 1.2, as in Go.
@@ -157,38 +149,22 @@ def set_cipher_suites(
         context.set_ciphers(":".join(names))
     elif suites:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-    if not prefers_server:
-        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
 
 
-def set_curves(context: ssl.SSLContext, curves: tuple[str, ...]) -> tuple[str, ...]:
-    """Allow only these of `CURVES` for key exchange, and return those that are in effect.
-
-    Curves that this OpenSSL does not support are left out. Python before 3.15 can set one curve:
-    the first is in effect, since others must not be allowed instead.
+def set_curve(context: ssl.SSLContext, curves: Collection[str]) -> None:
+    """Allow only the first of these `CURVES` that this OpenSSL supports; Python can set only one.
 
     Raises:
-        TlsError: this OpenSSL supports none of them.
+        TlsError: it supports none of them.
     """
-    set_groups = getattr(context, "set_groups", None)
-    set_one = set_groups or context.set_ecdh_curve
-    supported = tuple(curve for curve in curves if _is_settable(set_one, CURVES[curve]))
-    if curves and not supported:
+    for curve in curves:
+        try:
+            context.set_ecdh_curve(CURVES[curve])
+        except (ssl.SSLError, ValueError):
+            continue
+        return
+    if curves:
         raise TlsError("curve_preferences", "this OpenSSL does not support the curve")
-    if set_groups and supported:
-        set_groups(":".join(CURVES[curve] for curve in supported))
-        return supported
-    for curve in supported[:1]:
-        set_one(CURVES[curve])
-    return supported[:1]
-
-
-def _is_settable(set_curve: Callable[[str], None], name: str) -> bool:
-    try:
-        set_curve(name)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from exporter.backfill.options import (
     parse_step,
 )
 from exporter.history.flags import FlagError, select_targets
+from exporter.vendors import VENDORS
 
 TODAY = date(2026, 3, 11)
 
@@ -30,9 +32,7 @@ def test_flags_make_a_plan() -> None:
         "label": ["job=docusage", 'instance=a "quoted" host'],
         "output": "there.om",
     }
-    assert parse_options(
-        flags, [acme, other], datetime(2026, 3, 11, tzinfo=UTC)
-    ) == BackfillOptions(
+    assert parse_options(flags, [acme, other], TODAY) == BackfillOptions(
         (acme,),
         date(2026, 1, 31),
         date(2026, 2, 28),
@@ -42,17 +42,21 @@ def test_flags_make_a_plan() -> None:
     )
 
 
-def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named() -> None:
+def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without = {"other": replace(VENDORS["affinda"], history=None)}
+    monkeypatch.setattr("exporter.history.flags.VENDORS", without)
     first, second = target("a"), target("b").model_copy(update={"vendor": "other"})
-    assert select_targets((first, second), (), {"other"}) == (first,)
+    assert select_targets((first, second), ()) == (first,)
     for targets, names in (((first, second), ("b",)), ((second,), ())):
         with pytest.raises(FlagError, match="the vendor has no API for past usage: b"):
-            select_targets(targets, names, {"other"})
+            select_targets(targets, names)
 
 
 def test_by_default_every_target_is_written_until_yesterday() -> None:
     flags = {"start": "2026-01-31", "end": "", "step": "1d", "label": [""], "output": "x"}
-    found = parse_options(flags, [target("a"), target("b")], datetime(2026, 3, 11, tzinfo=UTC))
+    found = parse_options(flags, [target("a"), target("b")], TODAY)
     assert [each.name for each in found.targets] == ["a", "b"]
     assert (found.last, found.labels) == (date(2026, 3, 10), "")
 
@@ -61,13 +65,13 @@ def test_an_unknown_target_is_refused() -> None:
     flags = {"targets": ["b", "c", "a"], "start": "2026-01-31", "end": "", "step": "1d"}
     more = {"label": [], "output": "x"}
     with pytest.raises(FlagError, match="unknown target: b, c"):
-        parse_options(flags | more, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
+        parse_options(flags | more, [target("a")], TODAY)
 
 
 def test_a_directory_is_refused_as_output(tmp_path: Path) -> None:
     flags = {"start": "2026-01-31", "end": "", "step": "1d", "label": [], "output": str(tmp_path)}
     with pytest.raises(FlagError, match="is a directory"):
-        parse_options(flags, [target("a")], datetime(2026, 3, 11, tzinfo=UTC))
+        parse_options(flags, [target("a")], TODAY)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from exporter.backfill.spool import OutputSize, Spool, sample_times
+from exporter.backfill.spool import OutputSize, Spool, append, sample_times
 from exporter.model import HistoricalResult, PollResult
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def test_no_time_in_a_span_is_a_step_away_from_a_sample(
 def written(wanted: BackfillOptions, *historical_results: list[HistoricalResult]) -> str:
     spool = Spool(wanted)
     for each in wanted.targets:
-        with spool.open(each) as target_spool:
+        with spool.open(each) as folder:
             for part in historical_results:
-                target_spool.add(part)
+                append(folder, each, part)
     spool.write_out()
     return wanted.output.read_text(encoding="utf-8")
 
@@ -127,8 +127,8 @@ def test_samples_of_a_series_stay_together_in_order_of_time(tmp_path: Path) -> N
 
 def test_a_complete_spool_is_reused_and_deleted_after_the_output_is_written(tmp_path: Path) -> None:
     wanted = some_options(tmp_path, target("a"), target("b"))
-    with Spool(wanted).open(target("a")) as target_spool:
-        target_spool.add([daily(1, MARCH_9, MARCH_9 + DAY)])
+    with Spool(wanted).open(target("a")) as folder:
+        append(folder, target("a"), [daily(1, MARCH_9, MARCH_9 + DAY)])
     again = Spool(wanted)
     assert again.has(target("a"))
     assert not again.has(target("b"))
@@ -157,8 +157,8 @@ def test_a_spool_of_a_changed_target_is_not_reused(tmp_path: Path) -> None:
 def test_an_interrupted_spool_is_not_reused(tmp_path: Path) -> None:
     wanted = some_options(tmp_path, target("a"))
     spool = Spool(wanted)
-    with suppress(KeyboardInterrupt), spool.open(target("a")) as target_spool:
-        target_spool.add([daily(1, MARCH_9, MARCH_9 + DAY)])
+    with suppress(KeyboardInterrupt), spool.open(target("a")) as folder:
+        append(folder, target("a"), [daily(1, MARCH_9, MARCH_9 + DAY)])
         raise KeyboardInterrupt
     assert not spool.has(target("a"))
     text = written(wanted, [daily(2, MARCH_9, MARCH_9 + DAY)])

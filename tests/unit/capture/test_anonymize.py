@@ -116,7 +116,7 @@ def anonymous(capture: Capture) -> TargetCapture:
 def test_urls_forms_and_settings_have_the_same_stand_ins() -> None:
     keys = {
         "base_url": "https://gw.acme.example:8443/affinda",
-        "workspaces": ("w2", "w1"),
+        "workspaces": ["w2", "w1"],
         "document_types": "all",
         "region": "api",
         "allowance": {"credits": 400, "currency": "EUR"},
@@ -129,7 +129,7 @@ def test_urls_forms_and_settings_have_the_same_stand_ins() -> None:
         "vendor": "affinda",
         "organization": "id-1",
         "base_url": "https://host-1.example:8443/path-1",
-        "workspaces": ("id-3", "id-2"),
+        "workspaces": ["id-3", "id-2"],
         "document_types": "all",
         "region": "api",
         "allowance": {"credits": 400, "currency": "EUR"},
@@ -166,8 +166,8 @@ def test_only_the_vendors_own_hosts_stay(base_url: str, expected: str) -> None:
 )
 def test_bodies_of_requests_are_rewritten(body: str, expected: str) -> None:
     call = Call("POST", "https://api-app.xtracta.com/v1/billings/usage", body)
-    found = anonymous(capture_of(Exchange(call, None), vendor="xtracta", groups=(481,)))
-    assert (found.exchanges[0].call.body, found.settings["groups"]) == (expected, (1001,))
+    found = anonymous(capture_of(Exchange(call, None), vendor="xtracta", groups=[481]))
+    assert (found.exchanges[0].call.body, found.settings["groups"]) == (expected, [1001])
 
 
 def test_headers_stay_only_where_they_cannot_identify() -> None:
@@ -188,15 +188,13 @@ def test_a_failure_on_the_wire_does_not_name_the_host() -> None:
 @pytest.mark.parametrize(
     ("patterns", "expected"),
     [
-        (("claims*",), ("name-2",)),
-        (("*",), ("*",)),
-        (("nothing",), ("no-name",)),
-        ((), ()),
+        (["claims*"], ["name-2"]),
+        (["*", "claims*"], ["*", "name-2"]),
+        (["nothing"], ["no-name"]),
+        ([], []),
     ],
 )
-def test_patterns_become_the_names_that_they_fit(
-    patterns: tuple[str, ...], expected: tuple[str, ...]
-) -> None:
+def test_patterns_become_the_names_that_they_fit(patterns: list[str], expected: list[str]) -> None:
     names = b'[{"identifier": "w1", "name": "Archive"}, {"identifier": "w2", "name": "Claims EU"}]'
     discovery = {"include": patterns, "exclude": patterns, "interval": "6h"}
     found = anonymous(capture_of(received(names), discovery=discovery))

@@ -36,7 +36,7 @@ EXCHANGES = (
     Exchange(CALL, Response(204, (), b"")),
     Exchange(CALL, Response(500, (("x-empty", ""),), b"\x00\xff\xfe garbage")),
 )
-SETTINGS = {"name": "../a b/\u00e9", "vendor": "affinda", "workspaces": ("w1", "w2")}
+SETTINGS = {"name": "../a b/\u00e9", "vendor": "affinda", "workspaces": ["w1", "w2"]}
 TARGET = TargetCapture(SETTINGS, None, 1.1, 2.2, 0.1 + 0.2, EXCHANGES)
 NO_KEY = TargetCapture({"name": "b", "vendor": "x"}, "the key file is empty", 1.0, 2.0, 0.0, ())
 CAPTURE = Capture("1.0", "3.11.2", 1_779_000_000.25, is_anonymized=False, targets=(TARGET, NO_KEY))
@@ -167,8 +167,8 @@ def test_a_file_of_enormous_size_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[", "not a file of a capture"),
-        ("[" * 100_000, "not a file of a capture"),
+        ("[", "not a file of a capture; invalid: all"),
+        ("[" * 100_000, "not a file of a capture; invalid: all"),
         ("[]", "not a file of a capture; invalid: all"),
         ('{"request": 1}', "not a file of a capture; invalid: request"),
         (
@@ -195,8 +195,8 @@ def test_a_file_that_is_damaged_or_leads_out_of_the_folder_is_refused(
     [
         ("format", 2, "not a file of a capture; invalid: format"),
         ("folder", "../02-b", "not a file of a capture; invalid: targets.1.folder"),
-        ("name", "../a b/\u00e9", "expected a name and a vendor for each target, each name once"),
-        ("vendor", 1, "expected a name and a vendor for each target, each name once"),
+        ("name", None, "not a file of a capture; invalid: targets.1.settings.name"),
+        ("vendor", 1, "not a file of a capture; invalid: targets.1.settings.vendor"),
     ],
 )
 def test_a_manifest_that_is_invalid_is_refused(

@@ -13,11 +13,10 @@ from vendor_calls import affinda_settings, responses, run, xtracta_settings
 
 from exporter.capture.errors import CaptureError
 from exporter.capture.format import Call, Exchange, TargetCapture
-from exporter.capture.replay import ReplayedTarget, replayed_targets
+from exporter.capture.replay import ReplayedTarget
 from exporter.client.client import Request, Response
 from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError, PollFailure, PollResult
-from exporter.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -45,7 +44,7 @@ def test_concurrent_requests_in_another_order_change_nothing() -> None:
 
 def replay_of(*exchanges: Exchange) -> ReplayedTarget:
     settings = {"name": "acme", "vendor": "affinda", "organization": "oRg1"}
-    return ReplayedTarget(TargetCapture(settings, None, NOW, NOW, 0.0, exchanges), VENDORS)
+    return ReplayedTarget(TargetCapture(settings, None, NOW, NOW, 0.0, exchanges))
 
 
 def test_equal_requests_get_their_outcomes_in_order() -> None:
@@ -140,11 +139,6 @@ def test_whatever_vendors_send_a_replay_gives_the_same(
     assert replayed(probe.capture) == probe.outcomes
 
 
-def captured_settings(**settings: object) -> TargetCapture:
-    known = {"name": "acme", "vendor": "affinda", "organization": "oRg1"}
-    return TargetCapture(known | settings, None, NOW, NOW, 0.0, ())
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -155,7 +149,7 @@ def captured_settings(**settings: object) -> TargetCapture:
 def test_a_target_of_another_version_or_of_a_missing_plug_in_is_refused(
     settings: dict[str, object], message: str
 ) -> None:
-    capture = recorded([], responses(Vendors(ACCOUNTS))).capture
+    known = {"name": "acme", "vendor": "affinda", "organization": "oRg1"}
     with pytest.raises(CaptureError) as caught:
-        replayed_targets(capture._replace(targets=(captured_settings(**settings),)), VENDORS)
+        ReplayedTarget(TargetCapture(known | settings, None, NOW, NOW, 0.0, ()))
     assert str(caught.value) == message

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from functools import partial
-from typing import TYPE_CHECKING
-
-import pytest
 from exporter_process import values
 from fake_targets import ALLOWANCE, TIMEOUT, allowance, outcome, target
 
-from exporter.cli.probe import format_metrics, prometheus_text, write_textfile
+from exporter.cli.probe import format_metrics, prometheus_text
 from exporter.cli.table import format_table
 from exporter.metrics.catalogue import METRICS
 from exporter.model import Allowance, FailureReason, PollOutcome, PollResult, ScopeFailure
 from exporter.state.store import TargetSnapshot, TargetState
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = 1_780_000_000.0
 LARGE = allowance(
@@ -93,29 +85,6 @@ def test_the_metrics_of_a_probe_are_those_of_a_single_poll() -> None:
     counters = {metric.name for metric in METRICS if metric.kind == "counter"}
     assert shown & {*counters, "docusage_target_next_poll_timestamp_seconds"} == set()
     assert format_metrics(SNAPSHOTS, "prometheus") + "\n" == prometheus_text(SNAPSHOTS)
-
-
-def test_a_textfile_is_replaced_atomically_and_is_world_readable(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    path = tmp_path / "docusage.prom"
-    path.write_text("old")
-    previous = os.umask(0o077)
-    request.addfinalizer(partial(os.umask, previous))
-    with path.open() as reader:
-        write_textfile(path, "é\n")
-        assert reader.read() == "old"
-    assert path.read_text(encoding="utf-8") == "é\n"
-    assert path.stat().st_mode & 0o777 == 0o644
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_textfile_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    folder = tmp_path / "docusage.prom"
-    folder.mkdir()
-    with pytest.raises(IsADirectoryError):
-        write_textfile(folder, "text")
-    assert list(tmp_path.rglob("*")) == [folder]
 
 
 def test_what_could_not_be_read_is_said_below_the_table() -> None:

@@ -127,6 +127,17 @@ def test_a_replaced_tls_ca_file_is_used_at_the_next_poll(
     run(main())
 
 
+def test_a_tls_ca_file_that_is_missing_is_an_error_before_the_first_request(
+    authority: Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(authority.certificate.read_bytes())
+    settings = Http.model_validate({"tls_ca_file": str(file)})
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        HttpClient("test/1").transport(settings)
+
+
 def test_a_certificate_signed_by_itself_is_not_trusted(
     authority: Authority, tmp_path: Path
 ) -> None:
@@ -165,7 +176,7 @@ def test_targets_with_the_same_authorities_share_an_ssl_context(authority: Autho
     trusted = {"tls_ca_file": str(authority.certificate)}
     by_environment = {"proxy_from_environment": True}
     contexts = {
-        id(client._ssl_context(Http.model_validate(keys)))  # noqa: SLF001  not visible otherwise
+        id(client._ssl_context(Http.model_validate(keys).tls_ca_file))  # noqa: SLF001  not visible otherwise
         for keys in ({}, by_environment, trusted, trusted | by_environment)
     }
     assert len(contexts) == 2
@@ -261,7 +272,7 @@ def test_certifi_is_used_only_where_the_system_has_no_authorities(
     with caplog.at_level(logging.DEBUG):
         context = system_ssl_context({}, [tmp_path / "missing"], [tmp_path])
     assert authorities(context) > 100
-    assert [record.__dict__["source"] for record in caplog.records] == ["the package certifi"]
+    assert [record.__dict__["source"] for record in caplog.records] == [certifi.where()]
 
 
 def test_ssl_cert_file_without_certificates_trusts_nobody_and_is_logged(

@@ -17,9 +17,10 @@ from pydantic import Field
 from yaml_text import parsed
 
 from exporter.config.errors import ConfigError, Problem
+from exporter.config.json_schema import schema
 from exporter.config.loader import KeyCheck, load
 from exporter.config.models import Config, Model, PollSettings, Target, TargetWarning
-from exporter.config.serialize import public_yaml, schema
+from exporter.config.serialize import public_yaml
 from exporter.config.types import Duration
 from exporter.model import PollError
 from exporter.secrets import KeyFile, MissingKey, Secret, StaticKey
@@ -408,6 +409,11 @@ def test_the_schema_has_defaults_as_in_a_file_and_the_docstrings_of_fields() -> 
     properties = schema(VENDORS)["$defs"]["PollSettings"]["properties"]
     assert properties["interval"]["default"] == "15m"
     assert properties["interval"]["description"] == "Time between two polls of a target."
+
+
+def test_a_field_that_a_vendor_declares_again_has_its_first_docstring_in_the_schema() -> None:
+    properties = schema(VENDORS)["$defs"]["Acme"]["properties"]
+    assert properties["vendor"]["description"] == "The vendor whose API is polled."
 
 
 def test_the_example_shows_every_section_with_its_defaults(tmp_path: Path) -> None:

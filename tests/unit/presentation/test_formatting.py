@@ -153,7 +153,6 @@ def test_a_duration_is_rounded_to_one_unit_and_is_in_hours_below_two_days(
 @pytest.mark.parametrize(
     ("moment", "text"),
     [
-        (None, "-"),
         (NOW, "2026-05-28 20:26 UTC (now)"),
         (NOW + 600, "2026-05-28 20:36 UTC (in 10 min)"),
         (NOW + 26 * HOUR, "2026-05-29 22:26 UTC (in 26 h)"),
@@ -166,9 +165,7 @@ def test_a_duration_is_rounded_to_one_unit_and_is_in_hours_below_two_days(
         (-1e300, "over 10 years ago"),
     ],
 )
-def test_a_date_has_its_distance_and_within_two_days_the_hour(
-    moment: float | None, text: str
-) -> None:
+def test_a_date_has_its_distance_and_within_two_days_the_hour(moment: float, text: str) -> None:
     assert format_date(moment, NOW) == text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,11 +12,10 @@ import pytest
 from backfill_options import some_options
 from exporter_process import affinda_target, configuration, served
 from own_thread import in_own_thread
-from report_runs import reading_of
+from report_runs import reading_of, silent_reader
 
 from exporter.app import load_config
 from exporter.backfill.run import backfill
-from exporter.client.client import HttpClient
 from exporter.demo.accounts import (
     Accounts,
     DocumentType,
@@ -28,8 +26,6 @@ from exporter.demo.accounts import (
 )
 from exporter.demo.scenario import demo_accounts, demo_config
 from exporter.demo.vendors import Request, SimulatedResponse, Vendors
-from exporter.history.progress import Progress
-from exporter.polling.limits import RateLimiter
 from exporter.reports.options import DayRange
 from exporter.reports.totals import totals
 
@@ -62,7 +58,7 @@ def test_totals_of_the_demo_are_what_the_vendors_sent(tmp_path: Path, by: str) -
     reading = demo(tmp_path, accounts, by)
     expected = {each.identifier: credits_of(each.usage) for each in accounts.organizations}
     found = {
-        account.account.identifier: account.total.used
+        account.usage.account.identifier: account.total.used
         for target in reading.targets
         for account in target.accounts
     }
@@ -152,9 +148,8 @@ def test_a_month_of_60_workspaces_costs_as_many_requests_as_a_backfill(tmp_path:
         targets = load_config(path, {}).targets
         days = {"first": FEBRUARY.first, "last": FEBRUARY.last, "step": 86_400}
         options = some_options(tmp_path, *targets, **days)
-        progress = Progress(1, io.StringIO())
-        written = backfill(options, HttpClient("tests"), RateLimiter(1000.0), progress)
-        assert in_own_thread(asyncio.run, written).failures == {}
+        written = backfill(options, silent_reader())
+        assert in_own_thread(asyncio.run, written).failures == []
     assert calls(backfilled) == calls(reported)
 
 

@@ -48,7 +48,7 @@ PROMETHEUS_2 = (
     ],
 )
 def test_the_accept_header_chooses_the_format(accept: bytes, form: Format) -> None:
-    assert choose_format([(b"Accept", accept)]) is form
+    assert choose_format([(b"accept", accept)]) is form
 
 
 def test_several_accept_headers_are_combined() -> None:
@@ -77,7 +77,7 @@ def test_the_accept_encoding_header_chooses_gzip(accept: bytes, *, gzipped: bool
     assert accepts_gzip([(b"accept-encoding", accept)]) is gzipped
 
 
-@given(st.lists(st.tuples(st.sampled_from([b"accept", b"ACCEPT"]), st.binary())))
+@given(st.lists(st.tuples(st.just(b"accept"), st.binary())))
 def test_any_bytes_are_parsed_to_entries_with_a_quality_from_0_to_1(
     headers: list[tuple[bytes, bytes]],
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from raw_http_client import status_code
@@ -12,6 +12,7 @@ from self_signed import certificate, client_context
 from web_server import running_web_server
 
 from exporter.web.web_config.loader import LiveWebConfig
+from exporter.web.web_config.schema import TlsServerConfig
 from exporter.web.web_config.tls import (
     CIPHER_SUITES,
     CURVES,
@@ -19,7 +20,7 @@ from exporter.web.web_config.tls import (
     alternative_names,
     create_context,
     set_cipher_suites,
-    set_curves,
+    set_curve,
 )
 
 if TYPE_CHECKING:
@@ -192,11 +193,8 @@ def test_a_single_curve_is_the_only_one_accepted(tmp_path: Path, curve: str) -> 
         assert connects(web, client) is (name == curve)
 
 
-class OneCurve:
-    """A context of Python before 3.15: only one curve can be set."""
-
-    def __init__(self) -> None:
-        self.curve = ""
+class OldOpenSsl(ssl.SSLContext):
+    """An OpenSSL before 3.5."""
 
     def set_ecdh_curve(self, name: str) -> None:
         if name == "X25519MLKEM768":
@@ -204,29 +202,13 @@ class OneCurve:
         self.curve = name
 
 
-class ManyCurves(OneCurve):
-    """A context of Python 3.15 or later."""
-
-    def set_groups(self, names: str) -> None:
-        if names == "secp521r1":
-            raise ssl.SSLError
-        self.curve = names
-
-
-def test_of_several_curves_the_first_is_used_where_python_can_set_only_one() -> None:
-    context: Any = OneCurve()
-    assert set_curves(context, ("X25519MLKEM768", "CurveP384", "X25519")) == ("CurveP384",)
+def test_of_several_curves_the_first_that_openssl_supports_is_used() -> None:
+    context = OldOpenSsl(ssl.PROTOCOL_TLS_SERVER)
+    set_curve(context, ("X25519MLKEM768", "CurveP384", "X25519"))
     assert context.curve == "secp384r1"
 
 
-def test_all_curves_that_openssl_supports_are_used_where_python_can_set_several() -> None:
-    context: Any = ManyCurves()
-    curves = ("X25519MLKEM768", "CurveP521", "CurveP256")
-    assert set_curves(context, curves) == ("X25519MLKEM768", "CurveP256")
-    assert context.curve == "X25519MLKEM768:prime256v1"
-
-
-def test_tls_1_3_suites_have_no_effect_beside_others(tmp_path: Path) -> None:
+def test_tls_1_3_suites_have_no_effect_with_others(tmp_path: Path) -> None:
     suites = "TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
     web = live(tmp_path, f"cipher_suites: [{suites}]")
     old = limited(ssl.TLSVersion.TLSv1_2)
@@ -243,14 +225,13 @@ def test_tls_1_2_is_disabled_if_all_suites_are_of_tls_1_3(tmp_path: Path) -> Non
 @pytest.mark.parametrize("suite", CIPHER_SUITES)
 def test_every_cipher_suite_of_go_is_supported(suite: str) -> None:
     context = new_context()
-    set_cipher_suites(context, [suite], prefers_server=True)
+    set_cipher_suites(context, [suite])
     (name,) = [each["name"] for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
     assert name == CIPHER_SUITES[suite]
 
 
 def new_context() -> ssl.SSLContext:
-    pair = SERVER.cert.encode(), SERVER.key.encode()
-    return create_context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
+    return create_context(TlsServerConfig.model_validate({"cert": SERVER.cert, "key": SERVER.key}))
 
 
 class Unsupported(ssl.SSLContext):
@@ -267,13 +248,11 @@ class Unsupported(ssl.SSLContext):
     ("choose", "message"),
     [
         (
-            lambda context: set_cipher_suites(
-                context, list(CIPHER_SUITES)[:1], prefers_server=True
-            ),
+            lambda context: set_cipher_suites(context, list(CIPHER_SUITES)[:1]),
             "this OpenSSL does not support ECDHE-ECDSA-AES128-SHA",
         ),
         (
-            lambda context: set_curves(context, ("X25519",)),
+            lambda context: set_curve(context, ("X25519",)),
             "this OpenSSL does not support the curve",
         ),
     ],
