@@ -63,11 +63,11 @@ def test_flags_make_a_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "parts"),
+    ("by", "scope_kinds"),
     [("document-type", {"document-type"}), ("organization", set()), ("month", set())],
 )
-def test_only_parts_that_have_rows_are_read(by: str, parts: set[str]) -> None:
-    assert plan_of(by=by).query.parts == frozenset(parts)
+def test_only_scopes_that_have_rows_are_read(by: str, scope_kinds: set[str]) -> None:
+    assert plan_of(by=by).query.scope_kinds == frozenset(scope_kinds)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_in_january_the_last_month_is_december() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("2026-1", "", ""), "invalid --month; expected a month such as 2026-01"),
+        (("202601", "", ""), "invalid --month; expected a month such as 2026-01"),
         (("2026-13", "", ""), "invalid --month; expected a month such as 2026-01"),
         (("2026-04", "", ""), "--month must begin from 2010-01-01 to 2026-03-11"),
         (("2009-12", "", ""), "--month must begin from 2010-01-01 to 2026-03-11"),
