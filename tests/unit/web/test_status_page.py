@@ -27,7 +27,6 @@ from exporter.model import (
 from exporter.state.store import TargetSnapshot, TargetState
 from exporter.web.status_page import PageInfo, status_page
 from exporter.web.style import COLOURS, STYLE, security_headers
-from exporter.web.target_parts import runbook_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,9 +162,13 @@ def test_a_failing_target_shows_since_when_the_cause_and_a_link_to_the_runbook()
 
 @pytest.mark.parametrize("reason", FailureReason)
 def test_every_reason_has_a_text_and_a_section_of_the_runbook(reason: FailureReason) -> None:
-    row = only_row(down("acme", PollFailure(reason, "the detail.")))
-    assert re.search(rf"in 10 s [A-Z][a-zAPITLS' ,]+: the detail\. Runbook: {reason}$", row)
-    assert f"## {runbook_anchor(reason)}\n" in RUNBOOK.read_text().lower()
+    (row,) = shown([down("acme", PollFailure(reason, "the detail."))]).find_class("target")
+    text = rf"in 10 s [A-Z][a-zAPITLS' ,]+: the detail\. Runbook: {reason}$"
+    assert re.search(text, text_of(row))
+    (link,) = row.xpath(".//a[starts-with(., 'Runbook')]/@href")
+    page, _, section = link.partition("#")
+    assert page.endswith("/prometheus/RUNBOOK.md")
+    assert f"## {section}\n" in RUNBOOK.read_text().lower()
 
 
 def test_expired_values_are_not_shown() -> None:
