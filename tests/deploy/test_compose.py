@@ -16,6 +16,8 @@ from yaml_text import parsed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "deploy" / "compose.yaml"
 COMPOSE: dict[str, Any] = parsed(FILE.read_text(encoding="utf-8"))

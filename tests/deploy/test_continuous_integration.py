@@ -7,8 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from interpreters import promised
 from yaml_text import parsed
+
+pytestmark = pytest.mark.one_python
 
 ROOT = Path(__file__).parent.parent.parent
 WORKFLOW: dict[str, Any] = parsed((ROOT / ".github/workflows/ci.yml").read_text())

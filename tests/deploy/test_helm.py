@@ -19,6 +19,8 @@ from yaml_text import documents, parsed
 from exporter.cli.main import run
 from exporter.polling.sharding import Shard
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[2]
 VALUES = ROOT / "tests" / "data" / "helm"
 FILES = sorted(path.stem for path in VALUES.glob("*.yaml"))

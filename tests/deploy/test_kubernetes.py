@@ -18,6 +18,8 @@ from exporter.app import load_config
 from exporter.cli.main import run
 from exporter.polling.sharding import Shard
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "deploy" / "kubernetes"
 NO_MANIFESTS = {"config.yaml", "kustomization.yaml"}

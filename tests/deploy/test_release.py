@@ -22,6 +22,8 @@ from programs import program
 from referencing import Registry, Resource
 from sbom import Package, packages, sbom
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parent.parent.parent
 LOCK = (ROOT / "deploy" / "requirements.lock").read_text(encoding="utf-8")
 PROJECT = {"name": "app", "version": "1.0", "description": "An app.", "license": "Apache-2.0"}

@@ -5,7 +5,8 @@
 
 `lowest` is the lowest Python version with the lowest versions of the dependencies. Interpreters
 are taken from PATH, from pyenv, and, where Debian's archive is one of apt's sources, from its
-packages. Each version runs the tests without real servers, and those marked `every_python`.
+packages. Each version runs the tests without real servers, except those marked `one_python`, and
+those marked `every_python`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TIMEOUT: Final = 600.0  # seconds for the tests of one version
 PARALLEL: Final = 2  # versions at a time
 DEBIAN_SUITES: Final = {"3.11": "bookworm", "3.13": "trixie", "3.14": "sid"}
 TESTS: Final = (
-    *("-m", "pytest", "-q", "-m", "not e2e or every_python"),
+    *("-m", "pytest", "-q", "-m", "(not e2e and not one_python) or every_python"),
     *("-p", "no:cacheprovider", "--hypothesis-profile=few examples"),
 )
 _CLASSIFIER: Final = "Programming Language :: Python :: "

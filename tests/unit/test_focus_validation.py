@@ -12,6 +12,8 @@ from focus_validation import TARGETS, count_passes, failures, write_files
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.one_python
+
 OUTPUT = """
 === Validation Results ===
 Total: 6 | Pass: 3 | Fail: 3 | Skipped: 1

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import exporter
 
 if TYPE_CHECKING:
@@ -75,10 +77,12 @@ def importers_of(name: str) -> set[str]:
     }
 
 
+@pytest.mark.one_python
 def test_every_module_belongs_to_a_layer() -> None:
     assert {module(path).split(".")[0] for path in FILES} <= {*LAYER, "__init__"}
 
 
+@pytest.mark.one_python
 def test_a_module_imports_only_its_own_and_earlier_layers() -> None:
     for path in FILES:
         if path.parent != ROOT or path.stem != "__init__":
@@ -86,16 +90,19 @@ def test_a_module_imports_only_its_own_and_earlier_layers() -> None:
             assert {name for name in packages(path) if LAYER[name] > LAYER[own]} == set(), path
 
 
+@pytest.mark.one_python
 def test_only_the_client_imports_httpx() -> None:
     assert {name.split(".")[0] for name in importers_of("httpx")} == {"client"}
 
 
+@pytest.mark.one_python
 def test_the_server_knows_nothing_of_exporters() -> None:
     files = [path for path in FILES if module(path).startswith("server")]
     assert files
     assert {name for path in files for name in packages(path)} <= {"server", "files"}
 
 
+@pytest.mark.one_python
 def test_the_vendors_do_not_import_each_other() -> None:
     assert {name for name in importers_of("exporter.vendors.affinda") if "xtracta" in name} == set()
     assert {name for name in importers_of("exporter.vendors.xtracta") if "affinda" in name} == set()

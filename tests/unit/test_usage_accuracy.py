@@ -23,6 +23,8 @@ from usage_accuracy import (
     total_errors,
 )
 
+pytestmark = pytest.mark.one_python
+
 COUNT = 120
 CHANCE = 1.08  # so many cases leave as much to chance; with 350, no kind is beyond 1.03
 KINDS = list(usage_series.KINDS)

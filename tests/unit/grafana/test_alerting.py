@@ -18,6 +18,8 @@ from prometheus.generator.rules import Alert, severity
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.one_python
+
 TESTS = GRAFANA.parent / "prometheus/tests"
 METRIC_NAMES = {"up", *LABELS}
 WITHOUT_MEMORY = re.compile("below|above|at the threshold|two replicas: they")

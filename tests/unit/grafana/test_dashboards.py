@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from dashboards import Json
 
+pytestmark = pytest.mark.one_python
+
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 BUILT_IN_PANELS = {"stat", "bargauge", "timeseries", "table", "state-timeline"}
 LONGEST_TITLE = {4: 13, 5: 17, 6: 20}  # by columns, at 1000 pixels with its info icon

@@ -18,6 +18,8 @@ from prometheus.generator.promql import BUILD_LABELS, EXPORTER_LABELS, FOR_BOARD
 from prometheus.generator.rules import Links
 from prometheus.generator.text import Figure, Sentence, Text
 
+pytestmark = pytest.mark.one_python
+
 PROMETHEUS = Path(__file__).parent.parent.parent.parent / "prometheus"
 RULES = tuple(sorted((PROMETHEUS / "rules").glob("*.yml")))
 CASES = sorted((PROMETHEUS / "tests").glob("*.yml"))

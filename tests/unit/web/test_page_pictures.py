@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.one_python
 def test_they_show_the_demo_s_targets_with_weeks_of_use() -> None:
     found = {each.target.name: each.state for each in asyncio.run(snapshots())}
     assert "acme-legacy" in {name for name, state in found.items() if state.failure}
     assert {len(usage.days) for usage in found["acme-pacific"].daily_usage.values()} == {21}
 
 
+@pytest.mark.one_python
 def test_the_pictures_in_the_repository_are_small() -> None:
     for name in HEIGHTS:
         assert (FOLDER / f"{name}.png").stat().st_size < 150_000
