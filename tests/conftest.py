@@ -33,6 +33,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _few_authorities() -> Iterator[None]:
+    """Without a folder of trusted authorities: each client would read its hundreds of files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_DIR", raising=False)
+        yield
+
+
 @pytest.fixture
 def run_cli(capsys: pytest.CaptureFixture[str]) -> CliRunner:
     return CliRunner(capsys)

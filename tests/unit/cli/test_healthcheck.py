@@ -131,9 +131,9 @@ def test_an_exporter_that_hangs_is_not_healthy() -> None:
 
 
 def test_a_port_without_an_exporter_is_not_healthy() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    found = find_problem(f"http://127.0.0.1:{port}/-/healthy")
+    with socket.socket() as unused:  # bound, so that no other program listens on its port
+        unused.bind(("127.0.0.1", 0))
+        found = find_problem(f"http://127.0.0.1:{unused.getsockname()[1]}/-/healthy")
     assert found == "no response: [Errno 111] Connection refused"
 
 

@@ -52,9 +52,10 @@ def test_failures_on_the_wire_are_replayed(run_cli: CliRunner, tmp_path: Path) -
     def answer(request: Request) -> SimulatedResponse | None:
         return SimulatedResponse(delay=60) if request.path == "/v3/usage" else None
 
-    with served(Vendors(ACCOUNTS, answer)) as url, socket.create_server(("127.0.0.1", 0)) as full:
-        closed = full.getsockname()[1]
-        full.close()
+    # A port that is bound but not listened on refuses connections, and nobody else gets it.
+    with served(Vendors(ACCOUNTS, answer)) as url, socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        closed = unused.getsockname()[1]
         path = tmp_path / "config.yaml"
         path.write_text(
             configuration(
