@@ -160,10 +160,6 @@ def _certificates(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _key_file(value: object, info: ValidationInfo) -> KeyFile:
-    return KeyFile(_path(value, info))
-
-
 def _key_variable(value: object, info: ValidationInfo) -> StaticKey | MissingKey:
     context: ValidationContext = info.context or ValidationContext()
     name = _string(value, "the name of an environment variable")
@@ -208,7 +204,7 @@ Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128), AfterValid
 BaseUrl: TypeAlias = Annotated[str, _parsed_by(_base_url, format="uri")]
 Proxy: TypeAlias = Annotated[ProxyUrl, _parsed_by(_proxy_url, format="uri")]
 CertificateFile: TypeAlias = Annotated[Path, _parsed_by(_certificates)]
-FileKey: TypeAlias = Annotated[KeyFile, _parsed_by(_key_file)]
+FileKey: TypeAlias = Annotated[KeyFile, _parsed_by(lambda text, info: KeyFile(_path(text, info)))]
 EnvKey: TypeAlias = Annotated[
     StaticKey | MissingKey, _parsed_by(_key_variable, pattern=f"^{_VARIABLE.pattern}$")
 ]
