@@ -6,7 +6,7 @@ Pure arithmetic: the forecast walks forward from the current day, each day at th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,24 +24,6 @@ if TYPE_CHECKING:
 _SPREAD: Final = 1.65  # times the mean error of forecasts for one week
 _SPREAD_POWER: Final = 0.9  # of the number of weeks ahead
 _SPREAD_HOURS: Final = 0.2  # days: use is not even over the hours of a day
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What is expected of an allowance; None where it is unknown.
-
-    Args:
-        burn_per_day: expected use per day, the mean of the next four weeks.
-        exhaustion: when it runs out, Unix seconds; None while nothing is used.
-        exhaustion_earliest, exhaustion_latest: in 8 of 10 cases it runs out between these.
-        projected_used: the total used when the period ends.
-    """
-
-    burn_per_day: float | None = None
-    exhaustion: float | None = None
-    exhaustion_earliest: float | None = None
-    exhaustion_latest: float | None = None
-    projected_used: float | None = None
 
 
 class ProjectedUse(NamedTuple):
@@ -89,29 +71,30 @@ def history_of_total(allowance: Allowance, at: float, seen: Sequence[int]) -> Us
     return UsageHistory(at, today, per_day * (at - today) / DAY_SECONDS, (), per_day, days)
 
 
-def forecast(usage: UsageHistory, allowance: Allowance) -> Forecast:
-    """When the allowance runs out and what will have been used when its period ends."""
+def with_forecast(allowance: Allowance, usage: UsageHistory) -> Allowance:
+    """The allowance with its usage, and what is expected from that; None where it is unknown."""
     pace = pace_of(usage)
-    if pace is None:
-        return Forecast()
-    burn = pace.per_day
     is_over = allowance.end is not None and allowance.end <= usage.at
-    projected = None
-    if allowance.end is not None and allowance.used is not None:
-        more = 0.0 if is_over else _use_until(pace, usage, allowance.end)
-        projected = allowance.used + more
-    if allowance.available is None or allowance.allowed == 0:
-        return Forecast(burn, projected_used=projected)
-    if allowance.available <= 0:
-        day = _exhaustion_day(usage, allowance)
-        return Forecast(burn, day, day, day, projected)
-    if is_over or not burn:
-        return Forecast(burn, projected_used=projected)
-    exhaustion = _when_used(pace, usage, allowance.available)
-    margin = _margin(pace, (exhaustion - usage.at) / DAY_SECONDS)
-    earliest = _when_used(pace, usage, allowance.available - margin)
-    latest = _when_used(pace, usage, allowance.available + margin)
-    return Forecast(burn, exhaustion, earliest, latest, projected)
+    earliest = expected = latest = projected = None
+    if pace and allowance.end is not None and allowance.used is not None:
+        projected = allowance.used + (0.0 if is_over else _use_until(pace, usage, allowance.end))
+    if pace and allowance.available is not None and allowance.allowed != 0:
+        if allowance.available <= 0:
+            earliest = expected = latest = _exhaustion_day(usage, allowance)
+        elif pace.per_day and not is_over:
+            expected = _when_used(pace, usage, allowance.available)
+            margin = _margin(pace, (expected - usage.at) / DAY_SECONDS)
+            earliest = _when_used(pace, usage, allowance.available - margin)
+            latest = _when_used(pace, usage, allowance.available + margin)
+    return replace(
+        allowance,
+        history=usage,
+        burn_per_day=pace.per_day if pace else None,
+        exhaustion=expected,
+        exhaustion_earliest=earliest,
+        exhaustion_latest=latest,
+        projected_used=projected,
+    )
 
 
 def projection(
@@ -136,11 +119,6 @@ def projection(
         at, day = until, day + 1
         more = pace.of_day(day)
     return points
-
-
-def with_forecast(allowance: Allowance, usage: UsageHistory) -> Allowance:
-    """The allowance with its usage and the forecast from that."""
-    return replace(allowance, history=usage, **asdict(forecast(usage, allowance)))
 
 
 def _exhaustion_day(usage: UsageHistory, allowance: Allowance) -> float | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import cycle, groupby, pairwise
 from math import log
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY_SECONDS, next_month
@@ -77,7 +78,7 @@ class Pace:
     @property
     def per_day(self) -> float:
         """The mean of the next four weeks."""
-        return sum(map(self.of_day, range(1, BURN_WINDOW + 1))) / BURN_WINDOW
+        return fmean(map(self.of_day, range(1, BURN_WINDOW + 1)))
 
 
 class CountedDay(NamedTuple):
@@ -90,7 +91,7 @@ class CountedDay(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How a pace was found, for people.
+    """A pace, and how it was found.
 
     Args:
         pace: the pace.
@@ -116,57 +117,14 @@ class Estimate:
     counts_working_days: bool
 
 
-class _Steps(NamedTuple):
-    """What became of the days: net of refunds, cut, and of the last weeks, even and cleaned."""
-
-    net: list[int]
-    cut: list[int]
-    edges: _MonthEdges | None
-    factors: Mapping[int, float]
-    even: list[float]
-    scaled: list[float]
-    cleaned: list[float]
-
-
 def pace_of(usage: UsageHistory) -> Pace | None:
     """The pace of an allowance; None where no use is known."""
-    steps = _steps(usage)
-    return steps and _pace(steps, usage)
+    estimate = estimate_pace(usage)
+    return estimate.pace if estimate else None
 
 
-def explain(usage: UsageHistory) -> Estimate | None:
-    """How `pace_of` finds the pace of an allowance."""
-    steps = _steps(usage)
-    if steps is None:
-        return None
-    net, cut, edges, factors, even, scaled, cleaned = steps
-    days, window = len(net), len(even)
-    scale = next((day for day in range(window) if scaled[day] != even[day]), None)
-    level = next((day for day in range(window - 1, -1, -1) if scaled[day] != even[day]), 0)
-    pace = _pace(steps, usage)
-    monday = -date.fromordinal(_ordinal(usage)).weekday()  # in the week of the pace
-    return Estimate(
-        pace=pace,
-        weekdays=(*pace.week[monday:], *pace.week[:monday]),
-        days=days,
-        window=window,
-        capped=tuple(
-            CountedDay(day - days, before, after)
-            for day, (before, after) in enumerate(zip(net, cut, strict=True))
-            if before != after
-        ),
-        holidays=tuple(
-            CountedDay(day, cut[day], cleaned[day] * factors.get(day, 1.0))
-            for day in range(-window, 0)
-            if cleaned[day] != scaled[day]
-        ),
-        jump=None if scale is None else (level + 1 - window, scaled[scale] / even[scale]),
-        edges=tuple(edges.factors) if edges else (),
-        counts_working_days=edges is not None and not all(edges.counts),
-    )
-
-
-def _steps(usage: UsageHistory) -> _Steps | None:
+def estimate_pace(usage: UsageHistory) -> Estimate | None:
+    """The pace of an allowance, and how it was found; None where no use is known."""
     days = list(usage.days[-HISTORY_DAYS:])
     if not usage.earlier_days:
         if not days and usage.used_today <= 0:
@@ -176,18 +134,45 @@ def _steps(usage: UsageHistory) -> _Steps | None:
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
     net = _without_refunds(days)
     cut = _without_bulk_run(net)
-    today = _ordinal(usage)
+    today = int(usage.today // DAY_SECONDS) + _EPOCH
     edges = _edges_of_months(cut, today)
     factors = _edge_factors(edges, today) if edges else {}
     recent = cut[-_WINDOW:]
     if len(recent) >= _EARLY:
         recent = recent[len(recent) % WEEK :]
-    even = [use / factors.get(day, 1.0) for day, use in enumerate(recent, -len(recent))]
-    return _Steps(net, cut, edges, factors, even, *_cleaned(even))
+    window = len(recent)
+    scaled = [use / factors.get(day, 1.0) for day, use in enumerate(recent, -window)]
+    working = _working_days(scaled) if window >= _MIN_DAYS_FOR_OUTLIERS else []
+    jump = _jump(working)
+    if jump:
+        position, factor = jump
+        scaled = [use * factor for use in scaled[:position]] + scaled[position:]
+        working = _working_days(scaled)
+    cleaned = _without_holidays(scaled, working)
+    pace = _pace(cleaned, factors, usage)
+    monday = -date.fromordinal(today).weekday()  # in the week of the pace
+    return Estimate(
+        pace=pace,
+        weekdays=(*pace.week[monday:], *pace.week[:monday]),
+        days=len(net),
+        window=window,
+        capped=tuple(
+            CountedDay(day, before, after)
+            for day, (before, after) in enumerate(zip(net, cut, strict=True), -len(net))
+            if before != after
+        ),
+        holidays=tuple(
+            CountedDay(day, cut[day], cleaned[day] * factors.get(day, 1.0))
+            for day in range(-window, 0)
+            if cleaned[day] != scaled[day]
+        ),
+        jump=jump and (jump[0] - window, jump[1]),
+        edges=tuple(edges.factors) if edges else (),
+        counts_working_days=edges is not None and not all(edges.counts),
+    )
 
 
-def _pace(steps: _Steps, usage: UsageHistory) -> Pace:
-    window, factors = steps.cleaned, steps.factors
+def _pace(window: Sequence[float], factors: Mapping[int, float], usage: UsageHistory) -> Pace:
     week = _weekday_means(window, usage)
     if not sum(week):
         return Pace(week, {}, 0.0)
@@ -196,11 +181,6 @@ def _pace(steps: _Steps, usage: UsageHistory) -> Pace:
     else:
         level, error = _level(window)
     return Pace([use * level / sum(week) for use in week], factors, error)
-
-
-def _ordinal(usage: UsageHistory) -> int:
-    """The current day."""
-    return int(usage.today // DAY_SECONDS) + _EPOCH
 
 
 def _since_first_use(days: list[int]) -> list[int]:
@@ -253,7 +233,7 @@ def _edges_of_months(days: Sequence[int], today: int) -> _MonthEdges | None:
     counted = [[True] * WEEK]
     if _EDGE <= sum(working) < WEEK:
         counted.append(working)
-    found = map(_MonthEdges, _fit_factors(days, today, counted), counted)
+    found = (_MonthEdges(_fit_factors(days, today, counts), counts) for counts in counted)
     edges = max(found, key=lambda each: sum(log(factor) ** 2 for factor in each.factors))
     return edges if any(map(log, edges.factors)) else None
 
@@ -269,33 +249,29 @@ def _edge_factors(edges: _MonthEdges, today: int) -> Mapping[int, float]:
     }
 
 
-def _fit_factors(
-    days: Sequence[int], today: int, counted: Sequence[Sequence[bool]]
-) -> list[list[float]]:
-    """For each choice of weekdays that count, the factors of the six days."""
+def _fit_factors(days: Sequence[int], today: int, counts: Sequence[bool]) -> list[float]:
+    """The factors of the six days, if these weekdays count."""
     start = today - len(days)
-    pairs: list[list[list[tuple[float, float]]]] = [[[] for _ in range(2 * _EDGE)] for _ in counted]
+    pairs: list[list[tuple[int, float]]] = [[] for _ in range(2 * _EDGE)]
     for first, after in pairwise(_month_starts(start, today)):
         begin, end = max(first - start + _EDGE, 0), min(after - start - _EDGE_MARGIN, len(days))
         if end - begin < 2 * WEEK:
             continue
-        middle = [days[begin + slot : end : WEEK] for slot in range(WEEK)]
-        usual = [sum(same) / len(same) for same in middle]
-        least = _MIN_WORKING_SHARE * sum(usual) / WEEK
-        for months, counts in zip(pairs, counted, strict=True):
-            for month, day in zip(months, _days_at_edges(first, after, today, counts), strict=True):
-                expected = usual[(day - start - begin) % WEEK]
-                if start <= day < today and expected > least:
-                    month.append((days[day - start], expected))
-    return [[_fit_factor(month) for month in months] for months in pairs]
+        usual = [fmean(days[begin + slot : end : WEEK]) for slot in range(WEEK)]
+        least = _MIN_WORKING_SHARE * fmean(usual)
+        for months, day in zip(pairs, _days_at_edges(first, after, today, counts), strict=True):
+            expected = usual[(day - start - begin) % WEEK]
+            if start <= day < today and expected > least:
+                months.append((days[day - start], expected))
+    return [_fit_factor(months) for months in pairs]
 
 
-def _fit_factor(months: Sequence[tuple[float, float]]) -> float:
+def _fit_factor(months: Sequence[tuple[int, float]]) -> float:
     """Use as a multiple of usual use, as far as the months agree; shrunk towards 1."""
     ratios = [use / usual for use, usual in months]
-    if len(ratios) < _EDGE_MONTHS or 1 / _EDGE_FACTOR <= _median(ratios) <= _EDGE_FACTOR:
+    if len(ratios) < _EDGE_MONTHS or 1 / _EDGE_FACTOR <= median(ratios) <= _EDGE_FACTOR:
         return 1.0
-    is_more = _median(ratios) > 1
+    is_more = median(ratios) > 1
     clear = sum(ratio > _EDGE_CLEAR if is_more else ratio < 1 / _EDGE_CLEAR for ratio in ratios)
     if clear < _EDGE_SHARE * len(ratios):
         return 1.0
@@ -328,30 +304,14 @@ class _WorkingDay(NamedTuple):
 
 
 def _working_days(window: Sequence[float]) -> list[_WorkingDay]:
-    medians = [_median(window[slot::WEEK]) for slot in range(WEEK)]
-    least = _MIN_WORKING_SHARE * sum(medians) / WEEK
+    medians = [median(window[slot::WEEK]) for slot in range(WEEK)]
+    least = _MIN_WORKING_SHARE * fmean(medians)
     days = map(_WorkingDay, range(len(window)), window, cycle(medians))
     return [day for day in days if day.median > least]
 
 
-def _median(values: Sequence[float]) -> float:
-    values = sorted(values)
-    return (values[len(values) // 2] + values[(len(values) - 1) // 2]) / 2
-
-
-def _cleaned(window: list[float]) -> tuple[list[float], list[float]]:
-    """At the present level; and also without holidays."""
-    if len(window) < _MIN_DAYS_FOR_OUTLIERS:
-        return window, window
-    working = _working_days(window)
-    scaled = _at_present_level(window, working)
-    if scaled is not window:
-        working = _working_days(scaled)
-    return scaled, _without_holidays(scaled, working)
-
-
-def _at_present_level(window: list[float], working: Sequence[_WorkingDay]) -> list[float]:
-    """After a jump in use, the days before it are scaled to the present level."""
+def _jump(working: Sequence[_WorkingDay]) -> tuple[int, float] | None:
+    """Where in the window another level of use began, and as a multiple of the one before."""
     for times, length in _JUMPS:
         beyond = [
             day.use > times * day.median if times > 1 else day.use < times * day.median
@@ -361,10 +321,9 @@ def _at_present_level(window: list[float], working: Sequence[_WorkingDay]) -> li
         *earlier, (is_beyond, days) = runs or [(False, 0)]
         longest = max((run for is_run, run in earlier if is_run), default=0)
         if is_beyond and days >= length > longest and len(working) - days >= WEEK:
-            scale = _share(working[-days:]) / max(_share(working[:-days]), _MIN_WORKING_SHARE)
-            first = working[-days].position
-            return [use * scale for use in window[:first]] + window[first:]
-    return window
+            before = max(_share(working[:-days]), _MIN_WORKING_SHARE)
+            return working[-days].position, _share(working[-days:]) / before
+    return None
 
 
 def _share(days: Sequence[_WorkingDay]) -> float:
@@ -408,41 +367,31 @@ def _level(window: Sequence[float]) -> tuple[float, float]:
     """
     size = len(window)
     weeks = [sum(window[end - WEEK : end]) for end in range(size, WEEK - 1, -WEEK)]
-    least = 0.1 * sum(weeks) / len(weeks)
+    least = 0.1 * fmean(weeks)
     forecasts = range(len(weeks) - 2)
-    weights = level = error = 0.0
-    for memory in _MEMORIES:
-        errors = (abs(_recent_mean(weeks[week + 1 :], memory) - weeks[week]) for week in forecasts)
-        missed = sum(errors)
-        weight = (least / (missed + least)) ** 4
-        weights += weight
-        level += weight * _recent_mean(weeks, memory)
-        error += weight * missed / len(forecasts)
-    return level / weights, error / weights
+    missed = [
+        sum(abs(_recent_mean(weeks[week + 1 :], memory) - weeks[week]) for week in forecasts)
+        for memory in _MEMORIES
+    ]
+    weights = [(least / (each + least)) ** 4 for each in missed]
+    level = fmean((_recent_mean(weeks, memory) for memory in _MEMORIES), weights)
+    return level, fmean(missed, weights) / len(forecasts)
 
 
 def _recent_mean(values: Sequence[float], memory: float) -> float:
     """The mean of values, latest first, each with `memory` times the weight of the one before."""
-    total, weights, weight = 0.0, 0.0, 1.0
-    for value in values:
-        total += weight * value
-        weights += weight
-        weight *= memory
-    return total / weights
+    return fmean(values, [memory**age for age in range(len(values))])
 
 
 def _early_level(
     window: Sequence[float], week: Sequence[float], usage: UsageHistory
 ) -> tuple[float, float]:
     """The same in the first four weeks: from single days, and from what was used before them."""
-    used, expected, weight = 0.0, 0.0, 1.0
-    for index in range(len(window) - 1, -1, -1):
-        used += weight * window[index]
-        expected += weight * week[(index - len(window)) % WEEK]
-        weight *= DAY_MEMORY
-    earlier = weight * (1 - DAY_MEMORY**usage.earlier_days) / (1 - DAY_MEMORY)
+    earlier = DAY_MEMORY ** len(window) * (1 - DAY_MEMORY**usage.earlier_days) / (1 - DAY_MEMORY)
+    used = sum(DAY_MEMORY**age * use for age, use in enumerate(reversed(window)))
     used += earlier * usage.earlier_per_day
-    expected += earlier * sum(week) / WEEK
+    expected = sum(DAY_MEMORY**age * week[(-1 - age) % WEEK] for age in range(len(window)))
+    expected += earlier * fmean(week)
     level = sum(week) * used / expected
     always, by_days = _EARLY_ERROR
     days = len(window) + min(usage.earlier_days, WEEK)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from decimal import Decimal
 
 Usage: TypeAlias = Callable[[date], int] | Mapping[date, int]
@@ -141,9 +141,6 @@ class Accounts:
     groups: tuple[Group, ...] = ()
     now: Callable[[], datetime] = utc_now
     elapsed: Callable[[datetime], float] = whole_day
-    cache: dict[Usage, tuple[date, date, str, int]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )  # Affinda's complete days as JSON, so that a response is cheap
 
     @cached_property
     def organizations_by_key(self) -> Mapping[str, list[Organization]]:
@@ -183,19 +180,13 @@ def credits_of_day(usage: Usage, day: date) -> int:
     return usage(day) if callable(usage) else usage.get(day, 0)
 
 
-def weekday_usage(
-    seed: str,
-    mean: float,
-    growth: float = 0.15,
-    holidays: Collection[tuple[int, int]] = _HOLIDAYS,
-) -> Callable[[date], int]:
+def weekday_usage(seed: str, mean: float, growth: float = 0.15) -> Callable[[date], int]:
     """Plausible usage of any day, without state.
 
     Args:
         seed: determines noise, spikes and idle Sundays.
         mean: of an ordinary weekday at the start of 2026.
         growth: per year, compound; 0.15 is 15 %.
-        holidays: months and days with little usage.
     """
 
     def usage(day: date) -> int:
@@ -204,7 +195,7 @@ def weekday_usage(
             return 0
         years = (day.toordinal() - _EPOCH) / 365.25
         trend = (1 + growth) ** min(max(years, -_MAX_GROWTH_YEARS), _MAX_GROWTH_YEARS)
-        factor = 0.05 if (day.month, day.day) in holidays else _WEEKDAY_FACTORS[day.weekday()]
+        factor = 0.05 if (day.month, day.day) in _HOLIDAYS else _WEEKDAY_FACTORS[day.weekday()]
         load = 1.8 if spike < _SPIKES else 1.0
         return int(mean * trend * factor * load * (0.85 + 0.3 * noise))
 

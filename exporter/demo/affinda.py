@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY, days_between
@@ -143,14 +145,12 @@ def _date(query: Mapping[str, str], name: str) -> date | None:
     text = query.get(name)
     if not text:
         return None
-    try:
+    with suppress(ValueError):
         day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text:  # Python also reads 20250415 and 2025-W16-2
-        detail = "Date has wrong format. Use one of these formats: YYYY-MM-DD."
-        raise _ApiError(400, name, "invalid", detail)
-    return day
+        if day.isoformat() == text:  # Python also reads 20250415 and 2025-W16-2
+            return day
+    detail = "Date has wrong format. Use one of these formats: YYYY-MM-DD."
+    raise _ApiError(400, name, "invalid", detail)
 
 
 def _items(
@@ -159,29 +159,24 @@ def _items(
     """The items' JSON and their sum: complete days, which do not change, then the current day."""
     today = now.date()
     since = max(start, scope.since)
-    items, total = _complete_days(accounts, scope.usage, since, min(end, today - DAY))
+    complete = _cached_days if callable(scope.usage) else _complete_days
+    items, total = complete(scope.usage, since, min(end, today - DAY))
     if since <= today <= end and (count := accounts.credits(scope.usage, today, now)):
         items += f'{"," if items else ""}{{"date":"{today}","count":{count}}}'
         total += count
     return items, total
 
 
-def _complete_days(accounts: Accounts, usage: Usage, start: date, end: date) -> tuple[str, int]:
-    """As `_items`; cached while the same days of the same function are requested."""
-    if not callable(usage):
-        return _format_days(usage, start, end)
-    cached = accounts.cache.get(usage)
-    if cached is None or cached[:2] != (start, end):
-        cached = accounts.cache[usage] = (start, end, *_format_days(usage, start, end))
-    return cached[2:]
-
-
-def _format_days(usage: Usage, start: date, end: date) -> tuple[str, int]:
+def _complete_days(usage: Usage, start: date, end: date) -> tuple[str, int]:
+    """As `_items`."""
     counts = [
         (day, count) for day in days_between(start, end) if (count := credits_of_day(usage, day))
     ]
     items = ",".join(f'{{"date":"{day}","count":{count}}}' for day, count in counts)
     return items, sum(count for _, count in counts)
+
+
+_cached_days: Final = lru_cache(maxsize=1024)(_complete_days)  # a function's days never change
 
 
 def _organization_document(organization: Organization) -> dict[str, object]:

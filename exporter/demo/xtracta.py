@@ -114,11 +114,9 @@ def _group_element(element: str, group: Group, parent: int) -> str:
 
 def _history(group: Group, form: Mapping[str, str], now: datetime) -> str:
     first, last = _integer(form, "billing_from"), _integer(form, "billing_to")
-    groups = group.tree() if form.get("recursive") == "1" else [group]
     activities = "".join(
-        _activity(kind, plan, each, now)
-        for each in groups
-        for kind, plan in _periods(each)
+        _activity(kind, plan, group, now)
+        for kind, plan in _periods(group)
         if plan.start.timestamp() <= last and plan.expiry.timestamp() >= first
     )
     return f"<plans>\n{activities}</plans>\n"

@@ -8,7 +8,7 @@ from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.formatting import iso_day
 from exporter.presentation.scope_usage import first_day, forecast_use, scopes_of, usage_sums
-from exporter.usage_pace import explain
+from exporter.usage_pace import estimate_pace
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
@@ -103,7 +103,7 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
 def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
     """An allowance with its projection, and how its forecast was made."""
     history = forecast_use(allowance)
-    estimate = explain(history) if history else None
+    estimate = estimate_pace(history) if history else None
     points: list[ProjectedUse] = []
     if history and estimate and allowance.end is not None:
         end = min(allowance.end, history.at + MAX_PROJECTION)

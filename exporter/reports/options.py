@@ -70,9 +70,9 @@ class ReportOptions:
 
     @property
     def query(self) -> HistoryQuery:
-        """What to read of each target's history: no part that has no row."""
-        parts = frozenset({self.by}).intersection(PARTS)
-        return HistoryQuery(self.days.first, self.days.last, parts)
+        """What to read of each target's history: no scope that has no row."""
+        scope_kinds = frozenset({self.by}).intersection(PARTS)
+        return HistoryQuery(self.days.first, self.days.last, scope_kinds)
 
 
 def parse_options(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Certificate: TypeAlias = "Mapping[str, Any]"
 """What `SSLObject.getpeercert()` gives."""
 
-_RECORD_SIZE: Final = 16 * 1024  # bytes: the largest piece that TLS encrypts at once
+RECORD_SIZE: Final = 16 * 1024  # bytes: the largest piece that TLS encrypts at once
 
 
 class ConnectionRejectedError(Exception):
@@ -64,19 +64,15 @@ class TlsSession:
                 if not self._allows(self._tls.getpeercert()):
                     raise ConnectionError
                 self.is_established = True
-            while piece := self._tls.read(_RECORD_SIZE):
+            while piece := self._tls.read(RECORD_SIZE):
                 plaintext += piece
             self.is_over = True
         return bytes(plaintext)
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
-        """The ciphertext of this, with what else is to be sent."""
-        ciphertext = bytearray()
-        with memoryview(plaintext) as left:
-            for start in range(0, len(left), _RECORD_SIZE):
-                self._tls.write(left[start : start + _RECORD_SIZE])
-                ciphertext += self._outgoing.read()
-        return bytes(ciphertext)
+        """The ciphertext of at most `RECORD_SIZE` bytes, with what else is to be sent."""
+        self._tls.write(plaintext)
+        return self._outgoing.read()
 
     def pending(self) -> bytes:
         """What is to be sent for the protocol's own sake: handshake, alerts."""

@@ -41,13 +41,13 @@ class HistoryQuery(NamedTuple):
 
     Args:
         first, last: days, both included; the last may be the vendor's current one, or later.
-        parts: the kinds of parts that are needed, such as `workspace`; None means every part that
-            the target's settings name.
+        scope_kinds: the kinds of scopes that are needed in addition to the account, such as
+            `workspace`; None means every scope that the target's settings name.
     """
 
     first: date
     last: date
-    parts: frozenset[str] | None = None
+    scope_kinds: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class History(Generic[T]):
     and for a part also its days, as unknown.
 
     Args:
-        read: requests the past, one scope or group after the other; parts that the query does not
-            name cost no request. Raises `PollError` as a `Poller` does.
+        read: requests the past, one scope after the other; scopes of kinds that the query does
+            not name cost no request. Raises `PollError` as a `Poller` does.
         to_results: what a poll would have read at the end of each day or period: the whole past of
             some series in order of time, so that no series is in two items of `read`. Only days
             that the vendor calls complete are included.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.days import DAY_SECONDS
 from exporter.presentation.formatting import format_number, iso_day
 from exporter.presentation.scope_usage import forecast_use
-from exporter.usage_pace import explain
+from exporter.usage_pace import estimate_pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def estimate_section(allowance: Allowance) -> str:
     """How the forecast was made, in figures."""
     history = forecast_use(allowance)
-    estimate = explain(history) if history else None
+    estimate = estimate_pace(history) if history else None
     if history is None or estimate is None:
         return ""
     cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in estimate.weekdays)

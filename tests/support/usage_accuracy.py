@@ -18,7 +18,7 @@ import previous_forecast
 import usage_series
 
 from exporter.days import DAY_SECONDS
-from exporter.forecast import Forecast, forecast, history_of_total
+from exporter.forecast import history_of_total, with_forecast
 from exporter.model import Allowance, UsageHistory
 
 if TYPE_CHECKING:
@@ -49,6 +49,14 @@ class Errors(NamedTuple):
         return f"{self.median:.1f} / {self.high:.1f}"
 
 
+class Exhaustion(NamedTuple):
+    """An estimated moment and its range; moments as in a situation, None where unknown."""
+
+    expected: float | None
+    earliest: float | None
+    latest: float | None
+
+
 class Situation(NamedTuple):
     """A case with so much available that it is used up after some days, and that moment.
 
@@ -73,12 +81,12 @@ def situations(cases: Iterable[Case], lead: int) -> Iterator[Situation]:
             yield Situation(case, available, case.moment_of(available))
 
 
-def estimate(situation: Situation) -> Forecast:
-    """What the exporter makes of a vendor's daily figures; moments as in a situation."""
+def estimate(situation: Situation) -> Exhaustion:
+    """What the exporter makes of a vendor's daily figures."""
     case = situation.case
     at = _midnight(case) + case.hour * DAY_SECONDS / 24
     usage = UsageHistory(at, _midnight(case), case.used_today, case.past)
-    return _relative(forecast(usage, _allowance(situation.available)), _midnight(case))
+    return _exhaustion(_allowance(situation.available), usage)
 
 
 def _midnight(case: Case) -> float:
@@ -91,21 +99,19 @@ def _allowance(available: int, used: int = 0, start: float | None = None) -> All
     )
 
 
-def _relative(found: Forecast, midnight: float) -> Forecast:
+def _exhaustion(allowance: Allowance, usage: UsageHistory) -> Exhaustion:
     def days(moment: float | None) -> float | None:
-        return None if moment is None else (moment - midnight) / DAY_SECONDS
+        return None if moment is None else (moment - usage.today) / DAY_SECONDS
 
-    return Forecast(
-        found.burn_per_day,
-        days(found.exhaustion),
-        days(found.exhaustion_earliest),
-        days(found.exhaustion_latest),
+    found = with_forecast(allowance, usage)
+    return Exhaustion(
+        days(found.exhaustion), days(found.exhaustion_earliest), days(found.exhaustion_latest)
     )
 
 
 def of_present(situation: Situation) -> float | None:
     """The estimate's moment."""
-    return estimate(situation).exhaustion
+    return estimate(situation).expected
 
 
 def of_previous(situation: Situation) -> float | None:
@@ -170,10 +176,10 @@ def coverage(situations: Iterable[Situation]) -> float:
     return fmean(_is_inside(estimate(each), each.moment) for each in situations)
 
 
-def _is_inside(found: Forecast, moment: float) -> bool:
-    if found.exhaustion_earliest is None or found.exhaustion_latest is None:
+def _is_inside(found: Exhaustion, moment: float) -> bool:
+    if found.earliest is None or found.latest is None:
         return False
-    return found.exhaustion_earliest <= moment <= found.exhaustion_latest
+    return found.earliest <= moment <= found.latest
 
 
 def total_errors(cases: Sequence[Case], seen: int) -> tuple[Errors, Errors, float]:
@@ -186,13 +192,13 @@ def total_errors(cases: Sequence[Case], seen: int) -> tuple[Errors, Errors, floa
     for lead in LEADS:
         for situation in situations(cases, lead):
             found, plain = _of_total(situation, seen, rng)
-            ours.append(_error(found.exhaustion, situation.moment))
+            ours.append(_error(found.expected, situation.moment))
             mean_pace.append(_error(plain, situation.moment))
             inside.append(_is_inside(found, situation.moment))
     return summary(ours), summary(mean_pace), fmean(inside)
 
 
-def _of_total(situation: Situation, seen: int, rng: Random) -> tuple[Forecast, float | None]:
+def _of_total(situation: Situation, seen: int, rng: Random) -> tuple[Exhaustion, float | None]:
     case, available = situation.case, situation.available
     now = case.hour / 24
     age = rng.randint(1, 40)  # complete days of the plan before the first one observed
@@ -207,7 +213,7 @@ def _of_total(situation: Situation, seen: int, rng: Random) -> tuple[Forecast, f
     usage = history_of_total(allowance, midnight + now * DAY_SECONDS, days)
     burn = used / (seen + age + now)
     return (
-        _relative(forecast(usage, allowance), midnight),
+        _exhaustion(allowance, usage),
         now + available / burn if burn else None,
     )
 

@@ -7,9 +7,9 @@ from fake_targets import allowance
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.forecast import forecast, projection
+from exporter.forecast import projection, with_forecast
 from exporter.model import UsageHistory
-from exporter.usage_pace import CountedDay, explain, pace_of
+from exporter.usage_pace import CountedDay, estimate_pace, pace_of
 
 DAY = 86_400.0
 TODAY = 1_772_150_400.0  # Friday, 27 February 2026
@@ -59,7 +59,7 @@ def test_after_its_end_an_allowance_has_its_total_alone() -> None:
 def test_the_projection_ends_at_the_projected_use(days: list[int], ahead: int) -> None:
     usage = UsageHistory(TODAY, TODAY, days[-1], days[:-1])
     left = allowance({"used": 5000, "available": 10**6, "end": TODAY + ahead * DAY})
-    expected = forecast(usage, left).projected_used
+    expected = with_forecast(left, usage).projected_used
     points = projection(pace_of(usage), usage, left, TODAY + ahead * DAY)
     if pace_of(usage) is None:
         assert points == []
@@ -68,11 +68,11 @@ def test_the_projection_ends_at_the_projected_use(days: list[int], ahead: int) -
 
 
 def test_what_is_not_known_cannot_be_explained() -> None:
-    assert explain(UsageHistory(TODAY, TODAY, 0, [])) is None
+    assert estimate_pace(UsageHistory(TODAY, TODAY, 0, [])) is None
 
 
 def test_steady_use_needs_no_adjustment() -> None:
-    estimate = explain(UsageHistory(TODAY, TODAY, 4, [0, 0, *EVEN]))
+    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 4, [0, 0, *EVEN]))
     assert estimate is not None
     assert (estimate.days, estimate.window) == (56, 56)
     assert (estimate.capped, estimate.holidays, estimate.jump) == ((), (), None)
@@ -82,7 +82,7 @@ def test_steady_use_needs_no_adjustment() -> None:
 def test_a_bulk_run_and_a_holiday_are_named_with_what_they_count_as() -> None:
     days = [100] * 70
     days[-60], days[-10] = 900, 3
-    estimate = explain(UsageHistory(TODAY, TODAY, 0, days))
+    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 0, days))
     assert estimate is not None
     assert estimate.capped == (CountedDay(-60, 900, 100),)
     assert estimate.holidays == (CountedDay(-10, 3, 100),)
@@ -90,7 +90,7 @@ def test_a_bulk_run_and_a_holiday_are_named_with_what_they_count_as() -> None:
 
 def test_a_jump_has_its_day_and_its_factor() -> None:
     days = [100] * 51 + [300] * 5
-    estimate = explain(UsageHistory(TODAY, TODAY, 0, days))
+    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 0, days))
     assert estimate is not None
     assert estimate.jump is not None
     day, factor = estimate.jump
@@ -101,7 +101,7 @@ def test_month_edges_have_a_factor_for_each_of_six_days() -> None:
     # Twice the use on the first day of each month, for a year until 27 February.
     lengths = (28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31)  # from February on
     days = [use for length in lengths for use in (200, *[100] * (length - 1))] + [200, *[100] * 25]
-    estimate = explain(UsageHistory(TODAY, TODAY, 0, days[-366:]))
+    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 0, days[-366:]))
     assert estimate is not None
     first, *others = estimate.edges
     assert first == pytest.approx(1.92, abs=0.02)

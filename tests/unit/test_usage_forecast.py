@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from math import isfinite
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.forecast import Forecast, forecast, history_of_total, with_forecast
+from exporter.forecast import history_of_total, with_forecast
 from exporter.model import Allowance, UsageHistory
 
 DAY = 86_400.0
@@ -24,13 +25,22 @@ def allowance(available: int, used: int = 0, **more: float | None) -> Allowance:
     return Allowance("acme", "credits", used + available, used, available, "credits", **more)  # type: ignore[arg-type]  # whatever a case needs
 
 
+class Forecast(NamedTuple):
+    """What is expected of an allowance; moments as days after today's midnight."""
+
+    burn_per_day: float | None = None
+    exhaustion: float | None = None
+    exhaustion_earliest: float | None = None
+    exhaustion_latest: float | None = None
+    projected_used: float | None = None
+
+
 def predict(
     days: list[int], available: int, used_today: int = 0, hour: float = 0.0, **more: float | None
 ) -> Forecast:
-    """With moments as days after today's midnight."""
-    found = forecast(
-        UsageHistory(TODAY + hour * 3600, TODAY, used_today, days),
+    found = with_forecast(
         allowance(available, **more),  # type: ignore[arg-type]  # as above
+        UsageHistory(TODAY + hour * 3600, TODAY, used_today, days),
     )
 
     def in_days(moment: float | None) -> float | None:
@@ -156,7 +166,9 @@ def test_a_used_up_allowance_ran_out_on_the_day_that_used_the_rest(
 ) -> None:
     usage = UsageHistory(TODAY, TODAY, days[-1], days[:-1])
     began = None if start is None else TODAY + start * DAY
-    found = forecast(usage, Allowance("acme", "credits", allowed, used, 0, "credits", start=began))
+    found = with_forecast(
+        Allowance("acme", "credits", allowed, used, 0, "credits", start=began), usage
+    )
     moment = None if day is None else TODAY + day * DAY
     assert found.exhaustion == moment
     assert (found.exhaustion_earliest, found.exhaustion_latest) == (moment, moment)
@@ -209,7 +221,7 @@ def expected_use(today: date, days: list[int], count: int) -> list[float]:
     midnight = datetime(today.year, today.month, today.day, tzinfo=UTC).timestamp()
     usage = UsageHistory(midnight, midnight, 0, days)
     totals = [
-        forecast(usage, allowance(10**9, end=midnight + day * DAY)).projected_used or 0.0
+        with_forecast(allowance(10**9, end=midnight + day * DAY), usage).projected_used or 0.0
         for day in range(count + 1)
     ]
     return [after - before for before, after in pairwise(totals)]
@@ -350,7 +362,8 @@ def test_pace_range_and_projection_agree(
 def test_more_available_lasts_longer(days: list[int], available: int, more: int) -> None:
     usage = UsageHistory(TODAY, TODAY, 0, days)
     less, longer = (
-        forecast(usage, allowance(amount)).exhaustion for amount in (available, available + more)
+        with_forecast(allowance(amount), usage).exhaustion
+        for amount in (available, available + more)
     )
     assert (less is None) == (longer is None)
     assert less is None or longer is None or less <= longer
@@ -362,7 +375,7 @@ class TestTotalsOnly:
     def test_without_observed_days_the_mean_pace_since_the_start_goes_on(self) -> None:
         at = TODAY + DAY / 2
         plan = allowance(20, 100, start=at - 10 * DAY)
-        found = forecast(history_of_total(plan, at, (3,)), plan)
+        found = with_forecast(plan, history_of_total(plan, at, (3,)))
         assert found.burn_per_day == pytest.approx(10)
         assert found.exhaustion == pytest.approx(at + 2 * DAY)
 
@@ -386,12 +399,13 @@ class TestTotalsOnly:
         )
 
     def test_a_plan_without_a_start_is_known_from_the_observed_days(self) -> None:
-        found = forecast(history_of_total(allowance(40), TODAY, (3, 10, 10, 0)), allowance(40))
+        found = with_forecast(allowance(40), history_of_total(allowance(40), TODAY, (3, 10, 10, 0)))
         assert found.exhaustion == pytest.approx(TODAY + 4 * DAY)
 
     def test_nothing_is_known_of_a_plan_that_has_not_begun(self) -> None:
         plan = allowance(40, start=TODAY + DAY)
-        assert forecast(history_of_total(plan, TODAY, (0,)), plan) == Forecast()
+        found = with_forecast(plan, history_of_total(plan, TODAY, (0,)))
+        assert (found.burn_per_day, found.exhaustion, found.projected_used) == (None, None, None)
 
     def test_the_period_before_shows_what_a_new_plan_will_use(self) -> None:
         plan = allowance(
@@ -405,7 +419,7 @@ class TestTotalsOnly:
     def test_a_plan_that_begins_today_goes_on_as_the_one_before(self) -> None:
         at = TODAY + DAY / 2
         plan = allowance(95, 0, start=at, previous_start=at - 30 * DAY, previous_used=300)
-        found = forecast(history_of_total(plan, at, (0,)), plan)
+        found = with_forecast(plan, history_of_total(plan, at, (0,)))
         assert found.burn_per_day == pytest.approx(10)
         assert found.exhaustion == pytest.approx(at + 9.5 * DAY)
 
@@ -427,9 +441,9 @@ class TestTotalsOnly:
         for weeks in (1, 2, 3):
             days = (0, *OFFICE[: 7 * weeks], 0)
             plan = allowance(50, 214 + 50 * weeks, start=TODAY - (30 + 7 * weeks) * DAY)
-            found = forecast(history_of_total(plan, TODAY, days), plan)
+            found = with_forecast(plan, history_of_total(plan, TODAY, days))
             assert found.burn_per_day == pytest.approx(50 / 7, rel=0.01)
-            later = forecast(history_of_total(plan, TODAY, days), allowance(15))
+            later = with_forecast(allowance(15), history_of_total(plan, TODAY, days))
             assert later.exhaustion is not None
             burns.append((later.exhaustion - TODAY) / DAY)
         # On a Friday with 15 left: 10 today, 5 on Monday, which would be 3.5 days.
@@ -438,5 +452,5 @@ class TestTotalsOnly:
     def test_days_without_use_count_where_something_was_used_before(self) -> None:
         plan = allowance(50, 100, start=TODAY - 20 * DAY)
         usage = history_of_total(plan, TODAY, (0, *[0] * 10, 0))
-        found = forecast(usage, plan)
+        found = with_forecast(plan, usage)
         assert found.burn_per_day == pytest.approx(4.5, abs=0.1)  # from 10, and then 0

@@ -139,6 +139,7 @@ def parse_usage(
     response = json_parser.require_object(json_parser.parse(body), "the response")
     unreadable = [] if _is_about(response, scope) else ["scope"]
     items = [_item(value) for value in json_parser.require_list(response.get("items"), "items")]
+    days = [item.day for item in items if item.day]
     last = json_parser.read_date(response.get("end"))
     if last is None:
         unreadable.append("end")
@@ -149,29 +150,29 @@ def parse_usage(
     if first is None:
         unreadable.append("start")
         # What lies before the first item is unknown.
-        first = min((item.day for item in items if item.day and item.day <= last), default=last)
+        first = min((day for day in days if day <= last), default=last)
     if not first <= last <= first + _LONGEST_WINDOW:
         raise malformed_response(
             "the response's window ends before it starts, or is longer than a century"
         )
-    sums = _add_up(items, first, last)
-    unreadable += sums.unreadable
+    counts, unreadable_items = _add_up(items, first, last)
+    unreadable += unreadable_items
     total = json_parser.read_int(response.get("total"))
     if total is None:
         unreadable.append("total")
-    known = [count for count in sums.counts if count is not None]
+    known = [count for count in counts if count is not None]
     found = {
         Anomaly.UNKNOWN_FIELD: bool(response.keys() - _USAGE_FIELDS)
         or any(item.has_more for item in items),
         Anomaly.TOTAL_MISMATCH: not unreadable and total != sum(known),
         Anomaly.WINDOW_MISMATCH: first > (start or last - 364 * DAY)
         or last != (end or last)
-        or sums.is_outside,
-        Anomaly.DUPLICATE_DAY: sums.has_duplicates,
+        or any(not first <= day <= last for day in days),
+        Anomaly.DUPLICATE_DAY: len(set(days)) < len(days),
     }
     anomalies = [anomaly for anomaly, is_found in found.items() if is_found]
     anomalies += [Anomaly.UNREADABLE_FIELD] * len(unreadable)
-    return Usage(first, tuple(sums.counts), tuple(anomalies), tuple(unreadable))
+    return Usage(first, tuple(counts), tuple(anomalies), tuple(unreadable))
 
 
 def _is_about(response: dict[str, object], scope: Scope) -> bool:
@@ -205,47 +206,27 @@ def _item(value: object) -> _Item:
     return _Item(day, count, len(item) > _ITEM_FIELDS)
 
 
-class _Sums(NamedTuple):
-    """What the items of a response come to.
-
-    Args:
-        counts: credits of each day of the window; None where unknown.
-        unreadable: the fields that cannot be read.
-        is_outside: whether an item is for a day outside of the window.
-        has_duplicates: whether two items are for the same day.
-    """
-
-    counts: list[int | None]
-    unreadable: list[str]
-    is_outside: bool
-    has_duplicates: bool
-
-
-def _add_up(items: Sequence[_Item], first: date, last: date) -> _Sums:
+def _add_up(items: Sequence[_Item], first: date, last: date) -> tuple[list[int | None], list[str]]:
+    """Credits of each day of the window, None where unknown; and the fields that are unreadable."""
     counts: list[int | None] = [0] * ((last - first).days + 1)
     begin = first.toordinal()
-    unreadable = []
-    days = [item.day for item in items if item.day]
-    is_outside = False
-    for day, count, _ in items:
+    unreadable, undated = [], []
+    for position, (day, count, _) in enumerate(items):
         if day is None:
-            continue
-        at = day.toordinal() - begin
-        if not 0 <= at < len(counts):
-            is_outside = True
-        elif count is None:
-            unreadable.append(f"count of {day}")
-            counts[at] = None
-        elif (before := counts[at]) is not None:
-            counts[at] = before + count
-    undated = [position for position, item in enumerate(items) if item.day is None]
+            undated.append(position)
+        elif first <= day <= last:
+            at = day.toordinal() - begin
+            before = counts[at]
+            if count is None:
+                unreadable.append(f"count of {day}")
+            counts[at] = None if count is None or before is None else before + count
     unreadable += (f"date of item {position + 1}" for position in undated)
     if len(undated) > _MAX_UNDATED:
         counts = [None] * len(counts)
     for position in undated[:_MAX_UNDATED]:
         for at in _possible_days(items, position, begin, len(counts)):
             counts[at] = None
-    return _Sums(counts, unreadable, is_outside, len(set(days)) < len(days))
+    return counts, unreadable
 
 
 def _possible_days(items: Sequence[_Item], position: int, begin: int, length: int) -> Iterable[int]:
@@ -260,22 +241,14 @@ def _possible_days(items: Sequence[_Item], position: int, begin: int, length: in
     return between if known == sorted(known) and between else range(length)
 
 
-class Names(NamedTuple):
-    """A list of scopes.
+def parse_names(body: bytes, key: Secret) -> tuple[dict[str, str], int]:
+    """The names in a list of organizations, workspaces or document types, by identifier.
 
-    Args:
-        names: identifier to name; the name is empty where it cannot be read.
-        skipped: how many entries have no usable identifier.
-    """
+    A name that cannot be read is empty. Also a list in pages is read, as far as its first page
+    goes.
 
-    names: dict[str, str]
-    skipped: int = 0
-
-
-def parse_names(body: bytes, key: Secret) -> Names:
-    """The entries of a list of organizations, workspaces or document types.
-
-    Also a list in pages is read, as far as its first page goes.
+    Returns:
+        The names, and how many entries have no usable identifier.
 
     Raises:
         PollError: malformed, when the response is no list.
@@ -292,4 +265,4 @@ def parse_names(body: bytes, key: Secret) -> Names:
         identifier, name = entry.get("identifier"), entry.get("name")
         if type(identifier) is str and _IDENTIFIER.fullmatch(key.redact(identifier)):
             names[identifier] = sanitize(name, key) if type(name) is str else ""
-    return Names(names, len(entries) - len(names) + is_more)
+    return names, len(entries) - len(names) + is_more

@@ -13,11 +13,11 @@ from exporter.days import DAY, days_between, midnight, midnight_seconds
 from exporter.model import HistoricalResult, PollError, PollFailure, PollResult
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
 from exporter.vendors.affinda.api import Scope, Usage, parse_usage, usage_request
-from exporter.vendors.affinda.mapper import describe, poll_result
+from exporter.vendors.affinda.mapper import describe, name_of, poll_result
 from exporter.vendors.affinda.metrics import ALLOWANCE_NAMES, AXES
 from exporter.vendors.affinda.poller import discover
 from exporter.vendors.base import History
-from exporter.vendors.common.rejections import result_or_rejection
+from exporter.vendors.common.scope_failures import result_or_rejection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.vendors.common.allowance import AllowanceSettings
 
 _LOOKBACK: Final = 365 * DAY  # what the longest window needs to reach back from the first day
-_PARTS: Final[Mapping[Axis, str]] = {"workspace": "workspace", "documentType": "document-type"}
+_KINDS: Final[Mapping[Axis, str]] = {"workspace": "workspace", "documentType": "document-type"}
 _REGIONS: Final = {
     "api": "Australia and global",
     "api.eu1": "European Union",
@@ -64,7 +64,7 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
 
     Scopes and their names are today's. A query that begins after the current day yields nothing.
     """
-    today, names, scopes, _ = await discover(_with_parts(settings, query), send)
+    today, names, scopes, _ = await discover(_with_kinds(settings, query), send)
     last = min(query.last, today)
     if last < query.first:
         return
@@ -85,13 +85,16 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
         yield Past(today, names, whole, scope, usage)
 
 
-def _with_parts(settings: Settings, query: HistoryQuery) -> Settings:
-    """The settings without the parts that are not needed."""
-    if query.parts is None:
+def _with_kinds(settings: Settings, query: HistoryQuery) -> Settings:
+    """The settings without the scopes that are not needed."""
+    if query.scope_kinds is None:
         return settings
-    fields = {"workspace": "workspaces", "document-type": "document_types"}
     return settings.model_copy(
-        update={field: "none" for part, field in fields.items() if part not in query.parts}
+        update={
+            AXES[axis].listed: "none"
+            for axis, kind in _KINDS.items()
+            if kind not in query.scope_kinds
+        }
     )
 
 
@@ -140,12 +143,11 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pa
     usage = past.usage
     if isinstance(usage, PollFailure):
         yield UnreadScope(describe(past.scope), usage)
-    names = past.names.get("organization", {})
     region = "" if settings.base_url else settings.region
     account = Account(
         "organization",
         settings.organization,
-        names.get(settings.organization, ""),
+        name_of(Scope("organization", settings.organization), past.names),
         region,
         _REGIONS.get(region, ""),
     )
@@ -153,9 +155,7 @@ def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[Pa
     last = min(query.last, past.today)
     yield DailyUsage(
         account,
-        Part(_PARTS[axis], identifier, past.names.get(axis, {}).get(identifier, ""))
-        if is_part
-        else None,
+        Part(_KINDS[axis], identifier, name_of(past.scope, past.names)) if is_part else None,
         _UNIT,
         query.first,
         tuple(_count(usage, day) for day in days_between(query.first, last)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from exporter.days import DAY, midnight_seconds
 from exporter.forecast import with_forecast
@@ -62,9 +62,9 @@ def poll_result(
     samples = [Sample(USAGE_DAY, organization, midnight_seconds(today))]
     histories = {scope: _history(usage, usage.today) for scope, usage in usages.items()}
     for scope, usage in usages.items():
-        labels = _labels(organization, scope)
+        labels = organization if scope == whole else (*organization, scope.identifier)
         samples += _credit_samples(labels, scope, usage, today)
-        if name := names.get(scope.axis, {}).get(scope.identifier):
+        if name := name_of(scope, names):
             samples.append(Sample(INFO[scope.axis], (*labels, name), 1))
     allowances: tuple[Allowance, ...] = ()
     notes = [
@@ -73,9 +73,8 @@ def poll_result(
         if usage.unreadable
     ]
     if settings.allowance:
-        name = names.get("organization", {}).get(settings.organization, "")
-        left = remaining(
-            settings.allowance, Account(settings.organization, name), organization_usage
+        left = _remaining(
+            settings.allowance, whole.identifier, name_of(whole, names), organization_usage
         )
         if isinstance(left, Allowance):
             samples += _allowance_samples(settings.allowance, left)
@@ -84,27 +83,24 @@ def poll_result(
                 histories[whole] = left.history  # the same days, held once
         else:
             notes.append(left)
-    anomalies = tuple(_anomalies(organization_usage, usages.values()))
     scopes = tuple(
         ScopeUsage(
-            AXES[scope.axis].label,
-            scope.identifier,
-            names.get(scope.axis, {}).get(scope.identifier, ""),
-            "credits",
-            history,
+            AXES[scope.axis].label, scope.identifier, name_of(scope, names), "credits", history
         )
         for scope, history in histories.items()
     )
+    anomalies = tuple(_anomalies(organization_usage, usages.values()))
     return PollResult(tuple(samples), allowances, anomalies, failures, tuple(notes), scopes)
+
+
+def name_of(scope: Scope, names: Mapping[Axis, Mapping[str, str]]) -> str:
+    """The name of a scope; empty where unknown."""
+    return names.get(scope.axis, {}).get(scope.identifier, "")
 
 
 def describe(scope: Scope) -> str:
     """A scope for people, such as `workspace wSp1`."""
     return f"{AXES[scope.axis].text} {scope.identifier}"
-
-
-def _labels(organization: tuple[str], scope: Scope) -> tuple[str, ...]:
-    return organization if scope.axis == "organization" else (*organization, scope.identifier)
 
 
 def _credit_samples(
@@ -132,21 +128,10 @@ def _exceeds(part: Usage, whole: Usage) -> bool:
     return of_part is not None and of_whole is not None and sum(of_part) > sum(of_whole)
 
 
-class Account(NamedTuple):
-    """An organization; its name is empty where unknown."""
-
-    identifier: str
-    name: str
-
-
-def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> Allowance | str:
-    """The allowance on the figures' last day; where there is none, why.
-
-    Args:
-        purchased: the configured allowance.
-        account: the organization.
-        usage: its daily figures.
-    """
+def _remaining(
+    purchased: AllowanceSettings, organization: str, name: str, usage: Usage
+) -> Allowance | str:
+    """The allowance on the last day of the organization's figures; where there is none, why."""
     first, after = purchased.bounds(usage.today)
     if first > usage.today:
         return f"the allowance starts on {first}: it is not exposed before"
@@ -159,8 +144,8 @@ def remaining(purchased: AllowanceSettings, account: Account, usage: Usage) -> A
     days = usage.days(first, last)
     used = None if days is None else sum(days)
     allowance = Allowance(
-        account=account.identifier,
-        account_name=account.name,
+        account=organization,
+        account_name=name,
         allowance="credits",
         allowance_name=ALLOWANCE_NAMES[purchased.period],
         unit="credits",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.model import PollError, ScopeFailure
+from exporter.model import PollError
 from exporter.vendors.affinda.api import (
-    Names,
     Scope,
     list_request,
     parse_names,
@@ -21,17 +20,18 @@ from exporter.vendors.affinda.mapper import describe, poll_result
 from exporter.vendors.affinda.metrics import AXES
 from exporter.vendors.common.concurrency import gather_results
 from exporter.vendors.common.discovery import (
+    SCOPE_TIMEOUT,
     CachedList,
     RefreshPolicy,
-    scope_timeout,
     warn_if_skipped,
 )
+from exporter.vendors.common.scope_failures import poll_error, scope_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
-    from exporter.model import PollResult
+    from exporter.model import PollResult, ScopeFailure
     from exporter.secrets import Secret
     from exporter.vendors.affinda.api import Usage
     from exporter.vendors.affinda.metrics import Axis
@@ -72,91 +72,65 @@ async def discover(settings: Settings, send: Transport) -> Discovery:
         PollError: the organization's usage or a list of scopes cannot be read.
     """
     poller = _TargetPoller(settings, time.monotonic)
-    _, found = await poller.discover(_Api(settings, settings.key.read(), send, {}))
+    _, found = await poller.discover(_Api(settings, settings.key.read(), send))
     if found.failures:
-        first = found.failures[0]
-        raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
+        raise poll_error(found.failures[0])
     return found
 
 
-class _Window(NamedTuple):
-    """The first and the last day of a response."""
-
-    start: date
-    today: date
-
-
-class _UsageResponse(NamedTuple):
+class _Response(NamedTuple):
     """A response about one scope.
 
     Args:
         scope: what it is about.
         digest: of the request and the response: the same means the same figures.
-        window: its first and last day.
-        usage: gives its figures.
+        usage: its figures; parses the response once.
     """
 
     scope: Scope
     digest: bytes
-    window: _Window
     usage: Callable[[], Usage]
 
 
 class _LastPoll(NamedTuple):
-    """Digests of the last successful poll's responses, and its result: small, for each target.
+    """The last successful poll: small, for each target.
 
     Args:
-        windows: by digest.
-        names: of each list, in their order.
+        digests: of its responses, the organization's first.
+        names: by axis, identifier to name.
         failures: scopes that could not be read.
+        today: the vendor's current day.
         result: what it came to.
     """
 
-    windows: tuple[tuple[bytes, _Window], ...]
-    names: tuple[dict[str, str], ...]
+    digests: tuple[bytes, ...]
+    names: Mapping[Axis, dict[str, str]]
     failures: tuple[ScopeFailure, ...]
+    today: date
     result: PollResult
 
 
 class _Api(NamedTuple):
-    """The API, with the key as it is at one poll, and the windows of responses that are known."""
+    """The API, with the key as it is at one poll, and the digests of responses that are known."""
 
     settings: Settings
     key: Secret
     send: Transport
-    windows: Mapping[bytes, _Window]
+    known: tuple[bytes, ...] = ()
 
     async def usage(
         self, scope: Scope, start: date | None = None, end: date | None = None
-    ) -> _UsageResponse:
+    ) -> _Response:
         """The usage of a scope; a known response is parsed only if its figures are needed."""
         request = usage_request(self.settings, self.key, scope, start, end)
         if scope.axis != "organization":
-            request = replace(request, timeout=scope_timeout(self.settings.poll.timeout))
+            request = replace(request, timeout=self.settings.poll.timeout * SCOPE_TIMEOUT)
         body = await self.send(request)
-        digest = _digest(body, scope, start, end)
-        parse = partial(parse_usage, body, scope, start, end)
-        if digest in self.windows:
-            return _UsageResponse(scope, digest, self.windows[digest], parse)
-        usage = parse()
-        return _UsageResponse(scope, digest, _window(usage.start, usage.today), lambda: usage)
-
-    async def names(self, axis: Axis, max_seconds: float | None) -> Names:
-        body = await self.send(list_request(self.settings, self.key, axis, max_seconds))
-        return parse_names(body, self.key)
-
-
-def _digest(body: bytes, *request: object) -> bytes:
-    """Of a response, and of what was requested."""
-    digest = blake2b(repr(request).encode(), digest_size=16)
-    digest.update(body)
-    return digest.digest()
-
-
-@lru_cache(maxsize=16)
-def _window(start: date, today: date) -> _Window:
-    """The same object for nearly all targets."""
-    return _Window(start, today)
+        digest = blake2b(request.url.encode() + body, digest_size=16).digest()
+        usage = cache(partial(parse_usage, body, scope, start, end))
+        if digest not in self.known:
+            usage()
+        return _Response(scope, digest, usage)
 
 
 class _TargetPoller:
@@ -169,59 +143,55 @@ class _TargetPoller:
         self._start: date | None = None
         self._last: _LastPoll | None = None
         policy = RefreshPolicy(settings.discovery.interval, settings.poll.timeout, clock)
-        parts = _parts(settings)
+        wanted = _wanted(settings)
         # Without `all` a list only gives names, and a poll can do without names.
-        self._lists: tuple[tuple[Axis, CachedList[dict[str, str]]], ...] = tuple(
-            (axis, CachedList(policy, settings.name, None if parts.get(axis) == "all" else {}))
-            for axis in ("organization", *parts)
-        )
+        self._lists: dict[Axis, CachedList[dict[str, str]]] = {
+            axis: CachedList(policy, settings.name, None if wanted.get(axis) == "all" else {})
+            for axis in ("organization", *wanted)
+        }
 
     async def poll(self, send: Transport, _now: float, /) -> PollResult:
-        """Poll once; only the vendor's clock counts."""
-        windows = self._last.windows if self._last else ()
-        api = _Api(self._settings, self._settings.key.read(), send, dict(windows))
+        """Poll once; only the vendor's clock counts. Unchanged responses give the last result."""
+        known = self._last.digests if self._last else ()
+        api = _Api(self._settings, self._settings.key.read(), send, known)
         organization, (today, names, scopes, failures) = await self.discover(api)
         results = await gather_results(api.usage(scope, end=today) for scope in scopes)
         responses = [organization]
         for scope, result in zip(scopes, results, strict=True):
             if isinstance(result, PollError):
-                failures.append(_scope_failure(scope, result))
-                for _, cached in self._lists:
+                label = AXES[scope.axis].label
+                failures.append(scope_failure(describe(scope), label, scope.identifier, result))
+                for cached in self._lists.values():
                     cached.invalidate(result)
             else:
                 responses.append(result)
-        return self._poll_result(responses, names, tuple(failures))
-
-    def _poll_result(
-        self,
-        responses: Sequence[_UsageResponse],
-        names: Mapping[Axis, dict[str, str]],
-        failures: tuple[ScopeFailure, ...],
-    ) -> PollResult:
-        """What the responses amount to: the last result, where they are the same."""
-        windows = tuple((response.digest, response.window) for response in responses)
-        key = (windows, tuple(names.values()), failures)
-        if self._last is None or key != self._last[:3]:
+        found = tuple(response.digest for response in responses), names, tuple(failures)
+        if self._last is None or found != self._last[:3]:
             usages = {response.scope: response.usage() for response in responses}
-            self._last = _LastPoll(*key, poll_result(self._settings, usages, names, failures))
+            self._last = _LastPoll(
+                *found, today, poll_result(self._settings, usages, names, tuple(failures))
+            )
         return self._last.result
 
-    async def discover(self, api: _Api) -> tuple[_UsageResponse, Discovery]:
+    async def discover(self, api: _Api) -> tuple[_Response, Discovery]:
         """The organization's figures, and what there is in addition."""
         organization = await self._organization_usage(api)
+        is_known = self._last and organization.digest == self._last.digests[0]
+        today = self._last.today if self._last and is_known else organization.usage().today
         lists = await gather_results(
-            cached.get(partial(self._request_list, api, axis)) for axis, cached in self._lists
+            cached.get(partial(self._request_list, api, axis))
+            for axis, cached in self._lists.items()
         )
         names: dict[Axis, dict[str, str]] = {}
         failures = []
-        for (axis, _), result in zip(self._lists, lists, strict=True):
-            names[axis] = {} if isinstance(result, PollError) else result
+        for axis, result in zip(self._lists, lists, strict=True):
             if isinstance(result, PollError):
-                failures.append(_list_failure(axis, result))
-        found = Discovery(organization.window.today, names, list(self._scopes(names)), failures)
-        return organization, found
+                label, listed, _ = AXES[axis]
+                failures.append(scope_failure(f"list of {listed}", label, "", result))
+            names[axis] = {} if isinstance(result, PollError) else result
+        return organization, Discovery(today, names, list(self._scopes(names)), failures)
 
-    async def _organization_usage(self, api: _Api) -> _UsageResponse:
+    async def _organization_usage(self, api: _Api) -> _Response:
         """The organization's figures, back to where its allowance began.
 
         Only the vendor knows its current day. So the first poll finds out in a second request
@@ -229,9 +199,10 @@ class _TargetPoller:
         """
         scope = Scope("organization", self._settings.organization)
         response = await api.usage(scope, self._start)
-        if self._settings.allowance:
-            first, _ = self._settings.allowance.bounds(response.window.today)
-            if first < response.window.start and first != self._start:
+        if self._settings.allowance and response.digest not in api.known:
+            usage = response.usage()
+            first, _ = self._settings.allowance.bounds(usage.today)
+            if first < usage.start and first != self._start:
                 self._start = first
                 response = await api.usage(scope, first)
         return response
@@ -239,44 +210,24 @@ class _TargetPoller:
     async def _request_list(
         self, api: _Api, axis: Axis, max_seconds: float | None
     ) -> dict[str, str]:
-        names, skipped = await api.names(axis, max_seconds)
-        warn_if_skipped(skipped, AXES[axis].listed, self._settings.name)
-        if _parts(self._settings).get(axis) == "all":
-            self._settings.discovery.warn_if_limited(names, AXES[axis].listed, self._settings.name)
+        body = await api.send(list_request(self._settings, api.key, axis, max_seconds))
+        names, skipped = parse_names(body, api.key)
+        listed, target = AXES[axis].listed, self._settings.name
+        warn_if_skipped(skipped, listed, target)
+        if _wanted(self._settings).get(axis) == "all":
+            self._settings.discovery.warn_if_limited(names, listed, target)
         return names
 
     def _scopes(self, names: Mapping[Axis, Mapping[str, str]]) -> Iterator[Scope]:
-        for axis, wanted in _parts(self._settings).items():
+        for axis, wanted in _wanted(self._settings).items():
             selected = self._settings.discovery.select(names[axis]) if wanted == "all" else wanted
             yield from (Scope(axis, identifier) for identifier in selected)
 
 
-def _parts(settings: Settings) -> dict[Axis, Scopes]:
+def _wanted(settings: Settings) -> dict[Axis, Scopes]:
     """The axes that are wanted in addition to the organization."""
     wanted: dict[Axis, Scopes] = {
         "workspace": settings.workspaces,
         "documentType": settings.document_types,
     }
     return {axis: scopes for axis, scopes in wanted.items() if scopes != "none"}
-
-
-def _scope_failure(scope: Scope, error: PollError) -> ScopeFailure:
-    return ScopeFailure(
-        describe(scope),
-        error.reason,
-        error.detail,
-        AXES[scope.axis].label,
-        scope.identifier,
-        error.retry_after,
-    )
-
-
-def _list_failure(axis: Axis, error: PollError) -> ScopeFailure:
-    return ScopeFailure(
-        f"list of {AXES[axis].listed}",
-        error.reason,
-        error.detail,
-        AXES[axis].label,
-        "",
-        error.retry_after,
-    )

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _RETRY: Final = 1 / 24  # of the interval, after a failure
 _LIST_TIMEOUT: Final = 1 / 4  # of the poll's timeout, for a list that the poll can do without
-_SCOPE_TIMEOUT: Final = 1 / 2  # of the poll's timeout
+SCOPE_TIMEOUT: Final = 1 / 2
+"""Of the poll's timeout: as much as one scope may take, so that a slow one costs only itself."""
+
 _REMOVED: Final = frozenset(
     {FailureReason.CLIENT_ERROR, FailureReason.AUTH, FailureReason.VENDOR_ERROR}
 )
@@ -149,15 +151,6 @@ class CachedList(Generic[T]):
         """Request the list sooner if `error` is how a vendor responds about a removed scope."""
         if error.reason in _REMOVED:
             self._due = min(self._due, self._policy.clock() + self._policy.interval * _RETRY)
-
-
-def scope_timeout(timeout: float) -> float:
-    """Seconds that one scope may take, so that a slow one costs no more than itself.
-
-    Args:
-        timeout: seconds for a whole poll.
-    """
-    return timeout * _SCOPE_TIMEOUT
 
 
 def warn_if_skipped(count: int, kind: str, target: str) -> None:

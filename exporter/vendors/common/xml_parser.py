@@ -71,20 +71,18 @@ def _decode(body: bytes) -> str:
     raise malformed_response("the response is in an encoding other than UTF-8 and Latin-1")
 
 
-def find_one(element: Element, name: str) -> Element | None:
-    """The one child of that name, if there is exactly one."""
-    found = element.findall(name)
-    return found[0] if len(found) == 1 else None
-
-
-def read_text(element: Element | None) -> str | None:
-    """The text of an element without surrounding blanks; empty where it is missing.
+def read_text(element: Element) -> str | None:
+    """The text of an element without surrounding blanks.
 
     None where anything but text is inside: a part of a number is no number.
     """
-    if element is None:
-        return ""
     return None if len(element) else (element.text or "").strip(_BLANKS)
+
+
+def child_text(element: Element, name: str) -> str | None:
+    """The text of the child of that name, as `read_text`; empty unless there is exactly one."""
+    found = element.findall(name)
+    return read_text(found[0]) if len(found) == 1 else ""
 
 
 def read_int(text: str | None) -> int | None:

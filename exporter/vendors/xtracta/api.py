@@ -82,19 +82,27 @@ class Group(NamedTuple):
     parent: str
 
 
-def usage_request(settings: Settings, key: Secret, group: int | None) -> Request:
+def usage_request(
+    settings: Settings, key: Secret, group: int | None, max_seconds: float | None = None
+) -> Request:
     """Request the plans and packs of a group; None means the key's own."""
     form = {} if group is None else {"group_id": str(group)}
-    return api_request(settings, key, "billings/usage", form)
+    return api_request(settings, key, "billings/usage", form, max_seconds)
 
 
 def groups_request(settings: Settings, key: Secret, max_seconds: float | None = None) -> Request:
     """Request the tree of groups below the key's own."""
-    request = api_request(settings, key, "group/list", {})
-    return replace(request, max_bytes=MAX_LIST_BYTES, timeout=max_seconds)
+    request = api_request(settings, key, "group/list", {}, max_seconds)
+    return replace(request, max_bytes=MAX_LIST_BYTES)
 
 
-def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, str]) -> Request:
+def api_request(
+    settings: Settings,
+    key: Secret,
+    path: str,
+    form: Mapping[str, str],
+    max_seconds: float | None = None,
+) -> Request:
     """Any request to the API; the key travels in the body."""
     return Request(
         "POST",
@@ -102,6 +110,7 @@ def api_request(settings: Settings, key: Secret, path: str, form: Mapping[str, s
         {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/xml"},
         partial(error_message, key=key),
         urlencode({"api_key": key.reveal(), **form}).encode(),
+        timeout=max_seconds,
     )
 
 
@@ -115,12 +124,13 @@ def error_message(body: bytes, key: Secret) -> str | None:
     """
     try:
         root = xml_parser.parse(body)
-        if root.tag not in _ROOTS:
-            return None
-        message = xml_parser.read_text(xml_parser.find_one(root, "message"))
-        return sanitize(message or "", key)
     except PollError:
         return None
+    return _message(root, key) if root.tag in _ROOTS else None
+
+
+def _message(root: Element, key: Secret) -> str:
+    return sanitize(xml_parser.child_text(root, "message") or "", key)
 
 
 _OK: Final = 200
@@ -141,9 +151,9 @@ def check_envelope(body: bytes, root: str, key: Secret) -> Element:
     element = xml_parser.parse(body)
     if element.tag != root:
         raise malformed_response(f"the response's root element is not {root}")
-    code = xml_parser.read_int(xml_parser.read_text(xml_parser.find_one(element, "status")))
+    code = xml_parser.read_int(xml_parser.child_text(element, "status"))
     if code is not None and code != _OK:
-        message = error_message(body, key)
+        message = _message(element, key)
         reason = _REFUSED.get(code, FailureReason.VENDOR_ERROR)
         raise PollError(
             reason, f"status {code} in the response" + (f": {message}" if message else "")
@@ -176,16 +186,17 @@ def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
     readers = [
         PlanReader(child, "plan" if child.tag == "plan" else "pack", key)
         for child in root
-        if child.tag in ("plan", "pack") and not _is_empty(child)
+        if child.tag in ("plan", "pack") and any(map(str.strip, child.itertext()))
     ]
-    found = [_plan(reader, group) for reader in readers]
-    plans = merge_duplicates(found)
+    found = [reader.plan(group) for reader in readers]
+    plans = _merge_duplicates(found)
     unreadable = [field for reader in readers for field in reader.unreadable]
-    if not _has_valid_status(root):
+    statuses = [xml_parser.read_int(xml_parser.read_text(each)) for each in root.findall("status")]
+    if len(statuses) > 1 or None in statuses:
         unreadable.append("status")
     is_found = {
         Anomaly.UNKNOWN_FIELD: any(reader.has_unknown() for reader in readers)
-        or _has_unknown(root, _REPLY_FIELDS),
+        or any(child.tag not in _REPLY_FIELDS for child in root),
         Anomaly.AVAILABLE_MISMATCH: any(map(_has_mismatch, found)),
         Anomaly.SCOPE_MISMATCH: len({plan.group for plan in plans}) > 1,
         Anomaly.DUPLICATE_PLAN: len(plans) < len(found),
@@ -193,21 +204,6 @@ def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
     anomalies = [anomaly for anomaly, is_so in is_found.items() if is_so]
     anomalies += [Anomaly.UNREADABLE_FIELD] * len(unreadable)
     return Usage(plans, tuple(anomalies), tuple(unreadable))
-
-
-def _is_empty(element: Element) -> bool:
-    return not "".join(map(str, element.itertext())).strip()
-
-
-def _has_valid_status(root: Element) -> bool:
-    status = root.findall("status")
-    return not status or (
-        len(status) == 1 and xml_parser.read_int(xml_parser.read_text(status[0])) is not None
-    )
-
-
-def _has_unknown(element: Element, known: frozenset[str]) -> bool:
-    return any(child.tag not in known for child in element)
 
 
 def _has_mismatch(plan: Plan) -> bool:
@@ -227,7 +223,7 @@ class PlanReader:
     """
 
     def __init__(self, element: Element, kind: Literal["plan", "pack"], key: Secret) -> None:
-        self.kind = kind
+        self._kind = kind
         self.unreadable: list[str] = []
         self._key = key
         self._texts: dict[str, str | None] = {}
@@ -237,15 +233,46 @@ class PlanReader:
             self._texts[name] = text if self._texts.get(name, text) == text else None
         identifier = xml_parser.read_int(self._texts.get("id"))
         self._title = f"a {kind}" if identifier is None else f"{kind} {identifier}"
+        matches = [match for name in self._texts if (match := _FIGURE.fullmatch(name))]
+        counts = Counter(match[2] for match in matches if key.redact(match[2]) == match[2])
+        names = (name for name in counts if name == DOCUMENTS or counts[name] >= _MIN_FIGURES)
+        self._resources = list(names)[:_MAX_RESOURCES]
 
-    def text(self, name: str) -> str:
+    def plan(self, group: int | None) -> Plan:
+        """All of it.
+
+        Raises:
+            PollError: malformed, when it belongs to another group than `group`.
+        """
+        owner = self._number("group_id", frozenset({""}))
+        if group is not None and owner not in (None, group):
+            raise malformed_response("the response is about another group than the one requested")
+        identifier = self._number("id")
+        return Plan(
+            kind=self._kind,
+            group=str(group or owner or ""),
+            identifier="" if identifier is None else str(identifier),
+            name=self._text("plan_name") or self._text("pack_name") or self._text("plan"),
+            resources={name: self._figures(name) for name in self._resources},
+            price=self._price(),
+            currency=self._currency(),
+            start=self._timestamp("start_date"),
+            expiry=self._timestamp("expiry_date", is_end=True),
+        )
+
+    def has_unknown(self) -> bool:
+        """Whether it has fields that are not in the reference."""
+        known = {f"{figure}_{name}" for name in self._resources for figure in FIGURES}
+        return bool(self._texts.keys() - _PLAN_FIELDS - known)
+
+    def _text(self, name: str) -> str:
         """The text of a field, safe to show; empty where it is missing."""
         found = self._texts.get(name, "")
         if found is None:
             self._report(name)
         return sanitize(found or "", self._key)
 
-    def number(self, name: str, missing: frozenset[str] = frozenset()) -> int | None:
+    def _number(self, name: str, missing: frozenset[str] = frozenset()) -> int | None:
         """A whole number that is not negative; None for the texts that mean there is none."""
         found = self._texts.get(name, "")
         if found is not None and found.lower() in missing:
@@ -256,7 +283,7 @@ class PlanReader:
             return None
         return number
 
-    def price(self) -> Decimal | None:
+    def _price(self) -> Decimal | None:
         """The price; None where it is missing."""
         found = self._texts.get("price", "")
         price = xml_parser.read_decimal(found)
@@ -264,71 +291,35 @@ class PlanReader:
             self._report("price")
         return price
 
-    def currency(self) -> str:
+    def _currency(self) -> str:
         """The currency's code; empty where it is missing."""
-        found = self.text("price_currency").upper()
+        found = self._text("price_currency").upper()
         if found and not _CURRENCY.fullmatch(found):
             self._report("price_currency")
             return ""
         return found
 
-    def timestamp(self, name: str, *, is_end: bool = False) -> float | None:
+    def _timestamp(self, name: str, *, is_end: bool = False) -> float | None:
         """Unix seconds, as `parse_timestamp`."""
         try:
-            return parse_timestamp(self.text(name), is_end=is_end)
+            return parse_timestamp(self._text(name), is_end=is_end)
         except ValueError:
             self._report(name)
             return None
 
-    def resources(self) -> dict[str, Figures]:
-        """The figures of each resource."""
-        return {name: self._figures(name) for name in self._resource_names()}
-
-    def has_unknown(self) -> bool:
-        """Whether it has fields that are not in the reference."""
-        known = {f"{figure}_{name}" for name in self._resource_names() for figure in FIGURES}
-        return bool(self._texts.keys() - _PLAN_FIELDS - known)
-
     def _report(self, name: str) -> None:
         self.unreadable.append(f"{name} of {self._title}")
 
-    def _resource_names(self) -> list[str]:
-        matches = [match for name in self._texts if (match := _FIGURE.fullmatch(name))]
-        counts = Counter(match[2] for match in matches if self._key.redact(match[2]) == match[2])
-        names = (name for name in counts if name == DOCUMENTS or counts[name] >= _MIN_FIGURES)
-        return list(names)[:_MAX_RESOURCES]
-
     def _figures(self, resource: str) -> Figures:
-        allowed = self.number(f"allowed_{resource}", _UNLIMITED)
-        used = self.number(f"used_{resource}")
+        allowed = self._number(f"allowed_{resource}", _UNLIMITED)
+        used = self._number(f"used_{resource}")
         name = f"available_{resource}"
         if allowed is not None and (xml_parser.read_int(self._texts.get(name)) or 0) < 0:
             return Figures(allowed, used, 0)  # more was used than allowed
-        return Figures(allowed, used, self.number(name, _UNLIMITED))
+        return Figures(allowed, used, self._number(name, _UNLIMITED))
 
 
-_MISSING: Final = frozenset({""})
-
-
-def _plan(reader: PlanReader, group: int | None) -> Plan:
-    owner = reader.number("group_id", _MISSING)
-    if group is not None and owner not in (None, group):
-        raise malformed_response("the response is about another group than the one requested")
-    identifier = reader.number("id")
-    return Plan(
-        kind=reader.kind,
-        group=str(group or owner or ""),
-        identifier="" if identifier is None else str(identifier),
-        name=reader.text("plan_name") or reader.text("pack_name"),
-        resources=reader.resources(),
-        price=reader.price(),
-        currency=reader.currency(),
-        start=reader.timestamp("start_date"),
-        expiry=reader.timestamp("expiry_date", is_end=True),
-    )
-
-
-def merge_duplicates(plans: Iterable[Plan]) -> tuple[Plan, ...]:
+def _merge_duplicates(plans: Iterable[Plan]) -> tuple[Plan, ...]:
     """Each plan and pack once: figures of packs add up, of plans the latest period counts."""
     found: dict[tuple[str, str, str], Plan] = {}
     for plan in plans:
@@ -340,21 +331,17 @@ def merge_duplicates(plans: Iterable[Plan]) -> tuple[Plan, ...]:
 def _merge(first: Plan, second: Plan) -> Plan:
     if first.kind == "plan":
         return max(first, second, key=lambda plan: plan.start or 0.0)
+    shared = {
+        name: Figures(*map(_sum, figures, second.resources[name]))
+        for name, figures in first.resources.items()
+        if name in second.resources
+    }
     return first._replace(
-        resources={
-            name: _add(first.resources.get(name), second.resources.get(name))
-            for name in {**first.resources, **second.resources}
-        },
+        resources={**first.resources, **second.resources, **shared},
         price=first.price if first.price == second.price else None,
         start=min(filter(None, (first.start, second.start)), default=None),
         expiry=max(filter(None, (first.expiry, second.expiry)), default=None),
     )
-
-
-def _add(first: Figures | None, second: Figures | None) -> Figures:
-    if first is None or second is None:
-        return first or second or Figures(None, None, None)
-    return Figures(*map(_sum, first, second))
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
@@ -394,20 +381,8 @@ def parse_timestamp(text: str, *, is_end: bool = False) -> float | None:
     return datetime.fromisoformat(f"{day}T{time}{zone}").timestamp()
 
 
-class Groups(NamedTuple):
-    """The tree of groups.
-
-    Args:
-        groups: every group by its id.
-        skipped: how many have an id that cannot be read.
-    """
-
-    groups: dict[str, Group]
-    skipped: int
-
-
-def parse_groups(body: bytes, key: Secret) -> Groups:
-    """The groups in a response to `group/list`.
+def parse_groups(body: bytes, key: Secret) -> tuple[dict[str, Group], int]:
+    """The groups in a response to `group/list`, by id, and how many have an id that is unreadable.
 
     Raises:
         PollError: as `check_envelope` does.
@@ -417,17 +392,16 @@ def parse_groups(body: bytes, key: Secret) -> Groups:
     for element in check_envelope(body, "group_response", key).iter("group", "Group", "Subgroup"):
         if element.find("Id") is None:  # a container around the groups
             continue
-        identifier, parent = _child_int(element, "Id"), _child_int(element, "ParentId")
-        if identifier is None:
+        identifier, parent = _child_number(element, "Id"), _child_number(element, "ParentId")
+        if identifier:
+            name = sanitize(xml_parser.child_text(element, "Name") or "", key)
+            groups[identifier] = Group(name, parent)
+        else:
             skipped += 1
-            continue
-        name = xml_parser.read_text(xml_parser.find_one(element, "Name"))
-        groups[str(identifier)] = Group(
-            sanitize(name or "", key), "" if parent is None else str(parent)
-        )
-    return Groups(groups, skipped)
+    return groups, skipped
 
 
-def _child_int(element: Element, name: str) -> int | None:
-    number = xml_parser.read_int(xml_parser.read_text(xml_parser.find_one(element, name)))
-    return None if number is None or number < 0 else number
+def _child_number(element: Element, name: str) -> str:
+    """A whole number that is not negative; else empty."""
+    number = xml_parser.read_int(xml_parser.child_text(element, name))
+    return "" if number is None or number < 0 else str(number)

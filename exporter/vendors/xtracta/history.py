@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY, DAY_SECONDS, midnight_seconds
-from exporter.model import HistoricalResult, PollError, PollFailure, PollResult, Sample
+from exporter.model import HistoricalResult, PollError, PollFailure, PollResult
 from exporter.past_usage import Account, Money, Period, UnreadScope
 from exporter.vendors.base import History
-from exporter.vendors.common.rejections import result_or_rejection
-from exporter.vendors.xtracta.mapper import plan_result
-from exporter.vendors.xtracta.metrics import DOCUMENTS, GROUP_INFO, PACK, PLAN, RESOURCE
+from exporter.vendors.common.scope_failures import result_or_rejection
+from exporter.vendors.xtracta.mapper import group_samples, plan_result
+from exporter.vendors.xtracta.metrics import DOCUMENTS, PACK, PLAN, RESOURCE
 from exporter.vendors.xtracta.periods import (
     history_request,
     parse_history,
@@ -26,7 +26,7 @@ from exporter.vendors.xtracta.periods import (
 from exporter.vendors.xtracta.poller import read_groups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from exporter.past_usage import PastUsage
     from exporter.vendors.base import HistoryQuery, Transport
@@ -91,12 +91,10 @@ def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator
     if isinstance(past.periods, PollFailure):
         raise PollError(*past.periods)
     names = {past.group: past.named} if past.named else {}
-    infos = (
-        Sample(GROUP_INFO, (group, named.name, named.parent), 1) for group, named in names.items()
-    )
-    yield HistoricalResult(begin, end, PollResult(tuple(infos)))
+    yield HistoricalResult(begin, end, PollResult(tuple(group_samples(names, names))))
+    plans = [period.plan for period in past.periods]
     for period in past.periods:
-        yield from _parts(period, past.periods, names, begin, end)
+        yield from _parts(period, plan_result(period.plan, plans, names, period.end), begin, end)
 
 
 def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:
@@ -161,33 +159,18 @@ def _usage(
 
 
 def _parts(
-    period: PlanPeriod,
-    periods: Iterable[PlanPeriod],
-    names: Mapping[str, Group],
-    first: float,
-    after: float,
+    period: PlanPeriod, at_end: PollResult, first: float, after: float
 ) -> Iterator[HistoricalResult]:
     """A period as far as it lies between `first` and `after`.
 
-    Its last 24 hours have all that is known at the end; a period that is not over has none.
+    Its last 24 hours have all that is known at the end; before, and in a period that is not over,
+    there is only what was so all the time.
     """
-    read = _poll_result(period, periods, names)
+    fixed = (sample for sample in at_end.samples if sample.metric not in _OF_USE)
     begin = max(period.begin, first)
     last_day = max(begin, period.end - DAY_SECONDS) if period.end <= after else after
-    yield HistoricalResult(begin, last_day, _fixed(read))
-    yield HistoricalResult(last_day, min(period.end, after), read)
-
-
-def _fixed(read: PollResult) -> PollResult:
-    """What was so all the time."""
-    return PollResult(tuple(sample for sample in read.samples if sample.metric not in _OF_USE))
-
-
-def _poll_result(
-    period: PlanPeriod, periods: Iterable[PlanPeriod], names: Mapping[str, Group]
-) -> PollResult:
-    """What a poll would have read of a period when it ended."""
-    return plan_result(period.plan, [each.plan for each in periods], names, period.end)
+    yield HistoricalResult(begin, last_day, PollResult(tuple(fixed)))
+    yield HistoricalResult(last_day, min(period.end, after), at_end)
 
 
 HISTORY: Final = History(read, to_results, to_usage)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.forecast import history_of_total, with_forecast
-from exporter.model import Allowance, PollResult, Sample, malformed_response
+from exporter.model import Allowance, PollResult, Sample
 from exporter.vendors.common.text import unreadable_note
 from exporter.vendors.xtracta.metrics import (
     DOCUMENTS,
@@ -62,20 +62,11 @@ def poll_result(
         now: Unix seconds: the mean use of a plan is up to now.
         failures: groups that could not be read.
         past: what is known of earlier periods.
-
-    Raises:
-        PollError: malformed, when there is no plan at all: earlier values stay until stale.
     """
     plans = [plan for usage in usages.values() for plan in usage.plans]
-    if not plans:
-        raise malformed_response(NO_PLAN)
     results = [plan_result(plan, plans, names, now, past) for plan in plans]
     samples = [sample for result in results for sample in result.samples]
-    samples += (
-        Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
-        for group in dict.fromkeys(plan.group for plan in plans)
-        if group in names
-    )
+    samples += group_samples(dict.fromkeys(plan.group for plan in plans), names)
     return PollResult(
         tuple(samples),
         tuple(allowance for result in results for allowance in result.allowances),
@@ -126,12 +117,16 @@ def plan_result(
     )
 
 
-NO_PLAN: Final = "the response has no plan and no pack"
+def group_samples(groups: Iterable[str], names: Mapping[str, Group]) -> Iterator[Sample]:
+    """The name and the place of each group, as far as known."""
+    for group in groups:
+        if group in names:
+            yield Sample(GROUP_INFO, (group, names[group].name, names[group].parent), 1)
 
 
-def describe(group: int | None) -> str:
-    """A group for people; None means the key's own."""
-    return "the key's own group" if group is None else f"group {group}"
+def describe(group: int | str | None) -> str:
+    """A group for people; without an id it is the key's own."""
+    return f"group {group}" if group else "the key's own group"
 
 
 def _allowance_identifier(plan: Plan, plans: Iterable[Plan]) -> str:

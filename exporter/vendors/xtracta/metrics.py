@@ -2,50 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from exporter.vendors.common.metrics import gauge, info
 
+if TYPE_CHECKING:
+    from exporter.model import MetricFamily
+
 DOCUMENTS: Final = "documents"
 FIGURES: Final = ("allowed", "used", "available")
-_HELP: Final = {
-    "allowed": "Document allowance",
-    "used": "Used documents",
-    "available": "Available documents",
-}
-_RESOURCE_HELP: Final = {
-    "allowed": "Allowance of a resource other than documents",
-    "used": "Used amount of a resource other than documents",
-    "available": "Available amount of a resource other than documents",
-}
-PLAN: Final = {
-    figure: gauge(
-        f"xtracta_documents_{figure}",
-        f"{_HELP[figure]} of the plan (plan/{figure}_documents)",
-        "group_id",
-        "plan_id",
-    )
-    for figure in FIGURES
-}
-PACK: Final = {
-    figure: gauge(
-        f"xtracta_pack_documents_{figure}",
-        f"{_HELP[figure]} of a booster pack (pack/{figure}_documents)",
-        "group_id",
-        "pack_id",
-    )
-    for figure in FIGURES
-}
-RESOURCE: Final = {
-    figure: gauge(
-        f"xtracta_resource_{figure}",
-        f"{_RESOURCE_HELP[figure]} of the plan or pack (plan/{figure}_RESOURCE)",
-        "group_id",
-        "plan_id",
-        "resource",
-    )
-    for figure in FIGURES
-}
+
+
+def _figures(name: str, what: str, field: str, *labels: str) -> dict[str, MetricFamily]:
+    """The metrics of what is allowed, used and available; `{}` in `field` is one of these."""
+    return {
+        figure: gauge(
+            f"{name}_{figure}", f"{figure.capitalize()} {what} ({field.format(figure)})", *labels
+        )
+        for figure in FIGURES
+    }
+
+
+PLAN: Final = _figures(
+    "xtracta_documents", "documents of the plan", "plan/{}_documents", "group_id", "plan_id"
+)
+PACK: Final = _figures(
+    "xtracta_pack_documents",
+    "documents of a booster pack",
+    "pack/{}_documents",
+    "group_id",
+    "pack_id",
+)
+RESOURCE: Final = _figures(
+    "xtracta_resource",
+    "amount of a resource other than documents of the plan or pack",
+    "plan/{}_RESOURCE",
+    "group_id",
+    "plan_id",
+    "resource",
+)
 PRICE: Final = gauge(
     "xtracta_plan_price", "Price of the plan (plan/price)", "group_id", "plan_id", "currency"
 )

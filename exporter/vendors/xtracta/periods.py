@@ -5,12 +5,12 @@ Source: Xtracta API v1, `POST /v1/billings/history`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from exporter.days import DAY_SECONDS
 from exporter.model import malformed_response
 from exporter.vendors.common import xml_parser
-from exporter.vendors.xtracta.api import Plan, PlanReader, api_request, check_envelope
+from exporter.vendors.xtracta.api import PlanReader, api_request, check_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from exporter.client.client import Request
     from exporter.secrets import Secret
     from exporter.vendors.common.xml_parser import Element
+    from exporter.vendors.xtracta.api import Plan
     from exporter.vendors.xtracta.settings import Settings
 
 PAST_SECONDS: Final = 750 * DAY_SECONDS
@@ -68,31 +69,16 @@ def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
 
 
 def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
-    plan_type = xml_parser.read_text(xml_parser.find_one(activity, "plan_type"))
-    reader = PlanReader(
-        activity, "pack" if plan_type and plan_type.lower() == "pack" else "plan", key
-    )
-    if reader.text("group_id") not in {"", group}:
-        raise malformed_response("the response is about another group than the one requested")
-    identifier = reader.number("id")
-    begin, end = reader.timestamp("start_date"), reader.timestamp("expiry_date", is_end=True)
-    if begin is None or end is None or identifier is None:
+    plan_type = xml_parser.child_text(activity, "plan_type") or ""
+    kind: Literal["plan", "pack"] = "pack" if plan_type.lower() == "pack" else "plan"
+    plan = PlanReader(activity, kind, key).plan(int(group))
+    if plan.start is None or plan.expiry is None or not plan.identifier:
         return None
-    plan = Plan(
-        kind=reader.kind,
-        group=group,
-        identifier=str(identifier),
-        name=reader.text("plan"),
-        resources={
-            name: figures._replace(available=figures.remaining)
-            for name, figures in reader.resources().items()
-        },
-        price=reader.price(),
-        currency=reader.currency(),
-        start=begin,
-        expiry=end,
-    )
-    return PlanPeriod(plan, begin, end)
+    resources = {
+        name: figures._replace(available=figures.remaining)
+        for name, figures in plan.resources.items()
+    }
+    return PlanPeriod(plan._replace(resources=resources), plan.start, plan.expiry)
 
 
 def without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:

@@ -8,23 +8,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY_SECONDS
-from exporter.model import FailureReason, PollError, ScopeFailure, malformed_response
+from exporter.model import PollError, malformed_response
 from exporter.vendors.common.concurrency import gather_or_fail, gather_results
 from exporter.vendors.common.discovery import (
+    SCOPE_TIMEOUT,
     CachedList,
     RefreshPolicy,
-    scope_timeout,
     warn_if_skipped,
 )
+from exporter.vendors.common.scope_failures import poll_error, scope_failure
 from exporter.vendors.xtracta.api import (
     Group,
-    Groups,
     groups_request,
     parse_groups,
     parse_usage,
     usage_request,
 )
-from exporter.vendors.xtracta.mapper import NO_PLAN, EarlierPeriods, describe, poll_result
+from exporter.vendors.xtracta.mapper import EarlierPeriods, describe, poll_result
 from exporter.vendors.xtracta.periods import (
     PAST_SECONDS,
     PreviousPeriod,
@@ -37,14 +37,14 @@ from exporter.vendors.xtracta.periods import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from exporter.model import PollResult
+    from exporter.model import PollResult, ScopeFailure
     from exporter.secrets import Secret
     from exporter.vendors.base import Poller, Transport
     from exporter.vendors.xtracta.api import Plan, Usage
     from exporter.vendors.xtracta.settings import Settings
 
 Tree = dict[str, Group]  # every group by its id
-PastOfGroup = dict[str, PreviousPeriod]  # by the id of its plans
+Periods = dict[tuple[str, str], PreviousPeriod]  # by group and id of the plan
 
 _PAST_INTERVAL: Final = DAY_SECONDS  # seconds from one request for past periods to the next
 
@@ -84,10 +84,8 @@ async def read_groups(settings: Settings, send: Transport) -> Reading:
     Raises:
         PollError: no group can be read, or none has a plan.
     """
-    reading = await _TargetPoller(settings, time.monotonic).read(send)
-    if not reading.plans:
-        raise malformed_response(NO_PLAN)
-    return reading
+    poller = _TargetPoller(settings, time.monotonic)
+    return await poller.read(_Api(settings, settings.key.read(), send))
 
 
 class _Api(NamedTuple):
@@ -98,29 +96,22 @@ class _Api(NamedTuple):
     send: Transport
 
     async def usage(self, group: int | None, max_seconds: float | None) -> Usage:
-        request = replace(usage_request(self.settings, self.key, group), timeout=max_seconds)
+        request = usage_request(self.settings, self.key, group, max_seconds)
         return parse_usage(await self.send(request), self.key, group)
 
-    async def groups(self, max_seconds: float | None) -> Groups:
+    async def groups(self, max_seconds: float | None) -> tuple[Tree, int]:
         body = await self.send(groups_request(self.settings, self.key, max_seconds))
         return parse_groups(body, self.key)
 
     async def past(
         self, group: str, plans: Iterable[Plan], now: float, max_seconds: float | None
-    ) -> PastOfGroup:
+    ) -> Periods:
         """The period before the present one of each of these plans, as far as there is one."""
         request = history_request(self.settings, self.key, group, now - PAST_SECONDS, now)
         body = await self.send(replace(request, timeout=max_seconds))
         periods = without_overlaps(parse_history(body, self.key, group))
-        found = ((plan.identifier, previous_period(plan, periods)) for plan in plans)
-        return {identifier: period for identifier, period in found if period}
-
-
-class _CachedPast(NamedTuple):
-    """The past of a group's plans, as long as they are in the period that `starts` says."""
-
-    starts: Mapping[str, float]
-    periods: CachedList[PastOfGroup]
+        found = {(group, plan.identifier): previous_period(plan, periods) for plan in plans}
+        return {plan: period for plan, period in found.items() if period}
 
 
 class _TargetPoller:
@@ -130,7 +121,8 @@ class _TargetPoller:
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
-        self._past: dict[str, _CachedPast] = {}
+        # By group, and by its plans with the start of their present periods.
+        self._past: dict[tuple[str, frozenset[tuple[str, float | None]]], CachedList[Periods]] = {}
         self._past_policy = RefreshPolicy(_PAST_INTERVAL, settings.poll.timeout, clock)
         self._finds_groups = settings.groups == "all"
         policy = RefreshPolicy(settings.discovery.interval, settings.poll.timeout, clock)
@@ -141,18 +133,15 @@ class _TargetPoller:
     async def poll(self, send: Transport, now: float, /) -> PollResult:
         """Poll once; the mean use of a plan is up to `now`."""
         api = _Api(self._settings, self._settings.key.read(), send)
-        reading = await self._read(api)
-        earlier = await self._read_past(api, reading.plans, now)
+        reading = await self.read(api)
+        earlier = await self._earlier_periods(api, reading.plans, now)
         return poll_result(reading.usages, reading.names, now, tuple(reading.failures), earlier)
 
-    async def read(self, send: Transport) -> Reading:
+    async def read(self, api: _Api) -> Reading:
         """Request every group, and their names where that is due."""
-        return await self._read(_Api(self._settings, self._settings.key.read(), send))
-
-    async def _read(self, api: _Api) -> Reading:
         groups = await self._groups(api)
         # A target with one group can do with nothing less: its request has all of the poll's time.
-        seconds = scope_timeout(self._settings.poll.timeout) if len(groups) > 1 else None
+        seconds = self._settings.poll.timeout * SCOPE_TIMEOUT if len(groups) > 1 else None
         results = await gather_results(api.usage(group, seconds) for group in groups)
         usages: dict[int | None, Usage] = {}
         failures = []
@@ -163,48 +152,42 @@ class _TargetPoller:
             elif result.plans:
                 usages[group] = result
             elif not self._finds_groups:
-                failures.append(_scope_failure(group, PollError(FailureReason.MALFORMED, NO_PLAN)))
-        if failures and not usages:
-            first = failures[0]
-            raise PollError(first.reason, f"{first.scope}: {first.detail}", first.retry_after)
+                failures.append(_scope_failure(group, _no_plan()))
+        if not usages:  # earlier values stay until stale
+            raise poll_error(failures[0]) if failures else _no_plan()
         return Reading(usages, await self._tree.get(partial(self._request_tree, api)), failures)
 
-    async def _read_past(self, api: _Api, plans: Iterable[Plan], now: float) -> EarlierPeriods:
+    async def _earlier_periods(
+        self, api: _Api, plans: Iterable[Plan], now: float
+    ) -> EarlierPeriods:
         """The periods before the present ones: requested daily, and when a plan's period changes.
 
         A failure costs only this knowledge.
         """
-        groups: dict[str, dict[str, Plan]] = {}
+        groups: dict[str, list[Plan]] = {}
         for plan in plans:
             if plan.kind == "plan" and plan.start is not None:
-                groups.setdefault(plan.group, {})[plan.identifier] = plan
-        caches = {group: self._cached_past(group, plans) for group, plans in groups.items()}
+                groups.setdefault(plan.group, []).append(plan)
+        known, self._past = self._past, {}
+        for group, present in groups.items():
+            key = group, frozenset((plan.identifier, plan.start) for plan in present)
+            self._past[key] = known.get(key) or CachedList(
+                self._past_policy, self._settings.name, {}
+            )
         found = await gather_or_fail(
-            cache.get(partial(api.past, group, groups[group].values(), now))
-            for group, cache in caches.items()
+            cached.get(partial(api.past, group, groups[group], now))
+            for (group, _), cached in self._past.items()
         )
         return EarlierPeriods(
-            {
-                (group, identifier): period
-                for group, periods in zip(groups, found, strict=True)
-                for identifier, period in periods.items()
-            },
+            {plan: period for periods in found for plan, period in periods.items()},
             tuple(
-                f"past periods of {describe(int(group) if group else None)} cannot be read: "
-                f"{cache.error.reason}: {cache.error.detail}"
-                for group, cache in caches.items()
-                if cache.error
+                f"past periods of {describe(group)} cannot be read: "
+                f"{cached.error.reason}: {cached.error.detail}"
+                for (group, _), cached in self._past.items()
+                if cached.error
             ),
             self._settings.renews,
         )
-
-    def _cached_past(self, group: str, plans: Mapping[str, Plan]) -> CachedList[PastOfGroup]:
-        starts = {identifier: plan.start or 0.0 for identifier, plan in plans.items()}
-        known = self._past.get(group)
-        if known is None or known.starts != starts:
-            known = _CachedPast(starts, CachedList(self._past_policy, self._settings.name, {}))
-            self._past[group] = known
-        return known.periods
 
     async def _groups(self, api: _Api) -> tuple[int | None, ...]:
         """The groups to request; None means the key's own."""
@@ -224,11 +207,13 @@ class _TargetPoller:
         return tree
 
 
+def _no_plan() -> PollError:
+    return malformed_response("the response has no plan and no pack")
+
+
 def _names(tree: Mapping[str, Group]) -> dict[str, str]:
     return {identifier: group.name for identifier, group in tree.items()}
 
 
 def _scope_failure(group: int | None, error: PollError) -> ScopeFailure:
-    return ScopeFailure(
-        describe(group), error.reason, error.detail, "group_id", str(group), error.retry_after
-    )
+    return scope_failure(describe(group), "group_id", str(group), error)

@@ -202,15 +202,6 @@ def test_earlier_periods_come_first(first: str, last: str, used: list[str]) -> N
     assert [period["used_documents"] for period in periods] == used
 
 
-def test_a_recursive_history_includes_subgroups() -> None:
-    periods = history(api_key="head-key", recursive="1", **MARCH)
-    assert [(period["group_id"], period["plan_type"]) for period in periods] == [
-        ("481", "plan"),
-        ("482", "plan"),
-        ("482", "pack"),
-    ]
-
-
 @pytest.mark.parametrize("missing", ["billing_from", "billing_to"])
 def test_history_requires_both_ends_of_the_span(missing: str) -> None:
     form = {name: value for name, value in MARCH.items() if name != missing}

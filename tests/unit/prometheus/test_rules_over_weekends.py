@@ -13,7 +13,7 @@ import yaml
 from programs import program
 
 from exporter.demo.accounts import business_hours, weekday_usage
-from exporter.forecast import forecast, history_of_total
+from exporter.forecast import history_of_total, with_forecast
 from exporter.model import Allowance, UsageHistory
 from exporter.usage_pace import HISTORY_DAYS
 
@@ -91,7 +91,7 @@ class Plan:
         if self._by_weekdays:
             days = [self._of_day(today - day * ONE_DAY) for day in range(HISTORY_DAYS, 0, -1)]
             usage = UsageHistory(moment.timestamp(), midnight(today), used_today, days)
-        exhaustion = forecast(usage, plan).exhaustion
+        exhaustion = with_forecast(plan, usage).exhaustion
         return Figures(exhaustion and exhaustion - midnight(THURSDAY), end)
 
 

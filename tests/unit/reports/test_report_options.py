@@ -63,11 +63,11 @@ def test_flags_make_a_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "parts"),
+    ("by", "scope_kinds"),
     [("document-type", {"document-type"}), ("organization", set()), ("month", set())],
 )
-def test_only_parts_that_have_rows_are_read(by: str, parts: set[str]) -> None:
-    assert plan_of(by=by).query.parts == frozenset(parts)
+def test_only_scopes_that_have_rows_are_read(by: str, scope_kinds: set[str]) -> None:
+    assert plan_of(by=by).query.scope_kinds == frozenset(scope_kinds)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from vendor_calls import KEY, affinda_settings
 from exporter.model import Anomaly, FailureReason, PollError
 from exporter.secrets import Secret
 from exporter.vendors.affinda.api import (
-    Names,
     Scope,
     Usage,
     error_message,
@@ -297,7 +296,7 @@ def test_lists_are_requested_where_a_self_hosted_installation_is() -> None:
     ]
 
 
-def names(document: object) -> Names:
+def names(document: object) -> tuple[dict[str, str], int]:
     return parse_names(json.dumps(document).encode(), Secret(KEY))
 
 

@@ -79,7 +79,7 @@ def test_the_usage_of_the_organization_and_its_parts_is_by_day_until_the_current
 
 
 @pytest.mark.parametrize(
-    ("parts", "expected"),
+    ("scope_kinds", "expected"),
     [
         (None, ["organization", "workspace", "document-type"]),
         (frozenset({"workspace"}), ["organization", "workspace"]),
@@ -87,11 +87,11 @@ def test_the_usage_of_the_organization_and_its_parts_is_by_day_until_the_current
         (frozenset(), ["organization"]),
     ],
 )
-def test_only_the_parts_of_the_query_are_read(
-    parts: frozenset[str] | None, expected: list[str]
+def test_only_the_kinds_of_scopes_of_the_query_are_read(
+    scope_kinds: frozenset[str] | None, expected: list[str]
 ) -> None:
     settings = affinda_settings(workspaces="all", document_types=("dT1",))
-    found = usage_of(settings, Vendors(ACCOUNTS), HistoryQuery(TENTH, TENTH, parts))
+    found = usage_of(settings, Vendors(ACCOUNTS), HistoryQuery(TENTH, TENTH, scope_kinds))
     kinds = [
         each.part.kind if each.part else each.account.kind
         for each in found

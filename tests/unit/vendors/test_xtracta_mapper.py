@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from vendor_calls import series
 
-from exporter.model import Allowance, Anomaly, PollError
+from exporter.model import Allowance, Anomaly
 from exporter.vendors.xtracta.api import Figures, Group, Plan, Usage
 from exporter.vendors.xtracta.mapper import NOTHING_EARLIER, EarlierPeriods, poll_result
 from exporter.vendors.xtracta.metrics import METRICS
@@ -249,11 +249,6 @@ def test_the_allowance_of_a_pack_with_the_id_of_a_plan_has_a_prefix() -> None:
     assert sorted(allowances(YEARLY, pack, days=1)) == ["71", "pack-71"]
     assert sorted(allowances(pack, days=1)) == ["71"]
     assert sorted(allowances(YEARLY, pack._replace(group="482"), days=1)) == ["71"]
-
-
-def test_a_response_without_any_plan_is_a_failure() -> None:
-    with pytest.raises(PollError, match="malformed: the response has no plan and no pack"):
-        poll_result({456: Usage((), ()), 457: Usage((), ())}, {}, START)
 
 
 def test_a_group_without_a_plan_has_no_series() -> None:
