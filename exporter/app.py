@@ -6,9 +6,8 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
@@ -85,7 +84,7 @@ def load_config(
     for target, problem in (warning for warning in config.warnings if warning.target in names):
         extra = {"target": target, "detail": problem.describe(path)}
         _log.warning("problem in the configuration", extra=extra)
-    return replace(config, targets=targets)
+    return config._replace(targets=targets)
 
 
 def create_poll_target(target: Target, client: HttpClient) -> PollTarget:
@@ -94,8 +93,7 @@ def create_poll_target(target: Target, client: HttpClient) -> PollTarget:
     return PollTarget(target, poller, client.transport(target.http))
 
 
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
+class ServeOptions(NamedTuple):
     """Options of `serve`.
 
     Args:

@@ -6,7 +6,6 @@ factors for the first and last days of a month.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from itertools import cycle, groupby, pairwise
 from math import log
@@ -57,8 +56,7 @@ _EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the r
 MAX_DAYS_AHEAD: Final = 366  # days with a use of their own; beyond, the mean is precise enough
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """Expected use of each day to come.
 
     Args:
@@ -89,8 +87,7 @@ class CountedDay(NamedTuple):
     counted: float
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A pace, and how it was found.
 
     Args:
