@@ -143,22 +143,6 @@ def test_a_document_type_is_a_scope() -> None:
     assert (window["scope"], window["total"], len(window["items"])) == ("documentType", 8, 4)
 
 
-def test_complete_days_of_a_function_are_cached() -> None:
-    requested: list[date] = []
-
-    def counted(day: date) -> int:
-        requested.append(day)
-        return 3
-
-    now = [NOON]
-    accounts = Accounts((Organization("mEFayXdO", "A", "right-key", counted),), now=lambda: now[0])
-    assert usage_in(accounts) == usage_in(accounts)
-    assert len(requested) == 365 + 2
-    now[0] += timedelta(days=1)
-    assert usage_in(accounts)["total"] == 366 * 3
-    assert len(requested) == 2 * 365 + 3
-
-
 def test_a_mapping_may_change_between_two_requests() -> None:
     days = {date(2026, 3, 1): 4}
     accounts = Accounts((Organization("mEFayXdO", "A", "right-key", days),), now=lambda: NOON)
