@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import stat
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
@@ -190,11 +191,12 @@ class KeyFile(KeySource):
         return fingerprint(self.path)
 
     def is_world_readable(self) -> bool:
-        """Whether every user of the machine can read the key."""
-        try:
-            return bool(self.path.stat().st_mode & 0o004)
-        except OSError:
-            return False
+        """Whether every user of the machine can read the key.
+
+        Raises:
+            OSError: the file cannot be found.
+        """
+        return bool(self.path.stat().st_mode & stat.S_IROTH)
 
 
 def validate_key(text: str, origin: str) -> Secret:

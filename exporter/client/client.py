@@ -40,10 +40,6 @@ _NO_TIMEOUTS: Final = {"connect": None, "read": None, "write": None, "pool": Non
 _ONE_REQUEST: Final = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 
 
-def _no_message(_: bytes) -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request to a vendor. Its headers and body may hold the key, so `repr` shows neither.
@@ -63,7 +59,7 @@ class Request:
     method: str
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
-    error_message: Callable[[bytes], str | None] = field(default=_no_message, repr=False)
+    error_message: Callable[[bytes], str | None] = field(default=lambda _: None, repr=False)
     body: bytes | None = field(default=None, repr=False)
     max_bytes: int = MAX_REPLY_BYTES
     timeout: float | None = None
@@ -221,6 +217,19 @@ async def _send(
     """
     progress = _Progress(request, has_proxy=proxy is not None)
     try:
+        headers = {
+            "User-Agent": user_agent,
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            **request.headers,
+        }
+        httpx_request = httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=request.body,
+            extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
+        )
         async with (
             asyncio.timeout(request.timeout),
             progress.connections,
@@ -228,9 +237,7 @@ async def _send(
                 verify=context, trust_env=False, proxy=proxy, limits=_ONE_REQUEST
             ) as transport,
         ):
-            response = await transport.handle_async_request(
-                _httpx_request(request, user_agent, progress)
-            )
+            response = await transport.handle_async_request(httpx_request)
             is_success = response.status_code in _SUCCESS
             body = await (_body(response, request.max_bytes) if is_success else _start(response))
             return Response(response.status_code, _headers(response), body)
@@ -264,28 +271,13 @@ class _Progress:
             self.peer = "the vendor"
 
 
-def _httpx_request(request: Request, user_agent: str, progress: _Progress) -> httpx.Request:
-    return httpx.Request(
-        request.method,
-        request.url,
-        headers={
-            "User-Agent": user_agent,
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-            **request.headers,
-        },
-        content=request.body,
-        extensions={"timeout": _NO_TIMEOUTS, "trace": progress},
-    )
-
-
 async def _body(response: httpx.Response, max_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > max_bytes:
             raise too_large(max_bytes)
-    return decode(bytes(body), _content_encoding(response), max_bytes)
+    return decode(bytes(body), response.headers.get("Content-Encoding", ""), max_bytes)
 
 
 async def _start(response: httpx.Response) -> bytes:
@@ -297,8 +289,9 @@ async def _start(response: httpx.Response) -> bytes:
                 start += chunk
                 if len(start) > _MAX_ERROR_BYTES:
                     break
+    encoding = response.headers.get("Content-Encoding", "")
     try:
-        return decode(bytes(start[:_MAX_ERROR_BYTES]), _content_encoding(response), 2**16)
+        return decode(bytes(start[:_MAX_ERROR_BYTES]), encoding, 2**16)
     except PollError:
         return b""
 
@@ -306,7 +299,3 @@ async def _start(response: httpx.Response) -> bytes:
 def _headers(response: httpx.Response) -> tuple[tuple[str, str], ...]:
     raw = response.headers.raw
     return tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw)
-
-
-def _content_encoding(response: httpx.Response) -> str:
-    return str(response.headers.get("Content-Encoding", ""))

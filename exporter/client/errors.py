@@ -43,6 +43,7 @@ _CLASSES: Final = {
     5: FailureReason.SERVER_ERROR,
 }
 _HINTS: Final = {
+    # Of all statuses only 407 has this reason.
     FailureReason.CONNECT: ": the proxy requires a user and a password; check http.proxy_url",
     FailureReason.FORBIDDEN: (
         ": not the vendor's error document; a proxy, gateway or firewall refused the request"
@@ -88,27 +89,13 @@ def parse_retry_after(value: str, now: float) -> float | None:
     return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
 
 
+_NO_RESPONSE: Final = (httpx.TimeoutException, TimeoutError)
+_UNRESOLVED: Final = (gaierror, UnicodeError)
 _ERROR_MAP: Final = (
-    (
-        (httpx.TimeoutException, TimeoutError),
-        FailureReason.TIMEOUT,
-        "{peer} did not respond in time",
-    ),
-    (
-        httpx.ProtocolError,
-        FailureReason.MALFORMED,
-        "{peer}'s response is not HTTP, or was cut off",
-    ),
-    (
-        (gaierror, UnicodeError),
-        FailureReason.DNS,
-        "{peer}'s host name cannot be resolved",
-    ),
-    (
-        ssl.SSLCertVerificationError,
-        FailureReason.TLS,
-        "{peer}'s certificate is not trusted",
-    ),
+    (_NO_RESPONSE, FailureReason.TIMEOUT, "{peer} did not respond in time"),
+    (httpx.ProtocolError, FailureReason.MALFORMED, "{peer}'s response is not HTTP, or was cut off"),
+    (_UNRESOLVED, FailureReason.DNS, "{peer}'s host name cannot be resolved"),
+    (ssl.SSLCertVerificationError, FailureReason.TLS, "{peer}'s certificate is not trusted"),
     (ssl.SSLError, FailureReason.TLS, "no TLS connection with {peer}"),
 )
 

@@ -19,15 +19,11 @@ _HOST_AND_PORT = re.compile(r"(\[[^\]]+\]|[^:]+):([0-9]{1,5})")
 
 def proxy_url(settings: Http, url: str, environ: Mapping[str, str]) -> str | None:
     """The URL of the proxy for `url`; None where it is requested directly."""
-    if settings.proxy_from_environment:
-        return _from_environment(url, environ)
-    return settings.proxy_url.reveal() if settings.proxy_url else None
-
-
-def _from_environment(url: str, environ: Mapping[str, str]) -> str | None:
-    scheme = urlsplit(url).scheme
+    if not settings.proxy_from_environment:
+        return settings.proxy_url.reveal() if settings.proxy_url else None
     if is_excluded(url, _variable(environ, "no_proxy")):
         return None
+    scheme = urlsplit(url).scheme
     address = _variable(environ, f"{scheme}_proxy") or _variable(environ, "all_proxy")
     return address if not address or "://" in address else f"http://{address}"
 

@@ -17,21 +17,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Where Linux distributions, Alpine and the BSDs keep their authorities, as Go's programs know it.
-SYSTEM_FILES: Final = tuple(
-    map(
-        Path,
-        (
-            "/etc/ssl/certs/ca-certificates.crt",
-            "/etc/pki/tls/certs/ca-bundle.crt",
-            "/etc/ssl/ca-bundle.pem",
-            "/etc/pki/tls/cacert.pem",
-            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-            "/etc/ssl/cert.pem",
-            "/usr/local/etc/ssl/cert.pem",
-        ),
-    )
+SYSTEM_FILES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/etc/ssl/cert.pem",
 )
-SYSTEM_FOLDERS: Final = tuple(map(Path, ("/etc/ssl/certs", "/etc/pki/tls/certs")))
+SYSTEM_FOLDERS: Final = ("/etc/ssl/certs", "/etc/pki/tls/certs")
 
 
 def ssl_context(ca_file: Path) -> ssl.SSLContext:
@@ -47,8 +42,8 @@ def ssl_context(ca_file: Path) -> ssl.SSLContext:
 
 def system_ssl_context(
     environ: Mapping[str, str],
-    files: Iterable[Path] = SYSTEM_FILES,
-    folders: Iterable[Path] = SYSTEM_FOLDERS,
+    files: Iterable[str | Path] = SYSTEM_FILES,
+    folders: Iterable[str | Path] = SYSTEM_FOLDERS,
 ) -> ssl.SSLContext:
     """The TLS context with the system's authorities, found as Go's programs find them.
 
@@ -63,18 +58,18 @@ def system_ssl_context(
     """
     context = _empty_context()
     file, folder = environ.get("SSL_CERT_FILE"), environ.get("SSL_CERT_DIR")
-    sources = [*islice(_load_each(context, [Path(file)] if file else files), 1)]
+    sources = [*islice(_load_each(context, [file] if file else files), 1)]
     if folder:
-        mounted = map(Path, filter(None, folder.split(":")))
-        sources += [each for each in mounted if [*_load_each(context, each.glob("*"))]]
+        mounted = filter(None, folder.split(":"))
+        sources += [each for each in mounted if [*_load_each(context, Path(each).glob("*"))]]
     else:  # hashed by the system: OpenSSL finds what it needs in them, when it needs it
-        hashed = [each for each in folders if any(each.glob("*.0"))]
+        hashed = [each for each in folders if any(Path(each).glob("*.0"))]
         for each in hashed:
             context.load_verify_locations(capath=each)
         sources += hashed
     if not sources and not (file or folder):
         context.load_verify_locations(certifi.where())
-        sources = [Path(certifi.where())]
+        sources = [certifi.where()]
     if sources:
         _log.debug("trusted authorities loaded", extra={"source": ", ".join(map(str, sources))})
     else:
@@ -93,7 +88,7 @@ def _empty_context() -> ssl.SSLContext:
     return context
 
 
-def _load_each(context: ssl.SSLContext, files: Iterable[Path]) -> Iterator[Path]:
+def _load_each(context: ssl.SSLContext, files: Iterable[str | Path]) -> Iterator[str | Path]:
     """Load the files that hold certificates, which are given."""
     for file in files:
         with suppress(OSError):  # an SSLError is an OSError

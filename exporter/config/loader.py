@@ -36,7 +36,7 @@ from exporter.model import PollError
 from exporter.secrets import KeyFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 KeyCheck: TypeAlias = Literal["required", "optional", "ignored"]
 """Whether a target without a usable key is a problem, a warning, or of no interest."""
@@ -102,6 +102,7 @@ class _Loading:
     context: ValidationContext
     keys: KeyCheck
     problems: list[Problem] = field(default_factory=list)
+    names: dict[str, int] = field(default_factory=dict)
 
     def config(self) -> Config | None:
         """The configuration, if it has no problems."""
@@ -109,18 +110,12 @@ class _Loading:
         file = self._validate(_File, data, ())
         # If the defaults are invalid, the targets are validated with built-in ones.
         defaults = _target_defaults(file or _File(targets=({},)))
-        raw = data.get("targets") if isinstance(data, dict) else None
-        numbered = [
-            (index, target)
-            for index, target in enumerate(raw if isinstance(raw, tuple) else ())
-            if isinstance(target, dict)
-        ]
-        self._check_unique_names(numbered)
+        entries = data.get("targets") if isinstance(data, dict) else None
         targets, warnings = list[Target](), list[TargetWarning]()
-        for index, data_of_target in numbered:
-            if target := self._target(index, data_of_target, defaults):
+        for index, raw in enumerate(entries if isinstance(entries, tuple) else ()):
+            if isinstance(raw, dict) and (target := self._target(index, raw, defaults)):
                 targets.append(target)
-                warnings += self._check_key(index, target, data_of_target)
+                warnings += self._check_key(index, target, raw)
         if file is None or self.document.problems or self.problems:
             return None
         return Config(file.poll, file.http, file.alerts, tuple(targets), tuple(warnings))
@@ -129,7 +124,9 @@ class _Loading:
         self, index: int, raw: dict[str, Plain], defaults: Mapping[str, Model]
     ) -> Target | None:
         steps: Steps = ("targets", index)
-        vendor = raw.get("vendor")
+        name, vendor = raw.get("name"), raw.get("vendor")
+        if isinstance(name, str) and (first := self.names.setdefault(name, index)) != index:
+            self._report((*steps, "name"), f"duplicate name; targets[{first}] has it too")
         model = self.vendors.get(vendor) if isinstance(vendor, str) else None
         if isinstance(vendor, str) and model is None:
             self._report((*steps, "vendor"), f"unknown vendor; {suggestion(vendor, self.vendors)}")
@@ -147,14 +144,6 @@ class _Loading:
                     inner = (*steps, *error.steps)
                     self._report(inner, error.message, is_missing=error.kind == MISSING)
             return None
-
-    def _check_unique_names(self, numbered: Iterable[tuple[int, dict[str, Plain]]]) -> None:
-        first: dict[str, int] = {}
-        for index, target in numbered:
-            name = target.get("name")
-            if isinstance(name, str) and first.setdefault(name, index) != index:
-                message = f"duplicate name; targets[{first[name]}] has it too"
-                self._report(("targets", index, "name"), message)
 
     def _check_key(
         self, index: int, target: Target, raw: dict[str, Plain]

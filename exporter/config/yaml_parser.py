@@ -8,7 +8,6 @@ it is converted.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import yaml
@@ -59,43 +58,6 @@ class YamlError(Exception):
         self.problem = Problem(line, "", message)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A YAML document.
-
-    Args:
-        data: its value.
-        problems: what is wrong with it although it could be read.
-        root: PyYAML's node of the value.
-    """
-
-    data: Plain
-    problems: tuple[Problem, ...]
-    root: yaml.Node
-
-    def locate(self, steps: Steps) -> tuple[int, Steps]:
-        """The line of the value at `steps`, and `steps` without those that do not exist.
-
-        A value in a mapping has the line of its key.
-        """
-        node, line, found = self.root, self.root.start_mark.line, list[str | int]()
-        for step in steps:
-            if (place := _child(node, step)) is not None:
-                line, node = place
-                found.append(step)
-        return line + 1, tuple(found)
-
-
-def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return key.start_mark.line, value
-    elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-        return node.value[step].start_mark.line, node.value[step]
-    return None
-
-
 def read_yaml(raw: bytes, base: type = _FASTEST) -> Document:
     """The document in `raw`; `base` is the PyYAML loader to read it with.
 
@@ -116,8 +78,7 @@ def read_yaml(raw: bytes, base: type = _FASTEST) -> Document:
         raise YamlError(0, _INVALID) from None
     if root is None:
         raise YamlError(0, "the file is empty")
-    converter = _Converter()
-    return Document(converter.convert(root, ()), tuple(converter.problems), root)
+    return Document(root)
 
 
 def resolve_scalar(text: str) -> Scalar:
@@ -162,54 +123,82 @@ class _Composer:
 
 def _check_depth(depth: int, node: yaml.Node) -> None:
     if depth > _MAX_DEPTH:
-        message = f"more than {_MAX_DEPTH} levels deep, aliases included"
-        raise YamlError(node.start_mark.line + 1, message)
+        raise YamlError(_line(node), f"more than {_MAX_DEPTH} levels deep, aliases included")
 
 
-@dataclass(slots=True)
-class _Converter:
-    """Converts PyYAML's nodes to plain data."""
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
-    problems: list[Problem] = field(default_factory=list)
-    _count: int = 0
 
-    def convert(self, node: yaml.Node, steps: Steps) -> Plain:
-        """The plain value of the node at `steps`."""
+class Document:
+    """A YAML document as plain data.
+
+    Args:
+        root: PyYAML's node of its value.
+
+    Attributes:
+        data: its value.
+        problems: what is wrong with it although it could be read.
+
+    Raises:
+        YamlError: it has too many values or levels, or an invalid escape.
+    """
+
+    def __init__(self, root: yaml.Node) -> None:
+        self.problems: list[Problem] = []
+        self._lines: dict[Steps, int] = {(): _line(root)}
+        self._count = 0
+        self.data = self._convert(root, ())
+
+    def locate(self, steps: Steps) -> tuple[int, Steps]:
+        """The line of the value at `steps`, and `steps` without those that do not exist.
+
+        A value in a mapping has the line of its key.
+        """
+        found: Steps = ()
+        for step in steps:
+            if (*found, step) in self._lines:
+                found = (*found, step)
+        return self._lines[found], found
+
+    def _convert(self, node: yaml.Node, steps: Steps) -> Plain:
         _check_depth(len(steps) + 1, node)
         self._count += 1
         if self._count > _MAX_VALUES:
-            message = f"more than {_MAX_VALUES} values, aliases included"
-            raise YamlError(node.start_mark.line + 1, message)
+            raise YamlError(_line(node), f"more than {_MAX_VALUES} values, aliases included")
         if node.tag not in {_PLAIN, _QUOTED}:
             self._report(node, steps, "tags are not supported; put the value in quotes")
         if isinstance(node, yaml.SequenceNode):
             return tuple(
-                self.convert(item, (*steps, index)) for index, item in enumerate(node.value)
+                self._convert_at(item, item, (*steps, index))
+                for index, item in enumerate(node.value)
             )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, steps)
         if _SURROGATE.search(node.value):  # an escape that only the parser in pure Python takes
-            raise YamlError(node.start_mark.line + 1, _BAD_QUOTES)
+            raise YamlError(_line(node), _BAD_QUOTES)
         return resolve_scalar(node.value) if node.tag == _PLAIN else str(node.value)
 
     def _mapping(self, node: yaml.MappingNode, steps: Steps) -> dict[str, Plain]:
         data: dict[str, Plain] = {}
-        lines: dict[str, int] = {}
         for key, value in node.value:
-            name = self.convert(key, steps)
-            converted = self.convert(value, (*steps, name if isinstance(name, str) else "…"))
+            name = self._convert(key, steps)
+            inner = (*steps, name if isinstance(name, str) else "…")
+            converted = self._convert_at(key, value, inner)
             if not isinstance(name, str):
                 message = "expected a string as the key; put templates and numbers in quotes"
                 self._report(key, steps, message)
             elif name == "<<":
                 self._report(key, steps, "merge keys (<<) are not supported")
             elif name in data:
-                message = f"duplicate key; first given in line {lines[name]}"
-                self._report(key, (*steps, name), message)
+                self._report(key, inner, f"duplicate key; first given in line {self._lines[inner]}")
             else:
                 data[name] = converted
-                lines[name] = key.start_mark.line + 1
         return data
 
+    def _convert_at(self, place: yaml.Node, node: yaml.Node, steps: Steps) -> Plain:
+        self._lines.setdefault(steps, _line(place))
+        return self._convert(node, steps)
+
     def _report(self, node: yaml.Node, steps: Steps, message: str) -> None:
-        self.problems.append(Problem(node.start_mark.line + 1, format_path(steps), message))
+        self.problems.append(Problem(_line(node), format_path(steps), message))

@@ -18,13 +18,17 @@ _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Request(NamedTuple):
-    """A request: `path` is decoded, `query` is raw; header names are in lower case."""
+    """A request: `path` is decoded, `query` is raw; header names are in lower case.
+
+    `keep_alive` is whether the client may send another one on the same connection.
+    """
 
     method: str
     path: str
     headers: Headers
     query: bytes = b""
     body: bytes = b""
+    keep_alive: bool = False
 
 
 class Response(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import httptools
@@ -19,13 +19,6 @@ _INVALID: Final = "Invalid HTTP request received."
 
 class BadRequestError(Exception):
     """An invalid request; the text is for the client."""
-
-
-class ParsedRequest(NamedTuple):
-    """A request, and whether the client may send another one on the same connection."""
-
-    request: Request
-    keep_alive: bool
 
 
 class RequestParser:
@@ -51,7 +44,7 @@ class RequestParser:
         """Break the reference cycle with httptools' parser; this one cannot be used any more."""
         del self._parser
 
-    def next_request(self, received: BytesIO) -> ParsedRequest | None:
+    def next_request(self, received: BytesIO) -> Request | None:
         """The next request in `received`, or None where its end has not been received yet.
 
         A piece is a line, or what the body still lacks: none goes past the end of a request.
@@ -87,7 +80,7 @@ class RequestParser:
         except httptools.HttpParserError:
             raise BadRequestError(_INVALID) from None
 
-    def _take(self) -> ParsedRequest:
+    def _take(self) -> Request:
         try:
             url = httptools.parse_url(self._url)
         except httptools.HttpParserInvalidURLError:
@@ -96,10 +89,10 @@ class RequestParser:
             raise BadRequestError(_INVALID)
         method = self._parser.get_method().decode("ascii")
         path, query = unquote(url.path.decode("ascii")), url.query or b""
-        request = Request(method, path, self._headers, query, bytes(self._body))
-        parsed = ParsedRequest(request, self._keep_alive)
+        body = bytes(self._body)
+        request = Request(method, path, self._headers, query, body, self._keep_alive)
         self._reset()
-        return parsed
+        return request
 
     def on_message_begin(self) -> None:
         """Called by httptools, as are those below."""

@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.server.messages import Request, Response, text_response
 from exporter.server.parser import BadRequestError, RequestParser
-from exporter.server.tls import TlsSession
+from exporter.server.tls import RECORD_SIZE, TlsSession
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
     from exporter.server.messages import Handler
-    from exporter.server.parser import ParsedRequest
     from exporter.server.tls import Tls
 
 _log = logging.getLogger(__name__)
@@ -41,7 +40,6 @@ REQUEST_TIMEOUT: Final = 10.0
 RESPONSE_TIMEOUT: Final = 30.0
 KEEPALIVE_TIMEOUT: Final = 120.0
 READ_SIZE: Final = 8 * 1024  # bytes received at once
-WRITE_SIZE: Final = 32 * 1024  # bytes of a response encrypted at once
 _INTERNAL_ERROR: Final = "Internal server error; the log says more."
 
 
@@ -75,8 +73,7 @@ class Connection:
     ) -> None:
         self._socket = client
         self._handler = handler
-        self._tls = tls
-        self._session = TlsSession(tls.context) if tls else None
+        self._session = TlsSession(tls) if tls else None
         self._clock = clock
         self._parser = RequestParser()
         self._received = BytesIO()  # plaintext that is not parsed yet
@@ -106,44 +103,39 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer requests until the client or the server has no more."""
-        with suppress(OSError):  # disconnects are not errors; TLS errors are OSErrors
-            try:
-                await self._serve()
-            except BadRequestError as error:
-                self._is_last = True
-                await self._send_response(text_response(400, str(error)))
-            except OSError:
-                raise
-            except Exception as error:  # noqa: BLE001  a defect ends this connection alone
-                _log.error("connection failed", exc_info=error)
-                self._is_last = True
+        try:
+            if self._session:
+                await self._handshake(self._session)
+            await self._answer_requests()
+        except OSError:
+            pass  # disconnects are not errors; TLS errors are OSErrors
+        except Exception as error:  # noqa: BLE001  a defect ends this connection alone
+            _log.error("connection failed", exc_info=error)
+
+    async def _answer_requests(self) -> None:
+        try:
+            while not self._is_last and (request := await self._next_request()):
                 if self._phase is not _Phase.ANSWERING:
-                    await self._send_response(text_response(500, _INTERNAL_ERROR))
+                    self._enter(_Phase.ANSWERING)
+                self._is_last |= not request.keep_alive
+                response = await self._response(request)
+                await self._send_response(response, with_body=request.method != "HEAD")
+        except BadRequestError as error:
+            self._is_last = True
+            await self._send_response(text_response(400, str(error)))
 
-    async def _serve(self) -> None:
-        if self._tls and self._session:
-            await self._handshake(self._tls, self._session)
-        while not self._is_last and (parsed := await self._next_request()):
-            if self._phase is not _Phase.ANSWERING:
-                self._enter(_Phase.ANSWERING)
-            self._is_last |= not parsed.keep_alive
-            response = await self._response(parsed.request)
-            await self._send_response(response, with_body=parsed.request.method != "HEAD")
-
-    async def _handshake(self, tls: Tls, session: TlsSession) -> None:
+    async def _handshake(self, session: TlsSession) -> None:
         while not session.is_established:
             if not (data := await self._read()):
                 raise ConnectionError
             self._received = BytesIO(await self._decrypt(session, data))
-        if not tls.allows(session.peer_certificate()):
-            raise ConnectionError
         self._enter(_Phase.RECEIVING)
 
-    async def _next_request(self) -> ParsedRequest | None:
+    async def _next_request(self) -> Request | None:
         """The next request; None where the client sends nothing more."""
-        if parsed := self._parser.next_request(self._received):
+        if request := self._parser.next_request(self._received):
             await asyncio.sleep(0)  # however many were received at once, other clients come first
-        while not parsed:
+        while not request:
             if self._phase is _Phase.IDLE and self._parser.has_begun:
                 self._enter(_Phase.RECEIVING)
             if self._parser.must_continue():
@@ -151,8 +143,8 @@ class Connection:
             if not (data := await self._receive()):
                 return None
             self._received = BytesIO(data)
-            parsed = self._parser.next_request(self._received)
-        return parsed
+            request = self._parser.next_request(self._received)
+        return request
 
     async def _response(self, request: Request) -> Response:
         try:
@@ -164,15 +156,15 @@ class Connection:
     async def _send_response(self, response: Response, *, with_body: bool = True) -> None:
         date = formatdate(time.time(), usegmt=True).encode()
         head, body = response.head(date, closes=self._is_last), response.body if with_body else b""
-        await self._send(head + body[:WRITE_SIZE])
-        await self._send(memoryview(body)[WRITE_SIZE:])
+        await self._send(head + body[:RECORD_SIZE])
+        await self._send(memoryview(body)[RECORD_SIZE:])
 
     async def _send(self, data: bytes | memoryview) -> None:
         if not self._session:
             await self._write(data)
             return
-        for start in range(0, len(data), WRITE_SIZE):
-            await self._write(self._session.encrypt(data[start : start + WRITE_SIZE]))
+        for start in range(0, len(data), RECORD_SIZE):
+            await self._write(self._session.encrypt(data[start : start + RECORD_SIZE]))
             await asyncio.sleep(0)
 
     async def _receive(self) -> bytes:

@@ -58,8 +58,7 @@ class Server:
         self._tls = tls
         self._max_connections = max_connections
         self._clock = clock
-        self._listeners: list[socket.socket] = []
-        self._accepting: list[asyncio.Task[None]] = []
+        self._accepting: dict[socket.socket, asyncio.Task[None]] = {}
 
     @asynccontextmanager
     async def serving(self, listeners: Iterable[socket.socket]) -> AsyncIterator[None]:
@@ -76,8 +75,7 @@ class Server:
         """Accept connections on `listeners`, too."""
         for listener in listeners:
             listener.setblocking(False)  # noqa: FBT003  the socket's own signature
-            self._listeners.append(listener)
-            self._accepting.append(asyncio.create_task(self._accept(listener), name="accept"))
+            self._accepting[listener] = asyncio.create_task(self._accept(listener), name="accept")
 
     async def _reap(self) -> None:
         while True:
@@ -92,9 +90,8 @@ class Server:
 
     async def shut_down(self, grace: float = SHUTDOWN_GRACE) -> None:
         """Accept nothing more, finish what is under way within `grace` seconds, end the rest."""
-        for accepting in self._accepting:
+        for listener, accepting in self._accepting.items():
             accepting.cancel()
-        for listener in self._listeners:
             listener.close()
         for connection, task in self.connections.items():
             if not connection.finish():

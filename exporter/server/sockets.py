@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import resource
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -34,14 +34,9 @@ def bound_sockets(
         AddressError: for the first that cannot be bound; the others are closed.
     """
     everywhere = "::" if has_dualstack() else "0.0.0.0"  # noqa: S104  every interface, as requested
-    sockets: list[socket.socket] = []
-    try:
-        for address in addresses:
-            sockets.append(_bound(address.strip(), everywhere))  # noqa: PERF401  those before a failure are closed
-    except AddressError:
-        for bound in sockets:
-            bound.close()
-        raise
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(_bound(each.strip(), everywhere)) for each in addresses]
+        opened.pop_all()
     return sockets
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Certificate: TypeAlias = "Mapping[str, Any]"
 """What `SSLObject.getpeercert()` gives."""
 
-_RECORD_SIZE: Final = 16 * 1024  # bytes: the largest piece that TLS encrypts at once
+RECORD_SIZE: Final = 16 * 1024  # bytes: the largest piece that TLS encrypts at once
 
 
 class ConnectionRejectedError(Exception):
@@ -36,41 +36,43 @@ class Tls(Protocol):
 class TlsSession:
     """The server's side of one encrypted connection. It does no input or output.
 
+    Args:
+        tls: how it is encrypted.
+
     Attributes:
         is_established: whether the handshake is complete.
         is_over: whether the client sends nothing more.
     """
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, tls: Tls) -> None:
+        self._allows = tls.allows
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = tls.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.is_established = self.is_over = False
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """The plaintext that is complete with this.
 
         Raises:
-            ssl.SSLError: the client speaks no TLS, or none that the context accepts.
+            OSError: the client speaks no TLS, or none that the context accepts, or is not allowed.
         """
         self._incoming.write(ciphertext)
         plaintext = bytearray()
         with suppress(ssl.SSLWantReadError):
             if not self.is_established:
                 self._tls.do_handshake()
+                if not self._allows(self._tls.getpeercert()):
+                    raise ConnectionError
                 self.is_established = True
-            while piece := self._tls.read(_RECORD_SIZE):
+            while piece := self._tls.read(RECORD_SIZE):
                 plaintext += piece
             self.is_over = True
         return bytes(plaintext)
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
-        """The ciphertext of this, with what else is to be sent."""
-        ciphertext = bytearray()
-        with memoryview(plaintext) as left:
-            for start in range(0, len(left), _RECORD_SIZE):
-                self._tls.write(left[start : start + _RECORD_SIZE])
-                ciphertext += self._outgoing.read()
-        return bytes(ciphertext)
+        """The ciphertext of at most `RECORD_SIZE` bytes, with what else is to be sent."""
+        self._tls.write(plaintext)
+        return self._outgoing.read()
 
     def pending(self) -> bytes:
         """What is to be sent for the protocol's own sake: handshake, alerts."""
@@ -81,7 +83,3 @@ class TlsSession:
         with suppress(ssl.SSLError):  # it does not wait for the client's, or there was no handshake
             self._tls.unwrap()
         return self._outgoing.read()
-
-    def peer_certificate(self) -> Certificate | None:
-        """The client's certificate, if it has one that was verified."""
-        return self._tls.getpeercert()

@@ -13,7 +13,7 @@ from exporter.presentation.formatting import format_number, format_title, is_use
 from exporter.presentation.outlook import format_day, format_outlook
 from exporter.presentation.scope_usage import daily_use, first_day, forecast_use
 from exporter.usage_pace import pace_of
-from exporter.web.charts import Moment, Totals, UsageChart
+from exporter.web.charts import Totals, UsageChart
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
@@ -48,11 +48,11 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         description=_description(allowance, now, is_stale=snapshot.is_stale),
         begin=begin,
         end=end,
-        title=f"{allowance.unit} per day",
+        unit=allowance.unit,
         first=first,
         days=days,
         expected=_expected(pace, known, end) if pace else (),
-        now=Moment(now, f"today, {format_day(now)}") if begin <= now <= end else None,
+        now=now,
         start=allowance.start if allowance.start and begin < allowance.start <= end else None,
         totals=_totals(allowance, known, start, projected, now),
     )
@@ -75,10 +75,10 @@ def scope_chart(scope: ScopeUsage, now: float) -> UsageChart | None:
         ),
         begin=min(first, end - 14 * DAY_SECONDS),
         end=end,
-        title=f"{scope.unit} per day",
+        unit=scope.unit,
         first=first,
         days=used,
-        now=Moment(now, f"today, {format_day(now)}") if now <= end else None,
+        now=now,
     )
 
 
@@ -148,7 +148,6 @@ def _totals(
         points.append((min(midnight, known.at), total))
     limit = allowance.allowed
     return Totals(
-        title=f"{allowance.unit} used, in total",
         points=points,
         unobserved=before,
         projection=projected,
@@ -157,17 +156,19 @@ def _totals(
     )
 
 
-def _exhaustion(allowance: Allowance, projected: list[ProjectedUse], now: float) -> Moment | None:
+def _exhaustion(
+    allowance: Allowance, projected: list[ProjectedUse], now: float
+) -> tuple[float, str] | None:
     """When it is used up, if that is within the projection or has happened."""
     at = allowance.exhaustion
     if at is None:
         return None
     if is_used_up(allowance):
         is_shown = (allowance.start or 0.0) <= at <= now
-        return Moment(at, f"used up {format_day(at)}") if is_shown else None
+        return (at, f"used up {format_day(at)}") if is_shown else None
     if not projected or at > projected[-1].at:
         return None
-    return Moment(at, f"runs out {format_day(at)}")
+    return at, f"runs out {format_day(at)}"
 
 
 def _description(allowance: Allowance, now: float, *, is_stale: bool) -> str:

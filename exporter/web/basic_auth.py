@@ -14,7 +14,7 @@ import secrets
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import bcrypt
 
@@ -36,13 +36,6 @@ class BusyError(Exception):
     """Too many checks are pending."""
 
 
-class Credentials(NamedTuple):
-    """A user name and a password."""
-
-    user: str
-    password: bytes
-
-
 def validate_hash(text: str) -> str | None:
     """Why `text` is not a usable hash, without quoting it; None if it is one."""
     match = _HASH.fullmatch(text)
@@ -53,15 +46,15 @@ def validate_hash(text: str) -> str | None:
     return None
 
 
-def parse_credentials(headers: Headers) -> Credentials | None:
-    """The credentials of the only `Authorization` header; None if invalid or missing."""
+def parse_credentials(headers: Headers) -> tuple[str, bytes] | None:
+    """User name and password of the only `Authorization` header; None if invalid or missing."""
     values = [value for name, value in headers if name == b"authorization"]
     match = _HEADER.fullmatch(values[0]) if len(values) == 1 else None
     if not match:
         return None
     try:
         user, colon, password = base64.b64decode(match[1], validate=True).partition(b":")
-        return Credentials(user.decode(), password) if colon else None
+        return (user.decode(), password) if colon else None
     except ValueError:
         return None
 
@@ -95,9 +88,11 @@ class BasicAuth:
             BusyError: too many checks are pending.
         """
         credentials = parse_credentials(headers)
-        if credentials is None or len(credentials.password) > _MAX_PASSWORD_SIZE:
+        if credentials is None:
             return False
         user, password = credentials
+        if len(password) > _MAX_PASSWORD_SIZE:
+            return False
         hashed = users.get(user) or self._dummy_hash(users, user)
         digest = self._digest(user.encode(), hashed.encode(), password)
         if digest in self._verified:

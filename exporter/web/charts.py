@@ -14,6 +14,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY_SECONDS
+from exporter.presentation.outlook import format_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,31 +39,22 @@ _TICKS: Final = 4  # lines across a panel, at most
 _HALF: Final = 50  # percent
 
 
-class Moment(NamedTuple):
-    """A moment that is marked, Unix seconds, with its label."""
-
-    at: float
-    label: str
-
-
 class Totals(NamedTuple):
     """The upper panel: the period's running total.
 
     Args:
-        title: what it shows.
         points: moments, Unix seconds, and the total until then.
         unobserved: the same before the first of these, where only the total is known.
         projection: the total expected.
         limit: what was purchased, with its label; None where that is unknown.
-        exhaustion: when that is used up.
+        exhaustion: when that is used up, Unix seconds, with its label.
     """
 
-    title: str
     points: Sequence[tuple[float, float]]
     unobserved: Sequence[tuple[float, float]] = ()
     projection: Sequence[ProjectedUse] = ()
     limit: tuple[float, str] | None = None
-    exhaustion: Moment | None = None
+    exhaustion: tuple[float, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +65,11 @@ class UsageChart:
         label: what it is a picture of.
         description: the facts that it shows.
         begin, end: the time that it covers, Unix seconds.
-        title: what the bars are.
+        unit: what is counted, plural.
         first: midnight that began the first day of `days`.
         days: use of consecutive days, at least one, the last one so far.
         expected: use expected of the days after these, the rest of the current one first.
-        now: the current moment.
+        now: the current moment; marked if it is within that time.
         start: when the period began, if it is shown.
         totals: the upper panel, if any.
     """
@@ -86,11 +78,11 @@ class UsageChart:
     description: str
     begin: float
     end: float
-    title: str
+    unit: str
     first: float
     days: Sequence[float]
+    now: float
     expected: Sequence[float] = ()
-    now: Moment | None = None
     start: float | None = None
     totals: Totals | None = None
 
@@ -101,17 +93,16 @@ class UsageChart:
 
 def usage_chart(chart: UsageChart) -> str:
     """The picture."""
-    top = 0
-    panels = []
+    top, totals = 0, ""
     if chart.totals:
-        panels.append(_totals(chart, chart.totals, _TITLE + _MARK))
+        totals = _totals(chart, chart.totals, _TITLE + _MARK)
         top = _TITLE + _MARK + _TOTAL_HEIGHT + _GAP
     bottom = top + _TITLE + _BARS_HEIGHT
     height = bottom + 2 * _AXIS + 4
     return (
         f'<svg class="chart" role="img" aria-label="{escape(chart.label)}" height="{height}">'
         f"<desc>{escape(chart.description)}</desc>"
-        f"{_marks(chart, bottom)}{''.join(panels)}{_bars(chart, top + _TITLE)}"
+        f"{_marks(chart, bottom)}{totals}{_bars(chart, top + _TITLE)}"
         f"{''.join(_time_labels(chart, bottom))}</svg>"
     )
 
@@ -132,63 +123,62 @@ def _totals(chart: UsageChart, totals: Totals, top: int) -> str:
     limit = totals.limit[0] if totals.limit else 0.0
     known = (value for _, value in chain(totals.points, totals.unobserved))
     largest = max(0.0, limit, *known, *(point.high for point in projected))
-    scale = _Scale(chart, largest * _HEADROOM, _TOTAL_HEIGHT)
+    panel = _Panel(chart, top, _TOTAL_HEIGHT, largest * _HEADROOM)
     shapes = []
     if projected:
         around = [(point.at, point.high) for point in projected]
         around += [(point.at, point.low) for point in reversed(projected)]
-        shapes.append(f'<path class="range" d="M{scale.line(around)}z"/>')
+        shapes.append(f'<path class="range" d="M{panel.line(around)}z"/>')
     for name, points in (
         ("unobserved", totals.unobserved),
         ("total", totals.points),
         ("projected", [(point.at, point.used) for point in projected]),
     ):
         if points:
-            shapes.append(f'<path class="{name}" d="M{scale.line(points)}"/>')
-    return (
-        _panel_title(totals.title, top - _MARK)
-        + _across(scale, top)
-        + _shapes(shapes, top, _TOTAL_HEIGHT)
-        + _limit(chart, totals, scale, top)
-    )
+            shapes.append(f'<path class="{name}" d="M{panel.line(points)}"/>')
+    title = f"{chart.unit} used, in total"
+    return panel.framed(title, top - _MARK, shapes) + _limit(totals, panel)
 
 
-def _limit(chart: UsageChart, totals: Totals, scale: _Scale, top: int) -> str:
+def _limit(totals: Totals, panel: _Panel) -> str:
     """What was purchased, and where the total reaches it."""
     if not totals.limit:
         return ""
     limit, label = totals.limit
-    height = f"{top + scale.height(limit):.1f}"
-    parts = [
-        f'<line class="limit" x1="0" x2="100%" y1="{height}" y2="{height}"/>',
-        f'<text class="limit" x="4" y="{float(height) - 5:.1f}">{escape(label)}</text>',
-    ]
-    if totals.exhaustion:
-        across = chart.percent(totals.exhaustion.at)
-        parts.append(
-            _down("out", across, top - 6, top + _TOTAL_HEIGHT)
-            + f'<circle class="out" cx="{across:.2f}%" cy="{height}" r="5"/>'
-            + _label("out", across, top - 8, totals.exhaustion.label)
-        )
-    return "".join(parts)
+    height = panel.top + panel.height_of(limit)
+    line = (
+        f'<line class="limit" x1="0" x2="100%" y1="{height:.1f}" y2="{height:.1f}"/>'
+        f'<text class="limit" x="4" y="{height - 5:.1f}">{escape(label)}</text>'
+    )
+    if not totals.exhaustion:
+        return line
+    moment, label = totals.exhaustion
+    across = panel.chart.percent(moment)
+    return (
+        line
+        + _down("out", across, panel.top - 6, panel.top + panel.size)
+        + f'<circle class="out" cx="{across:.2f}%" cy="{height:.1f}" r="5"/>'
+        + _label("out", across, panel.top - 8, label)
+    )
 
 
 def _bars(chart: UsageChart, top: int) -> str:
     today, *coming = chart.expected or (0.0,)
     used_today = max(0.0, chart.days[-1])
-    scale = _Scale(chart, max(used_today + today, *chart.days, *coming) * _HEADROOM, _BARS_HEIGHT)
+    largest = max(used_today + today, *chart.days, *coming)
+    panel = _Panel(chart, top, _BARS_HEIGHT, largest * _HEADROOM)
     bars: dict[str, list[str]] = {"expected": [], "weekday": [], "weekend": []}
     midnight = chart.first
     for used in chart.days:
         name = "weekend" if is_weekend(midnight) else "weekday"
-        bars[name].append(scale.bar(midnight, used))
+        bars[name].append(panel.bar(midnight, used))
         midnight += DAY_SECONDS
-    bars["expected"].append(scale.bar(midnight - DAY_SECONDS, used_today + today, used_today))
+    bars["expected"].append(panel.bar(midnight - DAY_SECONDS, used_today + today, used_today))
     for used in coming:
-        bars["expected"].append(scale.bar(midnight, used))
+        bars["expected"].append(panel.bar(midnight, used))
         midnight += DAY_SECONDS
     shapes = [f'<path class="{name}" d="{"".join(each)}"/>' for name, each in bars.items()]
-    return _panel_title(chart.title, top) + _across(scale, top) + _shapes(shapes, top, _BARS_HEIGHT)
+    return panel.framed(f"{chart.unit} per day", top, shapes)
 
 
 def is_weekend(midnight: float) -> bool:
@@ -196,20 +186,28 @@ def is_weekend(midnight: float) -> bool:
     return datetime.fromtimestamp(midnight, UTC).weekday() >= _SATURDAY
 
 
-class _Scale(NamedTuple):
-    """Where in the nested SVG of a panel a moment and a figure are."""
+class _Panel(NamedTuple):
+    """A nested SVG: where it is, and where in it a moment and a figure are.
+
+    Args:
+        chart: the picture.
+        top: pixels above it.
+        size: its height in pixels.
+        largest: the figure at its top.
+    """
 
     chart: UsageChart
+    top: int
+    size: int
     largest: float
-    panel: int
 
-    def height(self, value: float) -> float:
-        """Pixels from the top."""
+    def height_of(self, value: float) -> float:
+        """Pixels from its top."""
         share = value / self.largest if self.largest > 0 else 0.0
-        return self.panel * (1 - min(max(share, 0.0), 1.0))
+        return self.size * (1 - min(max(share, 0.0), 1.0))
 
     def point(self, at: float, value: float) -> str:
-        return f"{_WIDTH / 100 * self.chart.percent(at):.1f} {self.height(value):.1f}"
+        return f"{_WIDTH / 100 * self.chart.percent(at):.1f} {self.height_of(value):.1f}"
 
     def line(self, points: Iterable[tuple[float, float]]) -> str:
         return "L".join(self.point(*point) for point in points)
@@ -218,33 +216,27 @@ class _Scale(NamedTuple):
         """A part of a path; nothing where it would be too low to be seen."""
         width = _WIDTH * DAY_SECONDS / (self.chart.end - self.chart.begin)
         left = _WIDTH / 100 * self.chart.percent(midnight) + width * (1 - _BAR) / 2
-        foot = self.height(base)
-        height = foot - self.height(value)
+        foot = self.height_of(base)
+        height = foot - self.height_of(value)
         if height < _LEAST:
             return ""
         return f"M{left:.1f} {foot:.1f}v-{height:.1f}h{width * _BAR:.1f}v{height:.1f}z"
 
-
-def _shapes(shapes: Sequence[str], top: int, height: int) -> str:
-    return (
-        f'<svg x="0" y="{top}" width="100%" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
-        f'preserveAspectRatio="none">{"".join(shapes)}</svg>'
-    )
-
-
-def _panel_title(text: str, top: int) -> str:
-    return f'<text class="title" x="0" y="{top - 7}">{escape(text)}</text>'
-
-
-def _across(scale: _Scale, top: int) -> str:
-    """Lines across at round figures, with their labels."""
-    return "".join(
-        f'<line class="grid" x1="0" x2="100%" y1="{top + scale.height(value):.1f}" '
-        f'y2="{top + scale.height(value):.1f}"/>'
-        f'<text class="tick" x="-6" y="{top + scale.height(value) + 4:.1f}">'
-        f"{format_tick(value)}</text>"
-        for value in round_figures(scale.largest)
-    )
+    def framed(self, title: str, title_bottom: int, shapes: Sequence[str]) -> str:
+        """The shapes with a title, and lines across at round figures."""
+        lines = []
+        for value in round_figures(self.largest):
+            y = self.top + self.height_of(value)
+            lines.append(
+                f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
+                f'<text class="tick" x="-6" y="{y + 4:.1f}">{format_tick(value)}</text>'
+            )
+        return (
+            f'<text class="title" x="0" y="{title_bottom - 7}">{escape(title)}</text>'
+            f'{"".join(lines)}<svg x="0" y="{self.top}" width="100%" height="{self.size}" '
+            f'viewBox="0 0 {_WIDTH} {self.size}" preserveAspectRatio="none">'
+            f"{''.join(shapes)}</svg>"
+        )
 
 
 def round_figures(largest: float) -> list[float]:
@@ -270,10 +262,10 @@ def _marks(chart: UsageChart, bottom: int) -> str:
     parts = []
     if chart.start is not None:
         parts.append(_down("start", chart.percent(chart.start), _TITLE, bottom))
-    if chart.now:
-        across = chart.percent(chart.now.at)
+    if chart.begin <= chart.now <= chart.end:
+        across = chart.percent(chart.now)
         parts.append(_down("now", across, _TITLE, bottom + _AXIS + 4))
-        parts.append(_label("now", across, bottom + 2 * _AXIS, chart.now.label))
+        parts.append(_label("now", across, bottom + 2 * _AXIS, f"today, {format_day(chart.now)}"))
     return "".join(parts)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.presentation.formatting import is_used_up, runs_out_early, severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from exporter.model import Allowance
     from exporter.state.store import TargetSnapshot
@@ -30,20 +30,17 @@ _WORST_FIRST: Final = ("stale", "down", "used_up", "early", "low", "waiting", "u
 
 def conditions(snapshot: TargetSnapshot) -> frozenset[str]:
     """The conditions of a target, as keys of `CONDITIONS`."""
-    return frozenset(_conditions(snapshot))
-
-
-def _conditions(snapshot: TargetSnapshot) -> Iterator[str]:
-    yield poll_condition(snapshot)
+    found = {poll_condition(snapshot)}
     if snapshot.is_stale:
-        yield "stale"
+        found.add("stale")
     for allowance in snapshot.allowances:
         if is_used_up(allowance):
-            yield "used_up"
+            found.add("used_up")
         elif severity(allowance, snapshot.target.alerts) != "fine":
-            yield "low"
+            found.add("low")
         if runs_out_early(allowance):
-            yield "early"
+            found.add("early")
+    return frozenset(found)
 
 
 def poll_condition(snapshot: TargetSnapshot) -> str:

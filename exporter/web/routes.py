@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import metadata
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -86,18 +85,11 @@ class Application:
             "/api/v1/targets": self._targets,
             self.page_info.telemetry_path: self._metrics,
         }
-        return endpoints.get(path) or self._target_endpoint(path)
-
-    def _target_endpoint(self, path: str) -> Callable[[Request], Response] | None:
-        """The endpoint of one target; its name may hold any character, a slash included."""
+        if path in endpoints:
+            return endpoints[path]
         if path.startswith(_PAGES):
-            return partial(self._target_page, path.removeprefix(_PAGES))
-        if path.startswith(_TARGETS):
-            name = path.removeprefix(_TARGETS)
-            if name.endswith(_USAGE) and self.store.snapshot(name) is None:
-                return partial(self._target_usage, name.removesuffix(_USAGE))
-            return partial(self._target, name)
-        return None
+            return self._target_page
+        return self._target if path.startswith(_TARGETS) else None
 
     def _metrics(self, request: Request) -> Response:
         form, gzipped = choose_format(request.headers), accepts_gzip(request.headers)
@@ -130,25 +122,25 @@ class Application:
         body = status_page(self.store.snapshots(), request.query, self.page_info, time.time())
         return Response(200, HTML, body, security_headers())
 
-    def _target_page(self, name: str, _: Request) -> Response:
+    def _target_page(self, request: Request) -> Response:
+        name = request.path.removeprefix(self.prefix + _PAGES)
         snapshot = self.store.snapshot(name)
         if snapshot is None:
             return Response(404, HTML, unknown_target_page(name), security_headers())
-        body = target_page(snapshot, self.page_info.runbook_url, time.time())
+        body = target_page(snapshot, time.time())
         return Response(200, HTML, body, security_headers())
 
-    def _target(self, name: str, _: Request) -> Response:
-        snapshot = self.store.snapshot(name)
-        if snapshot is None:
-            return _unknown_target(name)
-        return _json_response(200, {"status": "success", "data": to_detailed_json(snapshot)})
-
-    def _target_usage(self, name: str, _: Request) -> Response:
-        snapshot = self.store.snapshot(name)
-        if snapshot is None:
-            return _unknown_target(name)
-        headers = ((b"content-disposition", attachment(name)),)
-        return Response(200, CSV, usage_csv(snapshot), headers)
+    def _target(self, request: Request) -> Response:
+        """One target as JSON, or its use as CSV; its name may even end like the path of the CSV."""
+        name = request.path.removeprefix(self.prefix + _TARGETS)
+        if snapshot := self.store.snapshot(name):
+            return _json_response(200, {"status": "success", "data": to_detailed_json(snapshot)})
+        name = name.removesuffix(_USAGE)
+        if snapshot := self.store.snapshot(name):
+            headers = ((b"content-disposition", attachment(name)),)
+            return Response(200, CSV, usage_csv(snapshot), headers)
+        error = f"no target is named {name!r}; /api/v1/targets lists all"
+        return _json_response(404, {"status": "error", "errorType": "not_found", "error": error})
 
     def _documentation(self, _: Request) -> Response:
         # The README of this version, from the package's metadata.
@@ -159,11 +151,6 @@ class Application:
 def _json_response(status: int, document: dict[str, object]) -> Response:
     body = json.dumps(document, ensure_ascii=False)
     return Response(status, JSON, body.encode(errors="replace"))
-
-
-def _unknown_target(name: str) -> Response:
-    error = f"no target is named {name!r}; /api/v1/targets lists all"
-    return _json_response(404, {"status": "error", "errorType": "not_found", "error": error})
 
 
 def _not_found() -> Response:

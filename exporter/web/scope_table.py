@@ -25,10 +25,11 @@ _NOTE: Final = (
 )
 
 
-def scopes_section(scopes: Sequence[ScopeUsage], scope_failures: Iterable[ScopeFailure]) -> str:
+def scopes_section(scopes: Sequence[ScopeUsage], scope_failures: Sequence[ScopeFailure]) -> str:
     """The table of scopes; those of each kind together, those that used most first."""
-    problems = {(each.label, each.value): each for each in scope_failures}
-    labels = dict.fromkeys([scope.label for scope in scopes] + [label for label, _ in problems])
+    labels = dict.fromkeys(
+        [each.label for each in scopes] + [each.label for each in scope_failures]
+    )
     if not labels:
         return ""
     whole = scopes[0] if scopes and scopes[0].label != "allowance" else None
@@ -36,7 +37,7 @@ def scopes_section(scopes: Sequence[ScopeUsage], scope_failures: Iterable[ScopeF
     groups = []
     for label in labels:
         own = [scope for scope in scopes if scope.label == label]
-        failed = {value: failure for (kind, value), failure in problems.items() if kind == label}
+        failed = {each.value: each for each in scope_failures if each.label == label}
         groups.append(_group(label, own, failed, total))
     heads = "".join(f'<th scope="col">{text}</th>' for text in _HEADS)
     note = _NOTE if whole and len(scopes) > 1 else ""

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE: Final = 50  # targets
 _RECENT_DAYS: Final = 30
-RUNBOOK_URL: Final = "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
 _CURRENT: Final = ' aria-current="true"'
-_MAX_FIELDS: Final = 20
 _PAGE_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -39,13 +37,11 @@ class PageInfo(NamedTuple):
         version: the exporter's.
         telemetry_path: path of the metrics, relative to the prefix.
         shard: such as `shard 0 of 4`, or nothing.
-        runbook_url: where the links of failures lead.
     """
 
     version: str
     telemetry_path: str = "/metrics"
     shard: str = ""
-    runbook_url: str = RUNBOOK_URL
 
 
 class _Target(NamedTuple):
@@ -74,10 +70,7 @@ class Filter:
     @classmethod
     def parse(cls, query: bytes) -> Self:
         """The filter in a query string; invalid fields are ignored."""
-        try:
-            fields = dict(parse_qsl(query.decode("latin-1"), max_num_fields=_MAX_FIELDS))
-        except ValueError:
-            return cls()
+        fields = dict(parse_qsl(query.decode("latin-1")))
         state, page = fields.get("state", ""), fields.get("page", "")
         return cls(
             fields.get("name", "").strip(),
@@ -127,7 +120,7 @@ def status_page(
             _form(chosen, targets),
             _summary(len(found), len(targets), first, len(shown)),
             f'<ol role="list" start="{first + 1}">',
-            *(_target_row(target.snapshot, now, info.runbook_url) for target in shown),
+            *(_target_row(target.snapshot, now) for target in shown),
             "</ol>",
             _page_navigation(chosen, pages),
             "</main>",
@@ -190,13 +183,13 @@ def _summary(found: int, total: int, first: int, shown: int) -> str:
     return f'<p class="summary">{which}{part}</p>'
 
 
-def _target_row(snapshot: TargetSnapshot, now: float, runbook_url: str) -> str:
+def _target_row(snapshot: TargetSnapshot, now: float) -> str:
     name = snapshot.target.name
     return (
         f'<li class="target"><div class="who"><h2><a href="targets/{target_path(name)}">'
         f"{isolate(name)}</a></h2>"
         f"{state_marks(snapshot)}{poll_times(snapshot, now)}{_recent_use(snapshot)}</div>"
-        f'<div class="what">{failures(snapshot, runbook_url)}{_allowances(snapshot, now)}'
+        f'<div class="what">{failures(snapshot)}{_allowances(snapshot, now)}'
         "</div></li>"
     )
 

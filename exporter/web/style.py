@@ -6,45 +6,26 @@ from base64 import b64encode
 from hashlib import sha256
 from typing import Final
 
-LIGHT: Final = {
-    "page": "#ffffff",
-    "panel": "#f4f6f8",
-    "text": "#1b2430",
-    "quiet": "#4d5967",
-    "line": "#7b8794",
-    "link": "#0b57b0",
-    "fine": "#1a7f37",
-    "warning": "#8f5500",
-    "critical": "#b3261e",
-    "use": "#0b57b0",
-    "weekend": "#5b8fd0",
-    "coming": "#cfdff2",
-    "grid": "#dfe4e9",
+COLOURS: Final = {  # light, dark
+    "page": ("#ffffff", "#11161d"),
+    "panel": ("#f4f6f8", "#1a212b"),
+    "text": ("#1b2430", "#e8edf2"),
+    "quiet": ("#4d5967", "#aab5c1"),
+    "line": ("#7b8794", "#6f7c8a"),
+    "link": ("#0b57b0", "#7db7ff"),
+    "fine": ("#1a7f37", "#4cc26a"),
+    "warning": ("#8f5500", "#f0b03f"),
+    "critical": ("#b3261e", "#ff8a80"),
+    "use": ("#0b57b0", "#7db7ff"),
+    "weekend": ("#5b8fd0", "#4a7bb8"),
+    "coming": ("#cfdff2", "#2f5078"),
+    "grid": ("#dfe4e9", "#2c3643"),
 }
-DARK: Final = {
-    "page": "#11161d",
-    "panel": "#1a212b",
-    "text": "#e8edf2",
-    "quiet": "#aab5c1",
-    "line": "#6f7c8a",
-    "link": "#7db7ff",
-    "fine": "#4cc26a",
-    "warning": "#f0b03f",
-    "critical": "#ff8a80",
-    "use": "#7db7ff",
-    "weekend": "#4a7bb8",
-    "coming": "#2f5078",
-    "grid": "#2c3643",
-}
-
-
-def _variables(colours: dict[str, str]) -> str:
-    return "".join(f"--{name}:{colour};" for name, colour in colours.items())
-
-
+_LIGHT: Final = "".join(f"--{name}:{light};" for name, (light, _) in COLOURS.items())
+_DARK: Final = "".join(f"--{name}:{dark};" for name, (_, dark) in COLOURS.items())
 STYLE: Final = f"""
-:root{{{_variables(LIGHT)}color-scheme:light dark}}
-@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}
+:root{{{_LIGHT}color-scheme:light dark}}
+@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}
 *{{box-sizing:border-box;margin:0;padding:0}}
 body{{font:1rem/1.5 system-ui,sans-serif;color:var(--text);background:var(--page);
 max-width:72rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}}
@@ -138,7 +119,7 @@ dl{{grid-template-columns:repeat(2,minmax(0,1fr))}}
 th,td{{padding:.25rem .4rem}}
 .scopes th:first-child{{min-width:8rem}}
 figure{{margin-right:.5rem}}}}
-@media print{{:root{{{_variables(LIGHT)}color-scheme:light}}
+@media print{{:root{{{_LIGHT}color-scheme:light}}
 html{{font-size:9pt}}
 body{{max-width:none;padding:0}}
 nav,form{{display:none}}

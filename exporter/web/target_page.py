@@ -17,7 +17,7 @@ from exporter.presentation.formatting import (
     is_used_up,
 )
 from exporter.presentation.outlook import format_day, format_outlook
-from exporter.presentation.scope_usage import scopes_of
+from exporter.presentation.scope_usage import scopes_of, total_use
 from exporter.web.allowance_chart import allowance_chart, scope_chart
 from exporter.web.charts import usage_chart
 from exporter.web.conditions import allowance_urgency
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.model import Allowance, ScopeUsage
-    from exporter.state.store import TargetSnapshot
+    from exporter.state.store import TargetSnapshot, TargetState
     from exporter.web.charts import UsageChart
 
 MAX_PICTURES: Final = 8  # allowances; the others are listed without
@@ -39,12 +39,11 @@ _MONTH: Final = 30
 _OBSERVED: Final = 28  # days; with fewer, their number is shown
 
 
-def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes:
+def target_page(snapshot: TargetSnapshot, now: float) -> bytes:
     """The page as UTF-8.
 
     Args:
         snapshot: the target.
-        runbook_url: of the runbook, without an anchor.
         now: Unix seconds.
     """
     name = snapshot.target.name
@@ -55,8 +54,8 @@ def target_page(snapshot: TargetSnapshot, runbook_url: str, now: float) -> bytes
         (
             _header(snapshot, now),
             "<main>",
-            f'<p class="lead">{isolate(name)}{_lead(snapshot, allowances, scopes, now)}</p>',
-            failures(snapshot, runbook_url),
+            f'<p class="lead">{isolate(name)}{_lead(snapshot, allowances, now)}</p>',
+            failures(snapshot),
             *(_allowance(snapshot, each, now) for each in allowances[:MAX_PICTURES]),
             _further(snapshot, allowances[MAX_PICTURES:], now),
             "" if allowances else _without_allowance(scopes, now),
@@ -87,12 +86,7 @@ def _header(snapshot: TargetSnapshot, now: float) -> str:
     )
 
 
-def _lead(
-    snapshot: TargetSnapshot,
-    allowances: Sequence[Allowance],
-    scopes: Sequence[ScopeUsage],
-    now: float,
-) -> str:
+def _lead(snapshot: TargetSnapshot, allowances: Sequence[Allowance], now: float) -> str:
     """The rest of the sentence that matters, after the name, as HTML."""
     state = snapshot.state
     if state.last_poll is None:
@@ -106,7 +100,7 @@ def _lead(
             "What was known then is below."
         )
     if not allowances:
-        return f": {escape(_usage_sentence(scopes))}"
+        return f": {escape(_usage_sentence(state))}"
     worst, *others = allowances
     count = len(allowances)
     which = (
@@ -117,15 +111,13 @@ def _lead(
     return f": {which}{escape(format_outlook(worst, now))}"
 
 
-def _usage_sentence(scopes: Sequence[ScopeUsage]) -> str:
+def _usage_sentence(state: TargetState) -> str:
     """Where there is no allowance."""
-    history = scopes[0].history if scopes else None
-    if history is None:
+    use = total_use(state, _MONTH)
+    if use is None:
         return "No allowance is known, and no use."
-    used = sum(history.all_days[-_MONTH:])
-    days = min(_MONTH, len(history.days) + 1)
     return (
-        f"{format_number(used)} {scopes[0].unit} were used on the last {days} days. "
+        f"{format_number(sum(use.days))} {use.unit} were used on the last {len(use.days)} days. "
         "No allowance is known, so what is left is unknown."
     )
 
@@ -133,13 +125,12 @@ def _usage_sentence(scopes: Sequence[ScopeUsage]) -> str:
 def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> str:
     chart = allowance_chart(snapshot, allowance, now)
     note = _missing_figures(snapshot, allowance)
-    result = snapshot.state.result
     # The only allowance's sentence is at the top of the page, unless it has expired.
-    is_in_lead = not snapshot.is_stale and result is not None and len(result.allowances) == 1
-    sentence = "" if is_in_lead else f"<p>{escape(chart.description)}</p>"
+    sentence = "" if len(snapshot.allowances) == 1 else f"<p>{escape(chart.description)}</p>"
+    facts = _facts(allowance, now, is_stale=snapshot.is_stale)
     return (
         f'<section class="picture"><h2>{isolate(format_title(allowance))}</h2>'
-        f"{sentence}{_figure(chart)}{note}{_facts(allowance, now, is_stale=snapshot.is_stale)}"
+        f"{sentence}{_figure(chart)}{note}{_description_list(facts)}"
         f"{'' if snapshot.is_stale else estimate_section(allowance)}</section>"
     )
 
@@ -210,11 +201,6 @@ def _legend(chart: UsageChart) -> Iterator[tuple[str, str]]:
         yield line.format("start"), f"the period began on {format_day(chart.start)}"
 
 
-def _facts(allowance: Allowance, now: float, *, is_stale: bool) -> str:
-    facts = [*_figures(allowance), *(() if is_stale else _forecast(allowance, now))]
-    return _description_list([*facts, *_period(allowance, now)])
-
-
 def _description_list(facts: Iterable[tuple[str, str]]) -> str:
     items = "".join(f"<div><dt>{term}</dt><dd>{text}</dd></div>" for term, text in facts)
     return f"<dl>{items}</dl>"
@@ -226,11 +212,19 @@ def _count(value: float | None, allowance: Allowance) -> str:
     return f"{escape(format_number(value))} {escape(allowance.unit)}"
 
 
-def _figures(allowance: Allowance) -> Iterator[tuple[str, str]]:
+def _facts(allowance: Allowance, now: float, *, is_stale: bool) -> Iterator[tuple[str, str]]:
     yield "Purchased", _count(allowance.allowed, allowance)
     yield "Used", _count(allowance.used, allowance)
     share = "" if allowance.ratio is None else f" ({escape(format_percent(allowance.ratio))})"
     yield "Left", _count(allowance.available, allowance) + share
+    if not is_stale:
+        yield from _forecast(allowance, now)
+    if allowance.start is not None:
+        yield "Period began", date_element(allowance.start, now)
+    if allowance.end is not None:
+        term = "Period ends" if allowance.end > now else "Period ended"
+        renewal = ", then the same allowance follows" if allowance.renews else ""
+        yield term, date_element(allowance.end, now) + renewal
 
 
 def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
@@ -247,17 +241,9 @@ def _forecast(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
         yield "Expected at the period's end", _count(allowance.projected_used, allowance) + of_all
 
 
-def _period(allowance: Allowance, now: float) -> Iterator[tuple[str, str]]:
-    if allowance.start is not None:
-        yield "Period began", date_element(allowance.start, now)
-    if allowance.end is not None:
-        term = "Period ends" if allowance.end > now else "Period ended"
-        renewal = ", then the same allowance follows" if allowance.renews else ""
-        yield term, date_element(allowance.end, now) + renewal
-
-
 def _polls(snapshot: TargetSnapshot, now: float) -> str:
     state, settings = snapshot.state, snapshot.target.poll
+    anomalies = (f"{count:,} {kind.replace('_', ' ')}" for kind, count in state.anomalies.items())
     facts = []
     if poll := state.last_poll:
         facts += [
@@ -271,12 +257,6 @@ def _polls(snapshot: TargetSnapshot, now: float) -> str:
         ("Values expire after", format_rounded_duration(settings.stale_after)),
         ("Polls since the start", f"{state.polls:,}, of which {state.failures:,} failed"),
         ("Requests since the start", f"{state.requests:,}"),
-        ("Anomalies since the start", _anomalies(snapshot)),
+        ("Anomalies since the start", ", ".join(anomalies) or "none"),
     ]
     return f"<section><h2>Polls</h2>{_description_list(facts)}</section>"
-
-
-def _anomalies(snapshot: TargetSnapshot) -> str:
-    counts = snapshot.state.anomalies
-    listed = (f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
-    return ", ".join(listed) or "none"

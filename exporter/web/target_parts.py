@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config.models import Alerts
-    from exporter.model import Allowance, PollFailure
+    from exporter.model import Allowance
     from exporter.state.store import TargetSnapshot
 
 _CAUSES: Final[Mapping[FailureReason, str]] = {
@@ -48,6 +48,9 @@ _CAUSES: Final[Mapping[FailureReason, str]] = {
     FailureReason.INTERNAL: "The exporter has an internal error",
 }
 _MAX_LINES: Final = 5
+_RUNBOOK_URL: Final = (
+    "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md"
+)
 
 
 def runbook_anchor(reason: FailureReason) -> str:
@@ -86,19 +89,14 @@ def poll_times(snapshot: TargetSnapshot, now: float) -> str:
     return "".join(f'<p class="quiet">{line}</p>' for line in lines)
 
 
-def failures(snapshot: TargetSnapshot, runbook_url: str) -> str:
-    """Why the last poll failed, which scopes could not be read, and the notes.
-
-    Args:
-        snapshot: the target.
-        runbook_url: of the runbook, without an anchor.
-    """
+def failures(snapshot: TargetSnapshot) -> str:
+    """Why the last poll failed, which scopes could not be read, and the notes."""
     failure = snapshot.state.failure
     error = ""
     if failure:
-        link = escape(f"{runbook_url}#{runbook_anchor(failure.reason)}")
+        link = f"{_RUNBOOK_URL}#{runbook_anchor(failure.reason)}"
         error = (
-            f'<p class="error">{isolate(_format_failure(failure))} '
+            f'<p class="error">{isolate(f"{_CAUSES[failure.reason]}: {failure.detail}")} '
             f'<a href="{link}">Runbook: {failure.reason}</a></p>'
         )
     scopes = _limited([format_scope_failure(each) for each in snapshot.scope_failures])
@@ -116,11 +114,6 @@ def _limited(lines: list[str]) -> list[str]:
     """The first few, and how many more there are."""
     more = len(lines) - _MAX_LINES
     return lines if more <= 0 else [*lines[:_MAX_LINES], f"and {more} more"]
-
-
-def _format_failure(failure: PollFailure) -> str:
-    """The cause, and the details of the poll."""
-    return f"{_CAUSES[failure.reason]}: {failure.detail}"
 
 
 def allowance_block(allowance: Allowance, alerts: Alerts, now: float) -> str:

@@ -28,7 +28,7 @@ from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import PollTarget, poll_once
 from exporter.state.store import TargetSnapshot, TargetState
 from exporter.vendors import VENDORS
-from exporter.web.status_page import RUNBOOK_URL, PageInfo, status_page
+from exporter.web.status_page import PageInfo, status_page
 from exporter.web.target_page import target_page
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def pages() -> Iterator[tuple[str, bytes]]:
     now, known = NOW.timestamp(), asyncio.run(snapshots())
     yield "status-page", status_page(known, b"", PageInfo("0.1.0"), now)
     (shown,) = (each for each in known if each.target.name == SHOWN)
-    yield "target-page", target_page(shown, RUNBOOK_URL, now)
+    yield "target-page", target_page(shown, now)
 
 
 def main(folder: Path = FOLDER) -> None:

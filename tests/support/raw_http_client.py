@@ -12,6 +12,7 @@ from self_signed import certificate
 
 from exporter.server.messages import Request, Response, text_response
 from exporter.server.server import Server
+from exporter.web.web_config.schema import TlsServerConfig
 from exporter.web.web_config.tls import create_context
 
 if TYPE_CHECKING:
@@ -133,9 +134,8 @@ class ServerTls:
 
 
 def server_tls(*, allows_clients: bool = True) -> ServerTls:
-    pair = SERVER_CERTIFICATE.cert.encode(), SERVER_CERTIFICATE.key.encode()
-    context = create_context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
-    return ServerTls(context, allows_clients)
+    pair = {"cert": SERVER_CERTIFICATE.cert, "key": SERVER_CERTIFICATE.key}
+    return ServerTls(create_context(TlsServerConfig.model_validate(pair)), allows_clients)
 
 
 async def echo(request: Request) -> Response:

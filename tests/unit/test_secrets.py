@@ -152,10 +152,6 @@ def test_a_key_file_that_others_can_read_is_world_readable(
     assert key.is_world_readable() is readable
 
 
-def test_a_missing_key_file_is_not_world_readable(tmp_path: Path) -> None:
-    assert not KeyFile(tmp_path / "key").is_world_readable()
-
-
 def test_an_invalid_key_is_named_by_its_origin() -> None:
     with pytest.raises(PollError, match="secret: the variable is empty"):
         validate_key("", "the variable")

@@ -46,8 +46,6 @@ from exporter.web.web_config.tls import (
     TlsError,
     create_context,
     normalize_name,
-    set_cipher_suites,
-    set_curve,
 )
 
 if TYPE_CHECKING:
@@ -189,27 +187,13 @@ def _convert(file: WebConfigFile) -> WebConfig:
     )
 
 
-def _tls(tls: TlsServerConfig) -> Tls:
+def _tls(settings: TlsServerConfig) -> Tls:
     try:
-        context = create_context(
-            _inline_or_file(tls.cert, tls.cert_file) or b"",
-            _inline_or_file(tls.key, tls.key_file) or b"",
-            _inline_or_file(tls.client_ca, tls.client_ca_file),
-            tls.client_auth_type,
-            (tls.min_version, tls.max_version),
-        )
-        prefers_server = tls.prefer_server_cipher_suites
-        set_cipher_suites(context, tls.cipher_suites, prefers_server=prefers_server)
-        set_curve(context, tls.curve_preferences)
+        context = create_context(settings)
     except TlsError as error:
-        key = error.key if error.key in tls.model_fields_set else f"{error.key}_file"
+        key = error.key if error.key in settings.model_fields_set else f"{error.key}_file"
         raise _UnsupportedError([(("tls_server_config", key), error.message)]) from None
-    return Tls(context, frozenset(map(normalize_name, tls.client_allowed_sans)) or None)
-
-
-def _inline_or_file(inline: bytes | None, from_file: bytes | None) -> bytes | None:
-    """The one that is given. An empty one is given: it must not mean the system's authorities."""
-    return from_file if inline is None else inline
+    return Tls(context, frozenset(map(normalize_name, settings.client_allowed_sans)) or None)
 
 
 def _warnings(file: WebConfigFile) -> Iterator[_Finding]:
@@ -243,9 +227,9 @@ def _user_error(user: str, hashed: object) -> str | None:
 
 
 def _tls_errors(tls: TlsServerConfig) -> Iterator[_Finding]:
-    for inline, from_file in (("cert", "cert_file"), ("key", "key_file")):
-        if (getattr(tls, inline) is None) == (getattr(tls, from_file) is None):
-            yield (inline,), f"exactly one of {inline} and {from_file} is required"
+    for key in ("cert", "key"):
+        if len(tls.model_fields_set & {key, f"{key}_file"}) != 1:
+            yield (key,), f"exactly one of {key} and {key}_file is required"
     yield from _client_errors(tls)
     if tls.min_version > tls.max_version:
         yield ("max_version",), "must not be less than min_version"
@@ -264,7 +248,7 @@ def _tls_errors(tls: TlsServerConfig) -> Iterator[_Finding]:
 
 def _client_errors(tls: TlsServerConfig) -> Iterator[_Finding]:
     kind = tls.client_auth_type
-    authorities = [key for key in ("client_ca", "client_ca_file") if getattr(tls, key) is not None]
+    authorities = sorted(tls.model_fields_set & {"client_ca", "client_ca_file"})
     if kind == _VERIFYING and not authorities:
         yield ("client_auth_type",), "client_ca or client_ca_file is required"
     if len(authorities) > 1:

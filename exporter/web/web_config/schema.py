@@ -127,6 +127,12 @@ class TlsServerConfig(_Section):
     prefer_server_cipher_suites: bool = True
     curve_preferences: tuple[str, ...] = ()
 
+    def pem(self, key: Literal["cert", "key", "client_ca"]) -> bytes | None:
+        """What is given inline or as a file, also if it is empty: that must not mean a default."""
+        inline: bytes | None = getattr(self, key)
+        from_file: bytes | None = getattr(self, f"{key}_file")
+        return from_file if inline is None else inline
+
 
 _HEADERS: Final[Any] = {  # their names are not identifiers
     "Content-Security-Policy": (_HeaderValue, ""),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from exporter.server.tls import Certificate
+    from exporter.web.web_config.schema import TlsServerConfig
 
 VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 CURVES: Final = {
@@ -105,41 +106,32 @@ def normalize_name(name: str) -> str:
         return name
 
 
-def create_context(
-    certificate: bytes,
-    key: bytes,
-    client_ca: bytes | None,
-    client_auth_type: str,
-    versions: tuple[str, str],
-) -> ssl.SSLContext:
+def create_context(settings: TlsServerConfig) -> ssl.SSLContext:
     """The context of a server.
 
-    Args:
-        certificate: PEM.
-        key: PEM.
-        client_ca: PEM of the authorities of clients' certificates; None for the system's.
-        client_auth_type: one of `CLIENT_AUTH`.
-        versions: the minimum and the maximum, from `VERSIONS`.
-
     Raises:
-        TlsError: one of them is invalid.
+        TlsError: one of the settings is invalid or not supported.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = (VERSIONS[version] for version in versions)
+    context.minimum_version = VERSIONS[settings.min_version]
+    context.maximum_version = VERSIONS[settings.max_version]
     context.options |= ssl.OP_NO_RENEGOTIATION
+    if not settings.prefer_server_cipher_suites:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    _load_certificate(context, certificate, key)
-    context.verify_mode = CLIENT_AUTH[client_auth_type]
+    _load_certificate(context, settings.pem("cert") or b"", settings.pem("key") or b"")
+    context.verify_mode = CLIENT_AUTH[settings.client_auth_type]
+    client_ca = settings.pem("client_ca")
     if client_ca is not None:
         _load_client_ca(context, client_ca)
     elif context.verify_mode != ssl.CERT_NONE:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    set_cipher_suites(context, settings.cipher_suites)
+    set_curve(context, settings.curve_preferences)
     return context
 
 
-def set_cipher_suites(
-    context: ssl.SSLContext, suites: Collection[str], *, prefers_server: bool
-) -> None:
+def set_cipher_suites(context: ssl.SSLContext, suites: Collection[str]) -> None:
     """Allow only these of `CIPHER_SUITES` with TLS 1.2; OpenSSL's default suites if empty.
 
     Suites of TLS 1.3 have no effect, but a list that has no others disables TLS 1.2, as in Go.
@@ -157,8 +149,6 @@ def set_cipher_suites(
         context.set_ciphers(":".join(names))
     elif suites:
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-    if not prefers_server:
-        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
 
 
 def set_curve(context: ssl.SSLContext, curves: Collection[str]) -> None:

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.server.messages import Request
-from exporter.server.parser import MAX_REQUEST_SIZE, BadRequestError, ParsedRequest, RequestParser
+from exporter.server.parser import MAX_REQUEST_SIZE, BadRequestError, RequestParser
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST /form?a=b HTTP/1.1\r\nContent-Length: 5\r\n\r\na\nb\r\n"
 CHUNKED = b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 
 
-def parsed(raw: bytes) -> ParsedRequest:
+def parsed(raw: bytes) -> Request:
     request = RequestParser().next_request(BytesIO(raw))
     assert request
     return request
@@ -65,13 +65,13 @@ def test_a_request_that_is_too_large_is_an_error(raw: bytes) -> None:
 def test_a_request_of_the_largest_size_is_accepted() -> None:
     head = b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n"
     body = b"x" * (MAX_REQUEST_SIZE - len(head % 10_000))
-    assert len(parsed(head % len(body) + body).request.body) == len(body)
+    assert len(parsed(head % len(body) + body).body) == len(body)
 
 
 def test_a_request_has_its_decoded_path_raw_query_and_lower_case_headers() -> None:
     raw = b"POST /a%20b?c=%64 HTTP/1.1\r\nHost: X\r\nContent-Length: 2\r\n\r\nhi"
     headers = [(b"host", b"X"), (b"content-length", b"2")]
-    assert parsed(raw).request == Request("POST", "/a b", headers, b"c=%64", b"hi")
+    assert parsed(raw) == Request("POST", "/a b", headers, b"c=%64", b"hi", keep_alive=True)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_request_has_its_decoded_path_raw_query_and_lower_case_headers() -> No
     ],
 )
 def test_an_unusual_but_valid_request_is_accepted(raw: bytes, path: str) -> None:
-    assert parsed(raw).request.path == path
+    assert parsed(raw).path == path
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_connection_of_a_client_that_offers_another_protocol_ends_with_its_b
 
 
 def test_a_trailer_is_no_header() -> None:
-    request = parsed(CHUNKED[:-2] + b"authorization: x\r\n\r\n").request
+    request = parsed(CHUNKED[:-2] + b"authorization: x\r\n\r\n")
     assert request.headers == [(b"transfer-encoding", b"chunked")]
     assert request.body == b"abcde"
 

@@ -12,7 +12,6 @@ from lxml import etree
 
 from exporter.forecast import ProjectedUse
 from exporter.web.charts import (
-    Moment,
     Totals,
     UsageChart,
     format_tick,
@@ -30,12 +29,12 @@ CHART = UsageChart(
     description="5 of 10 are left.",
     begin=MONDAY,
     end=MONDAY + 10 * DAY,
-    title="credits per day",
+    unit="credits",
     first=MONDAY,
     days=[54.0, 0.0, 27.0, -3.0, 10.0, 20.0, 5.0],
+    now=MONDAY - DAY,
 )
 TOTALS = Totals(
-    title="credits used, in total",
     points=[(MONDAY + DAY, 10.0), (MONDAY + 5 * DAY, 50.0)],
     unobserved=[(MONDAY, 0.0), (MONDAY + DAY, 10.0)],
     projection=[
@@ -43,7 +42,7 @@ TOTALS = Totals(
         ProjectedUse(MONDAY + 10 * DAY, 100.0, 90.0, 200 / 1.08),
     ],
     limit=(75.0, "75 purchased"),
-    exhaustion=Moment(MONDAY + 7.5 * DAY, "runs out"),
+    exhaustion=(MONDAY + 7.5 * DAY, "runs out"),
 )
 
 
@@ -95,7 +94,7 @@ def test_what_was_purchased_is_a_line_and_the_run_out_a_point_on_it() -> None:
 
 
 def test_without_these_there_is_the_total_alone() -> None:
-    bare = Totals("total", [(MONDAY, 0.0), (MONDAY + DAY, 5.0)])
+    bare = Totals([(MONDAY, 0.0), (MONDAY + DAY, 5.0)])
     picture = drawn(replace(CHART, totals=bare))
     assert set(paths(picture)) == {"expected", "weekday", "weekend", "total"}
     assert not picture.xpath("circle | line[@class='limit']")
@@ -104,11 +103,11 @@ def test_without_these_there_is_the_total_alone() -> None:
 
 
 def test_the_current_moment_and_the_start_of_the_period_are_marked() -> None:
-    picture = drawn(replace(CHART, now=Moment(MONDAY + 2 * DAY, "today"), start=MONDAY + DAY))
+    picture = drawn(replace(CHART, now=MONDAY + 2 * DAY, start=MONDAY + DAY))
     assert picture.xpath("line[@class='now']/@x1") == ["20.00%"]
     assert picture.xpath("line[@class='start']/@x1") == ["10.00%"]
     (label,) = picture.xpath("text[@class='now']")
-    assert (label.text, label.get("text-anchor")) == ("today", "start")
+    assert (label.text, label.get("text-anchor")) == ("today, Wed 18 Nov 2026", "start")
 
 
 def test_text_is_escaped() -> None:
@@ -117,13 +116,12 @@ def test_text_is_escaped() -> None:
         CHART,
         label=hostile,
         description=hostile,
-        title=hostile,
-        now=Moment(MONDAY, hostile),
-        totals=TOTALS._replace(title=hostile, limit=(1, hostile), exhaustion=Moment(1, hostile)),
+        unit=hostile,
+        totals=TOTALS._replace(limit=(1, hostile), exhaustion=(1, hostile)),
     )
     picture = drawn(chart)
     assert not picture.xpath("//script")
-    assert usage_chart(chart).count("&lt;script&gt;") == 7
+    assert usage_chart(chart).count("&lt;script&gt;") == 6
 
 
 @pytest.mark.parametrize(
@@ -198,7 +196,7 @@ def test_any_figures_make_a_picture_without_impossible_numbers(
 ) -> None:
     points = [(MONDAY, 0.0), (MONDAY + DAY, total)]
     projection = [ProjectedUse(MONDAY, total, total, total)]
-    totals = Totals("total", points, projection=projection, limit=(abs(total), "limit"))
+    totals = Totals(points, projection=projection, limit=(abs(total), "limit"))
     text = usage_chart(replace(CHART, days=days, expected=expected, totals=totals))
     etree.fromstring(text)
     assert not re.search(r"nan|inf|e[+-]", text.replace("line", ""))

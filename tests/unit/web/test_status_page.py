@@ -26,7 +26,7 @@ from exporter.model import (
 )
 from exporter.state.store import TargetSnapshot, TargetState
 from exporter.web.status_page import PageInfo, status_page
-from exporter.web.style import DARK, LIGHT, STYLE, security_headers
+from exporter.web.style import COLOURS, STYLE, security_headers
 from exporter.web.target_parts import runbook_anchor
 
 if TYPE_CHECKING:
@@ -396,10 +396,6 @@ def test_any_query_gives_a_page(query: bytes) -> None:
     assert shown(MIXED, query).xpath("//h1")
 
 
-def test_a_query_with_too_many_fields_is_ignored() -> None:
-    assert len(names(shown(MIXED, b"state=up&" + b"x=1&" * 50))) == 5
-
-
 def test_text_that_utf8_cannot_encode_is_replaced() -> None:
     assert "acme?" in status_page([up("acme\ud800")], b"", INFO, NOW).decode()
 
@@ -418,24 +414,22 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+SCHEMES = (0, 1)  # light, dark
 TEXT = ("text", "quiet", "link", "fine", "warning", "critical")
 
 
 @pytest.mark.parametrize(
     ("scheme", "name", "ground"),
-    list(itertools.product(("light", "dark"), TEXT, ("page", "panel"))),
+    list(itertools.product(SCHEMES, TEXT, ("page", "panel"))),
 )
-def test_text_has_the_contrast_that_wcag_requires(scheme: str, name: str, ground: str) -> None:
-    colours = {"light": LIGHT, "dark": DARK}[scheme]
-    assert contrast(colours[name], colours[ground]) >= 4.5
+def test_text_has_the_contrast_that_wcag_requires(scheme: int, name: str, ground: str) -> None:
+    assert contrast(COLOURS[name][scheme], COLOURS[ground][scheme]) >= 4.5
 
 
-@pytest.mark.parametrize("colours", [LIGHT, DARK])
-def test_borders_lines_and_bars_have_the_contrast_that_wcag_requires(
-    colours: dict[str, str],
-) -> None:
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_borders_lines_and_bars_have_the_contrast_that_wcag_requires(scheme: int) -> None:
     for name in ("line", "use", "weekend"):
-        assert contrast(colours[name], colours["page"]) >= 3
+        assert contrast(COLOURS[name][scheme], COLOURS["page"][scheme]) >= 3
 
 
 def test_the_policy_allows_only_the_style_sheet_of_the_page() -> None:
@@ -532,4 +526,4 @@ def test_a_bar_is_filled_up_to_the_share_that_is_left(
             "(({x, y, width, height}) => [x, y, width, height])"
             "(document.querySelector('svg').getBoundingClientRect())"
         )
-        assert tab.colour(x + width * across, y + height * down_from_top) == LIGHT[name]
+        assert tab.colour(x + width * across, y + height * down_from_top) == COLOURS[name][0]

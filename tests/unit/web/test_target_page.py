@@ -30,7 +30,6 @@ from served_pages import served
 
 from exporter.model import Anomaly, FailureReason, PollFailure, PollResult, ScopeFailure
 from exporter.state.store import TargetState
-from exporter.web.status_page import RUNBOOK_URL
 from exporter.web.target_page import MAX_PICTURES, target_page, unknown_target_page
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def shown(snapshot: TargetSnapshot) -> html.HtmlElement:
-    return html.document_fromstring(target_page(snapshot, RUNBOOK_URL, NOW).decode())
+    return html.document_fromstring(target_page(snapshot, NOW).decode())
 
 
 def text_of(element: html.HtmlElement) -> str:
@@ -294,9 +293,7 @@ def test_without_an_allowance_daily_use_is_shown_alone() -> None:
 
 def test_of_yesterday_without_an_allowance_the_current_moment_is_not_marked() -> None:
     target = settings("acme")
-    page = target_page(
-        polled(target, affinda_result(target, {"whole": use()})), RUNBOOK_URL, NOW + DAY
-    )
+    page = target_page(polled(target, affinda_result(target, {"whole": use()})), NOW + DAY)
     assert "today, " not in page.decode()
 
 
@@ -427,7 +424,7 @@ def test_external_text_is_escaped_and_isolated() -> None:
 def test_text_that_utf8_cannot_encode_is_replaced() -> None:
     snapshot = affinda_target()
     target = snapshot.target.model_copy(update={"name": "acme\ud800"})
-    assert "acme?" in target_page(snapshot._replace(target=target), RUNBOOK_URL, NOW).decode()
+    assert "acme?" in target_page(snapshot._replace(target=target), NOW).decode()
 
 
 @given(
@@ -442,7 +439,7 @@ def test_any_use_at_any_time_gives_a_page(
     starts = {"starts": "2026-11-01"} if period == "prepaid" else {}
     target = settings("acme", {"credits": purchased, "period": period} | starts)
     snapshot = polled(target, affinda_result(target, {"whole": tuple(days)}))
-    page = target_page(snapshot, RUNBOOK_URL, NOW + later * DAY).decode()
+    page = target_page(snapshot, NOW + later * DAY).decode()
     assert html.document_fromstring(page).xpath("//h1")
 
 

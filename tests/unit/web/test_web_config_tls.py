@@ -12,6 +12,7 @@ from self_signed import certificate, client_context
 from web_server import running_web_server
 
 from exporter.web.web_config.loader import LiveWebConfig
+from exporter.web.web_config.schema import TlsServerConfig
 from exporter.web.web_config.tls import (
     CIPHER_SUITES,
     CURVES,
@@ -224,14 +225,13 @@ def test_tls_1_2_is_disabled_if_all_suites_are_of_tls_1_3(tmp_path: Path) -> Non
 @pytest.mark.parametrize("suite", CIPHER_SUITES)
 def test_every_cipher_suite_of_go_is_supported(suite: str) -> None:
     context = new_context()
-    set_cipher_suites(context, [suite], prefers_server=True)
+    set_cipher_suites(context, [suite])
     (name,) = [each["name"] for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
     assert name == CIPHER_SUITES[suite]
 
 
 def new_context() -> ssl.SSLContext:
-    pair = SERVER.cert.encode(), SERVER.key.encode()
-    return create_context(*pair, None, "NoClientCert", ("TLS12", "TLS13"))
+    return create_context(TlsServerConfig.model_validate({"cert": SERVER.cert, "key": SERVER.key}))
 
 
 class Unsupported(ssl.SSLContext):
@@ -248,9 +248,7 @@ class Unsupported(ssl.SSLContext):
     ("choose", "message"),
     [
         (
-            lambda context: set_cipher_suites(
-                context, list(CIPHER_SUITES)[:1], prefers_server=True
-            ),
+            lambda context: set_cipher_suites(context, list(CIPHER_SUITES)[:1]),
             "this OpenSSL does not support ECDHE-ECDSA-AES128-SHA",
         ),
         (
