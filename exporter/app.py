@@ -189,7 +189,9 @@ class Service:
                     task.cancel()
 
     def _record(self, name: str, outcome: PollOutcome) -> None:
-        self._storage.save(self._store.record(name, outcome))
+        snapshot = self._store.record(name, outcome)
+        self._metrics.render(snapshot)
+        self._storage.save(snapshot)
 
     async def _reload_on_event(self, reload_event: asyncio.Event) -> None:
         while True:

@@ -7,7 +7,7 @@ factors for the first and last days of a month.
 from __future__ import annotations
 
 from datetime import date
-from itertools import cycle, groupby, pairwise
+from itertools import cycle, dropwhile, groupby, pairwise
 from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -126,7 +126,7 @@ def estimate_pace(usage: UsageHistory) -> Estimate | None:
     if not usage.earlier_days:
         if not days and usage.used_today <= 0:
             return None
-        days = _since_first_use(days)
+        days = list(dropwhile(lambda use: use <= 0, days))
         if usage.used_today > 0 and not any(days[-_WINDOW:]):
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
     net = _without_refunds(days)
@@ -180,15 +180,8 @@ def _pace(window: Sequence[float], factors: Mapping[int, float], usage: UsageHis
     return Pace([use * level / sum(week) for use in week], factors, error)
 
 
-def _since_first_use(days: list[int]) -> list[int]:
-    first = next((day for day, use in enumerate(days) if use > 0), len(days))
-    return days[first:]
-
-
 def _without_refunds(days: list[int]) -> list[int]:
     """A refund takes back what the days before it have used."""
-    if min(days, default=0) >= 0:
-        return days
     refund = 0
     net = []
     for use in reversed(days):

@@ -117,7 +117,7 @@ def test_without_a_price_there_is_no_cost() -> None:
 def test_several_accounts_are_reported_one_by_one() -> None:
     other = ACCOUNT._replace(identifier="oRg2")
     found = report_of(daily(None, 1), daily(None, 2, account=other), daily(CLAIMS, 1), PLAN)
-    assert [each.account.identifier for each in found.accounts] == ["oRg1", "oRg2"]
+    assert [each.usage.account.identifier for each in found.accounts] == ["oRg1", "oRg2"]
     assert used(found.accounts[0]) == [("wS1", 1)]
     assert found.periods == (PLAN,)
     assert PLAN.account == GROUP
