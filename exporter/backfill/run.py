@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from exporter.backfill.spool import Spool, append
 from exporter.days import DAY, midnight
 from exporter.history.reader import history_of
-from exporter.model import PollError, PollFailure
+from exporter.model import PollError
 from exporter.vendors.base import HistoryQuery
 
 if TYPE_CHECKING:
@@ -38,18 +38,18 @@ class Result(NamedTuple):
 
     Args:
         size: what the output contains, or None if it was not written.
-        failures: by target.
+        failures: a message for each target that failed.
     """
 
     size: OutputSize | None
-    failures: dict[str, PollFailure]
+    failures: list[str]
 
 
 async def backfill(options: BackfillOptions, reader: HistoryReader) -> Result:
     """Write the output; if a target fails, keep the others' history for the next run."""
     spool = Spool(options)
     query = HistoryQuery(options.first, options.last)
-    failures: dict[str, PollFailure] = {}
+    failures = []
     for done, target in enumerate(options.targets):
         if spool.has(target):
             continue
@@ -59,7 +59,7 @@ async def backfill(options: BackfillOptions, reader: HistoryReader) -> Result:
                 async for past in reader.read(target, query, done):
                     append(folder, target, to_results(target, past, query))
         except PollError as error:
-            failures[target.name] = error.failure
+            failures.append(f"{target.name}: {error}")
     reader.progress.show(len(options.targets), "writing")
     size = None if failures else spool.write_out()
     reader.progress.clear()
@@ -71,10 +71,7 @@ def report(result: Result, options: BackfillOptions, now: datetime) -> str:
     if result.size is None:
         return _FAILURE.format(
             output=options.output,
-            failures="\n".join(
-                f"{name}: {failure.reason}: {failure.detail}"
-                for name, failure in result.failures.items()
-            ),
+            failures="\n".join(result.failures),
             failed=len(result.failures),
             all=len(options.targets),
             last=options.last,

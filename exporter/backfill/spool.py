@@ -44,7 +44,10 @@ class Spool:
         self._options = options
         self._directory = options.output.with_name(f"{options.output.name}.partial")
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._salt = _load_salt(self._directory / "salt")
+        salt = self._directory / "salt"
+        if not salt.exists():
+            salt.write_text(secrets.token_hex(SALT_BYTES), encoding="ascii")
+        self._salt = salt.read_text(encoding="ascii")
 
     def has(self, target: Target) -> bool:
         """Whether the target's history is complete."""
@@ -82,12 +85,6 @@ class Spool:
         new.replace(options.output)
         shutil.rmtree(self._directory)
         return OutputSize(series, samples)
-
-
-def _load_salt(path: Path) -> str:
-    if not path.exists():
-        path.write_text(secrets.token_hex(SALT_BYTES), encoding="ascii")
-    return path.read_text(encoding="ascii")
 
 
 def append(directory: Path, target: Target, results: Iterable[HistoricalResult]) -> None:

@@ -44,8 +44,6 @@ _HEADERS: Final = frozenset(
     {"cache-control", "connection", "content-encoding", "content-length", "content-type", "date"}
     | {"retry-after", "server", "transfer-encoding", "vary"}
 )
-_COMMON_SETTINGS: Final = frozenset({"name", "vendor", "poll", "alerts"})
-_NO_NAME: Final = "no-name"  # a pattern that fits no name
 
 
 class _Kind(Enum):
@@ -293,7 +291,7 @@ class _Rewriting(NamedTuple):
 
     def target(self, target: TargetCapture) -> TargetCapture:
         settings = {
-            name: value if name in _COMMON_SETTINGS else self._setting(name, value)
+            name: value if name == "name" else self._setting(name, value)
             for name, value in target.settings.items()
         }
         base = target.settings.get("base_url", "")
@@ -325,7 +323,7 @@ class _Rewriting(NamedTuple):
         fitting = (
             new for name, new in self.names.items() if fnmatchcase(name.lower(), pattern.lower())
         )
-        return [*fitting] or [_NO_NAME]
+        return [*fitting] or ["no-name"]
 
     def _call(self, call: Call, base: str) -> Call:
         head, _, query = call.url.partition("?")

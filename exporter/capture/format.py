@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from exporter.capture.errors import CaptureError
 from exporter.client.client import Response
@@ -101,9 +100,16 @@ class Capture(NamedTuple):
     targets: tuple[TargetCapture, ...]
 
 
+class _Settings(Model):
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    vendor: str
+
+
 class _Target(Model):
     folder: str = Field(pattern="^[A-Za-z0-9_-]{1,64}$")
-    settings: dict[str, Any]
+    settings: _Settings
     key_error: str | None = None
     started: float
     ended: float
@@ -230,12 +236,8 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with open(path, "xb", opener=_open_private) as file:
-        file.write(content)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(content)
 
 
 def load(path: Path) -> Capture:
@@ -247,7 +249,7 @@ def load(path: Path) -> Capture:
     manifest = _read(path / _MANIFEST, _Manifest)
     targets = tuple(
         TargetCapture(
-            target.settings,
+            target.settings.model_dump(),
             target.key_error,
             target.started,
             target.ended,
@@ -259,12 +261,6 @@ def load(path: Path) -> Capture:
         )
         for target in manifest.targets
     )
-    names = [target.settings.get("name") for target in targets]
-    texts = [*names, *(target.settings.get("vendor") for target in targets)]
-    if len(set(names)) < len(names) or not all(isinstance(text, str) for text in texts):
-        raise CaptureError(
-            f"{path / _MANIFEST}: expected a name and a vendor for each target, each name once"
-        )
     return Capture(
         manifest.exporter, manifest.python, manifest.printed, manifest.anonymized, targets
     )

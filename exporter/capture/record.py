@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -11,18 +12,18 @@ from pydantic import BaseModel
 from exporter.capture.format import Call, Capture, Exchange, TargetCapture
 from exporter.client.client import Response
 from exporter.config.models import KEY_FIELDS
-from exporter.config.serialize import to_plain
 from exporter.logging import describe_exception
 from exporter.model import FailureReason, PollError, PollFailure
 from exporter.secrets import REDACTED, MissingKey, Secret, SecretFinder, StaticKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.client.client import Request
     from exporter.config.models import Target
     from exporter.model import PollOutcome, PollResult
     from exporter.polling.poll import PollTarget
+    from exporter.secrets import KeySource
     from exporter.vendors.base import Transport
 
 KEY: Final = "qz0-KEY-qz0-KEY-qz0"
@@ -33,13 +34,10 @@ _MIN_LENGTH: Final = 8  # shorter values of cookies and passwords are found in m
 _CREDENTIAL: Final = re.compile(
     r"auth|cookie|(?<!cache-)key|passw|secret|session|signature|token|credential", re.IGNORECASE
 )
-_OMITTED: Final = frozenset({*KEY_FIELDS, "http"})  # of the settings
 _ESCAPE: Final = re.compile(
-    r"\\u([0-9a-fA-F]{4})|&#[xX]([0-9a-fA-F]{1,6});|%([0-9a-fA-F]{2})"
-    r"|&#([0-9]{1,7});|\\(.)|&(amp|lt|gt|quot|apos);"
+    r"\\u([0-9a-fA-F]{4})|%([0-9a-fA-F]{2})|\\(.)"
+    r"|&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|amp|lt|gt|quot|apos);"
 )
-_ENTITIES: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_MAX_CHARACTER: Final = 0x10FFFF
 
 
 class ProbedTarget(Protocol):
@@ -112,9 +110,10 @@ class Recorder:
             return await poll_target.poller(send, now)
 
         outcome = await self._probed.poll(poll_target._replace(poller=poller))
-        plain = to_plain(self.target).items()
         self.captured = TargetCapture(
-            _without_secrets({name: each for name, each in plain if name not in _OMITTED}),
+            self.target.model_dump(
+                mode="json", exclude={*KEY_FIELDS, "http"}, exclude_none=True, fallback=str
+            ),
             self._key_error,
             started,
             outcome.at,
@@ -124,27 +123,21 @@ class Recorder:
         return outcome
 
 
-def _without_secrets(value: Any) -> Any:  # noqa: ANN401  of any shape
-    """Plain settings with a key in place of each secret, and without what is not set."""
-    if isinstance(value, dict):
-        return {name: _without_secrets(each) for name, each in value.items() if each is not None}
-    return KEY if value == REDACTED else value
-
-
 def _with_fixed_key(target: Target) -> tuple[Target, str | None]:
     """The target with its key as it is now, and why it has none, if it has none."""
-    no_key = dict.fromkeys(KEY_FIELDS)
     try:
-        key = target.key.read()
+        return _with_key(target, api_key=StaticKey(target.key.read())), None
     except PollError as error:
         return without_key(target, error.detail), error.detail
-    return target.model_copy(update=no_key | {"api_key": StaticKey(key)}), None
 
 
 def without_key(target: Target, detail: str) -> Target:
     """A target whose key cannot be used, and why."""
-    update = dict.fromkeys(KEY_FIELDS) | {"api_key_env": MissingKey("", detail)}
-    return target.model_copy(update=update)
+    return _with_key(target, api_key_env=MissingKey("", detail))
+
+
+def _with_key(target: Target, **key: KeySource) -> Target:
+    return target.model_copy(update=dict.fromkeys(KEY_FIELDS) | key)
 
 
 def _keys(settings: BaseModel) -> Iterator[Secret]:
@@ -191,36 +184,26 @@ def call_without_keys(request: Request, keys: SecretFinder) -> Call:
     """The request without the parameters of its query and form that hold a key."""
     url, mark, query = request.url.partition("?")
     query = _without_keys(query, keys)
-    body = _without_keys(_text(request.body or b""), keys)
+    body = _without_keys((request.body or b"").decode(errors="replace"), keys)
     return Call(request.method, url + mark * bool(query) + query, body)
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return body.decode("latin-1")
 
 
 def _without_keys(parameters: str, keys: SecretFinder) -> str:
     return "&".join(each for each in parameters.split("&") if not _spans(each, keys))
 
 
-def without_secrets(
-    capture: Capture, keys: Iterable[Secret], credentials: Iterable[Secret]
-) -> Capture:
-    """The capture without any of these, whatever its responses repeat.
+def without_secrets(capture: Capture, recorders: Sequence[Recorder]) -> Capture:
+    """The capture without keys and credentials, whatever its responses repeat.
 
     Args:
         capture: of one probe.
-        keys: of all its targets.
-        credentials: cookies, and other values of headers.
+        recorders: of all its targets.
     """
     # In a capture of a replay, the stand-in is the key.
-    known = {key for key in keys if key.reveal() != KEY}
-    cleaner = _Cleaner(
-        SecretFinder(known), SecretFinder({*credentials} - known - {Secret(KEY), Secret(REMOVED)})
-    )
+    keys = {key for recorder in recorders for key in recorder.keys} - {Secret(KEY)}
+    credentials = {each for recorder in recorders for each in recorder.credentials}
+    credentials -= {*keys, Secret(KEY), Secret(REMOVED)}
+    cleaner = _Cleaner(SecretFinder(keys), SecretFinder(credentials))
     return capture._replace(targets=tuple(map(cleaner.target, capture.targets)))
 
 
@@ -247,7 +230,9 @@ class _Cleaner(NamedTuple):
             return {name: self.plain(item) for name, item in value.items()}
         if isinstance(value, list):
             return list(map(self.plain, value))
-        return self.text(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return KEY if value == REDACTED else self.text(value)
+        return value
 
     def outcome(self, outcome: Response | PollFailure) -> Response | PollFailure:
         if isinstance(outcome, PollFailure):
@@ -301,8 +286,7 @@ def _unescaped(text: str) -> tuple[list[str], list[int]]:
 
 
 def _character(match: re.Match[str]) -> str:
-    json_hex, xml_hex, url_hex, xml_number, json_escape, entity = match.groups()
-    if entity or json_escape:
-        return _ENTITIES[entity] if entity else json_escape
-    code = int(xml_number) if xml_number else int(json_hex or xml_hex or url_hex, 16)
-    return chr(code) if code <= _MAX_CHARACTER else "\ufffd"
+    json_hex, url_hex, json_escape = match.groups()
+    if json_hex or url_hex:
+        return chr(int(json_hex or url_hex, 16))
+    return json_escape or html.unescape(match[0]) or "\ufffd"

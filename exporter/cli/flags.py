@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
             "info",
             "log messages of this level and above",
             choices=logging.LEVELS,
-            type=_log_level,
+            type=lambda text: "warn" if text == "warning" else text,
             metavar=None,
         )
         self.flag(
@@ -135,10 +135,6 @@ def version_text() -> str:
     return (
         f"docusage-exporter, version {version} (revision: {revision})\n  python version: {python}"
     )
-
-
-def _log_level(text: str) -> str:
-    return "warn" if text == "warning" else text
 
 
 def _variable(name: str) -> str:

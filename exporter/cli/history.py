@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.app import USER_AGENT, load_config
 from exporter.client.client import HttpClient
@@ -18,16 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
+    from exporter.backfill.options import BackfillOptions
     from exporter.cli.flags import Parser
     from exporter.config.models import Target
+    from exporter.reports.options import ReportOptions
 
 
-class _Options(Protocol):
-    @property
-    def targets(self) -> Sequence[Target]: ...
-
-
-_O = TypeVar("_O", bound=_Options)
+_O = TypeVar("_O", "BackfillOptions", "ReportOptions")
 
 
 def parse(

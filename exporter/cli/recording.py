@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import chain
 from platform import python_version
 from typing import TYPE_CHECKING, Final
 
@@ -55,11 +54,8 @@ def save_recorded(
         What was written, and what to look at before it is shared.
     """
     targets = tuple(recorder.captured for recorder in recorders)
-    capture = without_secrets(
-        Capture(VERSION, python_version(), now, is_anonymized=False, targets=targets),
-        chain.from_iterable(recorder.keys for recorder in recorders),
-        chain.from_iterable(recorder.credentials for recorder in recorders),
-    )
+    capture = Capture(VERSION, python_version(), now, is_anonymized=False, targets=targets)
+    capture = without_secrets(capture, recorders)
     texts: tuple[str, ...] = ()
     if is_anonymized:
         fields = {name: vendor.fields for name, vendor in VENDORS.items() if vendor.fields}

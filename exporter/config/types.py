@@ -6,9 +6,9 @@ import ipaddress
 import re
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Self, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
@@ -35,8 +35,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _API_VERSION: Final = re.compile(r"/v[13]$")  # of a vendor's paths, which the exporter appends
 
 
-@dataclass(frozen=True, slots=True)
-class ValidationContext:
+class ValidationContext(NamedTuple):
     """What a configuration refers to.
 
     Args:
@@ -45,7 +44,7 @@ class ValidationContext:
     """
 
     folder: Path = Path()
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = MappingProxyType({})
 
 
 class Duration(float):

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 from exporter.model import FailureReason, PollError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from exporter.client.client import Request
     from exporter.polling.limits import RateLimiter
     from exporter.vendors.base import Transport
@@ -27,19 +25,13 @@ _TRANSIENT: Final = frozenset(
 )
 
 
-def with_retry(
-    send: Transport,
-    rate_limiter: RateLimiter,
-    timeout: float,
-    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-) -> Transport:
+def with_retry(send: Transport, rate_limiter: RateLimiter, timeout: float) -> Transport:
     """A transport that keeps to the rate limit and makes up to four attempts.
 
     Args:
         send: makes one request.
         rate_limiter: limits the requests to each host.
         timeout: seconds for one attempt.
-        sleep: waits so many seconds.
     """
 
     async def send_with_retry(request: Request) -> bytes:
@@ -50,7 +42,7 @@ def with_retry(
                 retry_after = error.retry_after or 0.0
                 if error.reason not in _TRANSIENT or retry_after > MAX_RETRY_AFTER:
                     raise
-                await sleep(max(delay, retry_after))
+                await asyncio.sleep(max(delay, retry_after))
         return await attempt(request)
 
     async def attempt(request: Request) -> bytes:

@@ -38,7 +38,7 @@ def format_csv(targets: Iterable[TargetReport], now: datetime) -> str:
 
 def _lines(target: TargetReport, now: datetime) -> Iterator[list[str]]:
     for account in target.accounts:
-        owner = [target.target, target.vendor, *account.account[:3]]
+        owner = [target.target, target.vendor, *account.usage.account[:3]]
         yield from (owner + _usage(row, account) for row in account.rows)
     for period in target.periods:
         owner = [target.target, target.vendor, *period.account[:3]]
@@ -46,13 +46,13 @@ def _lines(target: TargetReport, now: datetime) -> Iterator[list[str]]:
 
 
 def _usage(row: Row, account: AccountReport) -> list[str]:
-    total, price, cost = account.total.used, account.unit_price, row.cost
+    total, price, cost = account.total.used, account.usage.unit_price, row.cost
     return [
         *(row.kind, row.identifier, row.name),
         *(row.days.first.isoformat(), row.days.after.isoformat()),
         "true" if row.is_complete else "false",
-        account.unit,
-        "" if row.is_unread and not row.used else str(row.used),
+        account.usage.unit,
+        "" if row.is_unread else str(row.used),
         share(row.used, total, 4),
         exact(price.amount) if price else "",
         exact(cost.amount) if cost else "",

@@ -69,14 +69,16 @@ def focus_rows(target: TargetReport, days: DayRange, invoice_id: str) -> list[di
     """
     rows: list[dict[str, str]] = []
     for account in target.accounts:
-        if account.unit_price is None:
-            hint = f": set {account.price_keys}" if account.price_keys else ""
-            raise FocusError(f"{target.target}: no price of {account.unit}{hint}")
-        rows += _usage_rows(target, account, account.unit_price)
-    for period in billed_periods(target, days):
-        if period.price is None:
-            raise FocusError(f"{target.target}: {_title(period)} has no price")
-        rows += _period_rows(target, period, period.price)
+        usage = account.usage
+        if usage.unit_price is None:
+            hint = f": set {usage.price_keys}" if usage.price_keys else ""
+            raise FocusError(f"{target.target}: no price of {usage.unit}{hint}")
+        rows += _usage_rows(target, account, usage.unit_price)
+    for period in target.periods:
+        if begins_in(period, days) and period.has_own_price:
+            if period.price is None:
+                raise FocusError(f"{target.target}: {_title(period)} has no price")
+            rows += _period_rows(target, period, period.price)
     common = {
         "InvoiceId": invoice_id,
         **dict.fromkeys(
@@ -89,11 +91,6 @@ def focus_rows(target: TargetReport, days: DayRange, invoice_id: str) -> list[di
         "x_Target": target.target,
     }
     return [row | common for row in rows]
-
-
-def billed_periods(target: TargetReport, days: DayRange) -> Iterator[Period]:
-    """The periods that are charges of these days, each with a price of its own."""
-    return (period for period in target.periods if begins_in(period, days) and period.has_own_price)
 
 
 def focus_notes(target: TargetReport, days: DayRange) -> Iterator[str]:
@@ -118,9 +115,9 @@ def _usage_rows(
     prepaid = [
         period
         for period in target.periods
-        if period.is_used_by_day and period.account == account.account
+        if period.is_used_by_day and period.account == account.usage.account
     ]
-    unit, sku = _capitalized(account.unit), f"{target.vendor.lower()}-{account.unit}"
+    unit, sku = _capitalized(account.usage.unit), f"{target.vendor.lower()}-{account.usage.unit}"
     for cell in account.cells:
         if not cell.used:
             continue
@@ -131,7 +128,7 @@ def _usage_rows(
         begin = midnight(cell.day)
         is_prepaid = any(_covers(period, begin) for period in prepaid)
         yield {
-            **_account_columns(account.account, price.currency),
+            **_account_columns(account.usage.account, price.currency),
             **_time_columns(begin, begin + DAY),
             **_part_columns(cell),
             "ChargeCategory": "Usage",
@@ -140,7 +137,7 @@ def _usage_rows(
             "BilledCost": _ZERO if is_prepaid else cost,
             **dict.fromkeys(("ContractedCost", "EffectiveCost", "ListCost"), cost),
             **dict.fromkeys(("ContractedUnitPrice", "ListUnitPrice"), decimal_text(price.amount)),
-            "PricingCurrency": account.unit.upper(),
+            "PricingCurrency": account.usage.unit.upper(),
             "PricingCurrencyContractedUnitPrice": _ONE,
             "PricingCurrencyEffectiveCost": quantity,
             "PricingCurrencyListUnitPrice": _ONE,
@@ -156,10 +153,7 @@ def _covers(period: Period, begin: datetime) -> bool:
 
 
 def _owner(cell: Cell, account: AccountReport) -> str:
-    if cell.part:
-        kind, identifier, name = cell.part
-    else:
-        kind, identifier, name = account.account[:3]
+    kind, identifier, name = cell.part or account.usage.account[:3]
     owner = f"{kind.replace('-', ' ')} {name or identifier}"
     return f"{owner}, {OTHER}" if account.parts and not cell.part else owner
 

@@ -53,10 +53,10 @@ def _target(target: TargetReport, days: DayRange, now: datetime) -> dict[str, ob
 
 def _account_report(account: AccountReport) -> dict[str, object]:
     return {
-        **_account(account.account),
-        "unit": account.unit,
-        "unit_price": _money(account.unit_price),
-        "current_day": account.current_day.isoformat(),
+        **_account(account.usage.account),
+        "unit": account.usage.unit,
+        "unit_price": _money(account.usage.unit_price),
+        "current_day": account.usage.current_day.isoformat(),
         "rows": [_row(row, account) for row in account.rows],
         "total": _row(account.total, account),
     }
@@ -75,7 +75,7 @@ def _row(row: Row, account: AccountReport) -> dict[str, object]:
         "end": row.days.after.isoformat(),
         "complete": row.is_complete,
         "unknown_days": row.unknown_days,
-        "used": None if row.is_unread and not row.used else row.used,
+        "used": None if row.is_unread else row.used,
         "share": share(row.used, account.total.used, 4) or None,
         "cost": _money(row.cost),
     }

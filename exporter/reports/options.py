@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,6 @@ FORMATS: Final = ("table", "csv", "json", "focus")
 PARTS: Final = ("workspace", "document-type")
 """The axes whose parts are rows; they are independent, so one report has one of them."""
 BY: Final = (*PARTS, "organization", "day", "month")
-_MONTH: Final = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +130,10 @@ def parse_range(month: str, first: str, after: str, today: date) -> DayRange:
 
 
 def _month(text: str) -> DayRange:
-    match = _MONTH.fullmatch(text)
-    if not match:
-        raise FlagError("invalid --month; expected a month such as 2026-01")
-    return _month_of(date(int(match[1]), int(match[2]), 1))
+    try:
+        return _month_of(date(*time.strptime(text, "%Y-%m")[:3]))
+    except ValueError:
+        raise FlagError("invalid --month; expected a month such as 2026-01") from None
 
 
 def _month_of(day: date) -> DayRange:

@@ -69,8 +69,8 @@ class Row(NamedTuple):
 
     @property
     def is_unread(self) -> bool:
-        """Whether no day is known."""
-        return self.unknown_days == (self.days.after - self.days.first).days
+        """Whether nothing is known."""
+        return not self.used and self.unknown_days == (self.days.after - self.days.first).days
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +78,14 @@ class AccountReport:
     """The usage of an account whose vendor reports days.
 
     Args:
-        account: who is billed.
-        unit: what is counted.
-        unit_price: of one unit, if configured.
-        price_keys: the configuration keys that set it.
-        current_day: the vendor's.
+        usage: of the whole account.
         parts: how many parts are listed.
         cells: the usage of each day.
         rows: they add up to the total.
         total: of the whole account.
     """
 
-    account: Account
-    unit: str
-    unit_price: Money | None
-    price_keys: str
-    current_day: date
+    usage: DailyUsage
     parts: int
     cells: tuple[Cell, ...]
     rows: tuple[Row, ...]
@@ -179,17 +171,7 @@ def _account_report(whole: DailyUsage, parts: Sequence[DailyUsage], by: str) -> 
     if listed:
         rows.sort(key=lambda each: (each.kind == OTHER, -each.used, each.name, each.identifier))
     total = row(own, cells)._replace(unknown_days=whole.counts.count(None))
-    return AccountReport(
-        account,
-        whole.unit,
-        whole.unit_price,
-        whole.price_keys,
-        whole.current_day,
-        len(listed),
-        cells,
-        tuple(rows),
-        total,
-    )
+    return AccountReport(whole, len(listed), cells, tuple(rows), total)
 
 
 def _cells(whole: DailyUsage, parts: Sequence[DailyUsage]) -> Iterator[Cell]:

@@ -43,7 +43,7 @@ def format_table(
 def _target(target: TargetReport, options: ReportOptions, width: int | None) -> Iterator[str]:
     accounts = dict.fromkeys(
         (
-            *(account.account for account in target.accounts),
+            *(account.usage.account for account in target.accounts),
             *(period.account for period in target.periods),
         )
     )
@@ -53,7 +53,7 @@ def _target(target: TargetReport, options: ReportOptions, width: int | None) -> 
         yield "Nothing was used or purchased in this range."
     for account in target.accounts:
         if not is_only:
-            yield _account(account.account)
+            yield _account(account.usage.account)
         yield from _layout(_headings(account, options.by), _usage_lines(account, options.by), width)
         yield from summary(account, options.by)
         yield from problems(account)
@@ -71,9 +71,9 @@ def _account(account: Account) -> str:
 
 
 def _headings(account: AccountReport, by: str) -> tuple[str, ...]:
-    first = by if by not in PARTS or account.parts else account.account.kind
-    cost = ("COST",) if account.unit_price else ()
-    return first.replace("-", " ").upper(), account.unit.upper(), "SHARE", *cost
+    first = by if by not in PARTS or account.parts else account.total.kind
+    cost = ("COST",) if account.usage.unit_price else ()
+    return first.replace("-", " ").upper(), account.usage.unit.upper(), "SHARE", *cost
 
 
 def _usage_lines(account: AccountReport, by: str) -> Iterator[_Line]:
@@ -96,42 +96,42 @@ def _label(row: Row, by: str) -> str:
 
 def _cells(row: Row, account: AccountReport) -> tuple[str, ...]:
     used, total = row.used, account.total.used
-    if row.is_unread and not used:
+    if row.is_unread:
         return tuple("-" for _ in _headings(account, "")[1:])
     share = f"{quotient(100 * used, total, 1)} %" if total else "-"
-    cost = (money(row.cost),) if account.unit_price else ()
+    cost = (money(row.cost),) if account.usage.unit_price else ()
     return f"{used:,}", share, *cost
 
 
 def summary(account: AccountReport, by: str) -> Iterator[str]:
     """Whether the parts add up to the account's total."""
-    total, kind, unit = account.total, account.account.kind, account.unit
+    total, unit = account.total, account.usage.unit
     parts = f"{by.replace('-', ' ')}{'s' if account.parts != 1 else ''}"
     listed = f"{account.parts:,} {parts} account{'s' if account.parts == 1 else ''} for"
     if by in PARTS and not account.parts:
-        yield f"The target lists no {parts}: the row is the whole {kind}."
+        yield f"The target lists no {parts}: the row is the whole {total.kind}."
     elif by in PARTS and account.other > 0:
         yield (
-            f"{listed} {total.used - account.other:,} of the {kind}'s {total.used:,} {unit}; "
+            f"{listed} {total.used - account.other:,} of the {total.kind}'s {total.used:,} {unit}; "
             f"{account.other:,} are in other."
         )
     elif by in PARTS and not account.other:
-        yield f"{listed} all of the {kind}'s {total.used:,} {unit}."
+        yield f"{listed} all of the {total.kind}'s {total.used:,} {unit}."
 
 
 def problems(account: AccountReport) -> Iterator[str]:
     """What the vendor's figures do not say, or contradict."""
-    total = account.total
+    usage, total = account.usage, account.total
     if account.other < 0:
         yield (
-            f"The listed parts exceed the {account.account.kind}'s total by {-account.other:,} "
-            f"{account.unit}: the vendor's figures disagree, and other is negative."
+            f"The listed parts exceed the {total.kind}'s total by {-account.other:,} {usage.unit}: "
+            "the vendor's figures disagree, and other is negative."
         )
     if total.is_current:
-        yield f"The current day, {account.current_day}, is not over: its figures are incomplete."
+        yield f"The current day, {usage.current_day}, is not over: its figures are incomplete."
     if total.unknown_days:
-        kind, days = account.account.kind, _days(total.unknown_days)
-        yield f"The {kind}'s figures of {days} cannot be read: the total may lack usage."
+        days = _days(total.unknown_days)
+        yield f"The {total.kind}'s figures of {days} cannot be read: the total may lack usage."
     of_parts = (row.unknown_days for row in account.rows if account.parts and row.kind != OTHER)
     if unknown := max(of_parts, default=0):
         yield f"A part's figures of {_days(unknown)} cannot be read: its usage then is in other."
@@ -208,16 +208,14 @@ def _layout(headings: Sequence[str], lines: Iterable[_Line], width: int | None) 
     lengths = [_columns(label) for label, cells in found if cells]
     column = max(length for length in lengths if room is None or length <= max(room, lengths[0]))
     for label, cells in found:
-        text = _GAP.join(_right(cell, size) for cell, size in zip(cells, widths, strict=False))
+        text = _GAP.join(
+            " " * (size - _columns(cell)) + cell for cell, size in zip(cells, widths, strict=False)
+        )
         if cells and _columns(label) > column:
             yield label
             label = ""  # noqa: PLW2901  the rest of the same line
         padding = " " * (column - _columns(label))
         yield f"{label}{padding}{_GAP}{text}".rstrip() if cells else label
-
-
-def _right(text: str, size: int) -> str:
-    return " " * (size - _columns(text)) + text
 
 
 def _columns(text: str) -> int:

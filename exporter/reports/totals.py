@@ -37,7 +37,7 @@ def totals(targets: Iterable[TargetReport], days: DayRange) -> Totals:
     costs, prices = [], []
     for target in targets:
         for account in target.accounts:
-            used[account.unit] += account.total.used
+            used[account.usage.unit] += account.total.used
             costs.append(account.total.cost)
         prices += [period.price for period in target.periods if begins_in(period, days)]
     return Totals(dict(used), _by_currency(costs), _by_currency(prices))

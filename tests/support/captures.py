@@ -98,10 +98,8 @@ def recorded(
     recorders = [Recorder(ScriptedTarget(target, round_tripper), proxy) for target in targets]
     outcomes = outcomes_of(recorders, poller)
     captured = tuple(recorder.captured for recorder in recorders)
-    keys = {key for recorder in recorders for key in recorder.keys}
-    credentials = {each for recorder in recorders for each in recorder.credentials}
     capture = Capture("1.0", "3.11", NOW + 2, is_anonymized=False, targets=captured)
-    return Probe(without_secrets(capture, keys, credentials), outcomes)
+    return Probe(without_secrets(capture, recorders), outcomes)
 
 
 def replayed(capture: Capture) -> list[PollOutcome]:

@@ -17,7 +17,6 @@ from exporter.backfill.run import Result, backfill, report
 from exporter.backfill.spool import OutputSize
 from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
 from exporter.demo.vendors import SimulatedResponse, Vendors
-from exporter.model import FailureReason, PollFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +72,7 @@ def runs(folder: Path, vendors: Vendors, *before_each: Callable[[], object]) -> 
 def test_the_history_of_every_target_is_written(tmp_path: Path) -> None:
     [result] = runs(tmp_path, Vendors(ACCOUNTS), lambda: None)
     # 9 of the organization, 6 of its workspace, 5 of the plan and 1 of its group; 48 hours.
-    assert result == Result(OutputSize(21, 21 * 48), {})
+    assert result == Result(OutputSize(21, 21 * 48), [])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "history.om"]
     text = (tmp_path / "history.om").read_text()
     labels_ = 'target="eu",organization="oRg1",workspace="wS1"'
@@ -90,9 +89,8 @@ def test_a_run_after_a_failure_requests_only_what_is_missing(tmp_path: Path) -> 
         ACCOUNTS, lambda request: SimulatedResponse(401) if request.path in refused else None
     )
     first, second = runs(tmp_path, vendors, lambda: None, refused.clear)
-    failed = PollFailure(FailureReason.AUTH, "list of workspaces: HTTP status 401")
-    assert first == Result(None, {"eu": failed})
-    assert second == Result(OutputSize(21, 21 * 48), {})
+    assert first == Result(None, ["eu: auth: list of workspaces: HTTP status 401"])
+    assert second == Result(OutputSize(21, 21 * 48), [])
     assert vendors.calls["/v1/billings/history", "481"] == 1
 
 
@@ -104,7 +102,7 @@ def test_a_failure_leaves_an_earlier_output_alone(tmp_path: Path) -> None:
 
 def test_the_report_of_success_has_the_size_and_the_next_step(tmp_path: Path) -> None:
     wanted = some_options(tmp_path, target("a"), output=Path("history.om"))
-    text = report(Result(OutputSize(21, 10080), {}), wanted, datetime(2026, 3, 11, 3, tzinfo=UTC))
+    text = report(Result(OutputSize(21, 10080), []), wanted, datetime(2026, 3, 11, 3, tzinfo=UTC))
     assert text == (
         "history.om: 21 series, 10,080 samples, 2026-03-09 to 2026-03-10. To import it into the\n"
         "directory in which Prometheus keeps its data (its --storage.tsdb.path):\n"
@@ -116,17 +114,14 @@ def test_the_report_of_success_has_the_size_and_the_next_step(tmp_path: Path) ->
 def test_the_report_says_when_the_last_three_hours_are_over(tmp_path: Path) -> None:
     wanted = some_options(tmp_path, target("a"))
     now = datetime(2026, 3, 11, 2, 59, tzinfo=UTC)
-    text = report(Result(OutputSize(21, 10080), {}), wanted, now)
+    text = report(Result(OutputSize(21, 10080), []), wanted, now)
     assert text.endswith(
         "\nImport it after 03:00 UTC: Prometheus itself still writes the last three hours."
     )
 
 
 def test_the_report_of_a_failure_has_reasons_and_the_next_step(tmp_path: Path) -> None:
-    failures = {
-        "a": PollFailure(FailureReason.AUTH, "HTTP status 401"),
-        "b": PollFailure(FailureReason.DNS, "no host"),
-    }
+    failures = ["a: auth: HTTP status 401", "b: dns: no host"]
     wanted = some_options(tmp_path, *map(target, "abc"), output=Path("history.om"))
     assert report(Result(None, failures), wanted, NOON) == (
         "a: auth: HTTP status 401\n"

@@ -195,8 +195,8 @@ def test_a_file_that_is_damaged_or_leads_out_of_the_folder_is_refused(
     [
         ("format", 2, "not a file of a capture; invalid: format"),
         ("folder", "../02-b", "not a file of a capture; invalid: targets.1.folder"),
-        ("name", "../a b/\u00e9", "expected a name and a vendor for each target, each name once"),
-        ("vendor", 1, "expected a name and a vendor for each target, each name once"),
+        ("name", None, "not a file of a capture; invalid: targets.1.settings.name"),
+        ("vendor", 1, "not a file of a capture; invalid: targets.1.settings.vendor"),
     ],
 )
 def test_a_manifest_that_is_invalid_is_refused(

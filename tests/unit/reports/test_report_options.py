@@ -95,7 +95,7 @@ def test_in_january_the_last_month_is_december() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("2026-1", "", ""), "invalid --month; expected a month such as 2026-01"),
+        (("202601", "", ""), "invalid --month; expected a month such as 2026-01"),
         (("2026-13", "", ""), "invalid --month; expected a month such as 2026-01"),
         (("2026-04", "", ""), "--month must begin from 2010-01-01 to 2026-03-11"),
         (("2009-12", "", ""), "--month must begin from 2010-01-01 to 2026-03-11"),

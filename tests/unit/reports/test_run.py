@@ -58,7 +58,7 @@ def test_totals_of_the_demo_are_what_the_vendors_sent(tmp_path: Path, by: str) -
     reading = demo(tmp_path, accounts, by)
     expected = {each.identifier: credits_of(each.usage) for each in accounts.organizations}
     found = {
-        account.account.identifier: account.total.used
+        account.usage.account.identifier: account.total.used
         for target in reading.targets
         for account in target.accounts
     }
@@ -149,7 +149,7 @@ def test_a_month_of_60_workspaces_costs_as_many_requests_as_a_backfill(tmp_path:
         days = {"first": FEBRUARY.first, "last": FEBRUARY.last, "step": 86_400}
         options = some_options(tmp_path, *targets, **days)
         written = backfill(options, silent_reader())
-        assert in_own_thread(asyncio.run, written).failures == {}
+        assert in_own_thread(asyncio.run, written).failures == []
     assert calls(backfilled) == calls(reported)
 
 
