@@ -6,7 +6,6 @@ So positions across are in percent, or in thousandths within a nested SVG; down 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from math import ceil, floor, log10
@@ -56,8 +55,7 @@ class Totals(NamedTuple):
     exhaustion: tuple[float, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageChart:
+class UsageChart(NamedTuple):
     """A picture of daily use and, above it, of the running total.
 
     Args:

@@ -327,7 +327,9 @@ def test_the_page_shows_how_many_targets_match(query: bytes, text: str) -> None:
     assert text_of(summary) == text
 
 
-MANY = [waiting(f"target-{number:05}") for number in range(1, 10_001)]
+@pytest.fixture(scope="module")
+def many() -> list[TargetSnapshot]:
+    return [waiting(f"target-{number:05}") for number in range(1, 10_001)]
 
 
 @pytest.mark.parametrize(
@@ -342,23 +344,23 @@ MANY = [waiting(f"target-{number:05}") for number in range(1, 10_001)]
     ],
 )
 def test_ten_thousand_targets_are_divided_into_pages(
-    query: bytes, first: str, links: list[str]
+    many: list[TargetSnapshot], query: bytes, first: str, links: list[str]
 ) -> None:
-    page = shown(MANY, query)
+    page = shown(many, query)
     assert len(names(page)) == 50
     assert names(page)[0] == first
     assert [text_of(item) for item in page.xpath("//nav[@class='pages']//li")] == links
 
 
-def test_a_page_shows_which_part_of_the_targets_it_is() -> None:
-    (summary,) = shown(MANY, b"page=3").find_class("summary")
+def test_a_page_shows_which_part_of_the_targets_it_is(many: list[TargetSnapshot]) -> None:
+    (summary,) = shown(many, b"page=3").find_class("summary")
     assert text_of(summary) == "10,000 targets, 101 to 150 shown"
 
 
-def test_links_to_other_pages_keep_the_filter() -> None:
-    page = shown(MANY, b"name=target-0%261&state=waiting&vendor=affinda&page=1")
+def test_links_to_other_pages_keep_the_filter(many: list[TargetSnapshot]) -> None:
+    page = shown(many, b"name=target-0%261&state=waiting&vendor=affinda&page=1")
     assert page.xpath("//nav[@class='pages']//a") == []
-    page = shown(MANY, b"name=target-0&state=waiting&vendor=affinda&page=2")
+    page = shown(many, b"name=target-0&state=waiting&vendor=affinda&page=2")
     assert page.xpath("//nav[@class='pages']//a/@href")[0] == (
         "?name=target-0&vendor=affinda&state=waiting&page=1"
     )
@@ -485,8 +487,10 @@ def test_a_narrow_screen_does_not_scroll_horizontally(tab: Browser, scheme: str)
 
 
 @pytest.mark.e2e
-def test_the_accessibility_tree_names_every_control(tab: Browser) -> None:
-    with served(MANY) as url:
+def test_the_accessibility_tree_names_every_control(
+    tab: Browser, many: list[TargetSnapshot]
+) -> None:
+    with served(many) as url:
         tab.window(1200, 900)
         tab.open(url)
         assert tab.names("heading")[:2] == ["docusage-exporter", "target-00001"]
