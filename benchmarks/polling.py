@@ -72,7 +72,8 @@ class _Exporter:
         if isinstance(attempt.result, PollFailure):
             raise TypeError(attempt.result.detail)
         now = time.time()
-        self._store.record(source.target.name, PollOutcome(*attempt, at=now, next_at=now + 900))
+        outcome = PollOutcome(*attempt, at=now, next_at=now + 900)
+        self._cache.render(self._store.record(source.target.name, outcome))
         if now >= self._next_render:
             self._next_render = now + 1
             self._cache.invalidate()

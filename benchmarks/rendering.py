@@ -62,7 +62,9 @@ class _Targets:
             days = tuple(self._rng.randrange(1000) for _ in range(365))
             result = poll_result(settings, {scope: Usage(_FIRST, days)}, {})
             now = datetime.now(UTC).timestamp()
-            self._store.record(name, PollOutcome(result, self._rng.random(), 1, now, now + 900))
+            outcome = PollOutcome(result, self._rng.random(), 1, now, now + 900)
+            snapshot = self._store.record(name, outcome)
+            self.cache.render(snapshot)
 
     def render(self, *, gzipped: bool) -> None:
         """Render what has changed."""

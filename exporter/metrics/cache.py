@@ -1,7 +1,7 @@
 """The `/metrics` response, rendered and compressed once per change instead of once per scrape.
 
-Each target's lines are kept as they were rendered, and rendered again when its snapshot is another
-one. A thread joins and compresses them, at most once a second and only after a change.
+Each target's lines are rendered when it has been polled, and kept. A thread joins and compresses
+them, at most once a second and only after a change.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client import exposition as text_exposition
@@ -19,7 +19,7 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from exporter.metrics.exposition import Format, render, render_parts, sample_lines, target_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from exporter.metrics.exposition import Lines
     from exporter.model import Sample
@@ -32,11 +32,26 @@ _GZIP: Final = 31  # zlib's window size that stands for gzip
 _LEVEL: Final = 1  # a tenth larger than the default, in a third of the time
 
 
-class _Rendered(NamedTuple):
-    """A target and its lines."""
+class _RenderedTargets:
+    """The lines of each target, kept until its snapshot is another one."""
 
-    snapshot: TargetSnapshot
-    lines: Lines
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[TargetSnapshot, Lines]] = {}
+
+    def lines(self, snapshot: TargetSnapshot) -> Lines:
+        """The lines of a target; may be called by two threads at once."""
+        name = snapshot.target.name
+        rendered, lines = self._known.get(name, (None, ()))
+        if rendered is not snapshot:
+            lines = target_lines(snapshot)
+            self._known[name] = snapshot, lines
+        return lines
+
+    def keep_only(self, snapshots: Collection[TargetSnapshot]) -> None:
+        """Drop the lines of targets that have been removed."""
+        if len(self._known) > len(snapshots):
+            names = {snapshot.target.name for snapshot in snapshots}
+            self._known = {name: known for name, known in self._known.items() if name in names}
 
 
 class _GzipStream:
@@ -56,45 +71,33 @@ class _Page:
     """All targets as they were at one moment.
 
     Args:
-        targets: every target by name.
+        snapshots: every target.
+        rows: their lines.
         formats: those to compress at once; others are compressed when first asked for.
     """
 
-    def __init__(self, targets: dict[str, _Rendered], formats: Collection[Format]) -> None:
-        self.targets = targets
+    def __init__(
+        self,
+        snapshots: tuple[TargetSnapshot, ...],
+        rows: Sequence[Lines],
+        formats: Collection[Format],
+    ) -> None:
+        self.snapshots = snapshots
+        self._rows = rows
         self._gzipped = {form: self._compress(form) for form in formats}
 
     def _compress(self, form: Format) -> _GzipStream:
-        return _GzipStream(self._parts(form))
-
-    def _parts(self, form: Format) -> Iterator[bytes]:
-        return render_parts((each.lines for each in self.targets.values()), form)
+        return _GzipStream(render_parts(self._rows, form))
 
     @property
     def gzipped_formats(self) -> Collection[Format]:
         """The formats that are compressed."""
         return tuple(self._gzipped)  # a copy: a scrape may add one while a thread reads them
 
-    def shows(self, snapshots: Collection[TargetSnapshot]) -> bool:
-        """Whether these are the targets, unchanged."""
-        shown = [each.snapshot for each in self.targets.values()]
-        return shown == list(snapshots)
-
-    def updated(self, snapshots: Iterable[TargetSnapshot]) -> _Page:
-        """The page with the targets as they are now."""
-        targets = {each.target.name: self._rendered(each) for each in snapshots}
-        return _Page(targets, self.gzipped_formats)
-
-    def _rendered(self, snapshot: TargetSnapshot) -> _Rendered:
-        known = self.targets.get(snapshot.target.name)
-        if known and known.snapshot is snapshot:
-            return known
-        return _Rendered(snapshot, target_lines(snapshot))
-
     def body(self, form: Format, end: bytes, *, gzipped: bool) -> bytes:
         """The page, followed by `end`."""
         if not gzipped:
-            return b"".join((*self._parts(form), end))
+            return b"".join((*render_parts(self._rows, form), end))
         if form not in self._gzipped:
             self._gzipped[form] = self._compress(form)
         return self._gzipped[form].end_with(end)
@@ -124,7 +127,8 @@ class MetricsCache:
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
-        self._page = _Page({}, ())
+        self._targets = _RenderedTargets()
+        self._page = _Page((), (), ())
         self._is_valid = False
         self._bodies: dict[tuple[Format, bool], bytes] = {}
         self._ends: dict[Format, bytes] = {}
@@ -141,9 +145,13 @@ class MetricsCache:
     @property
     def is_ready(self) -> bool:
         """Whether the page shows a poll of every target."""
-        targets = self._current_page().targets
-        polled = {name for name, (snapshot, _) in targets.items() if snapshot.state.last_poll}
+        shown = self._current_page().snapshots
+        polled = {snapshot.target.name for snapshot in shown if snapshot.state.last_poll}
         return all(snapshot.target.name in polled for snapshot in self._store.snapshots())
+
+    def render(self, snapshot: TargetSnapshot) -> None:
+        """Render a target that has been polled, so that a page with it only needs joining."""
+        self._targets.lines(snapshot)
 
     def invalidate(self) -> None:
         """Have the next scrape render what has changed, without waiting for `refresh_loop`."""
@@ -152,11 +160,16 @@ class MetricsCache:
 
     def _current_page(self) -> _Page:
         if not self._is_valid:
-            self._replace_page(self._page.updated(self._store.snapshots()))
+            self._replace_page(self._new_page(self._store.snapshots(), self._page))
         return self._page
+
+    def _new_page(self, snapshots: tuple[TargetSnapshot, ...], before: _Page) -> _Page:
+        rows = [self._targets.lines(snapshot) for snapshot in snapshots]
+        return _Page(snapshots, rows, before.gzipped_formats)
 
     def _replace_page(self, page: _Page) -> None:
         self._page = page
+        self._targets.keep_only(page.snapshots)
         self._is_valid = True
         self._bodies.clear()
 
@@ -173,9 +186,9 @@ class MetricsCache:
             while True:
                 await asyncio.sleep(interval)
                 before, snapshots = self._current_page(), self._store.snapshots()
-                if before.shows(snapshots):
+                if before.snapshots == snapshots:
                     continue
-                page = await loop.run_in_executor(thread, before.updated, snapshots)
+                page = await loop.run_in_executor(thread, self._new_page, snapshots, before)
                 if self._is_valid and self._page is before:  # no scrape was faster, none will be
                     self._replace_page(page)
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 from fake_targets import ALLOWANCE, AVAILABLE_CREDITS, CREDITS_TODAY, allowance
 
-from exporter.model import Allowance, FailureReason, PollError, PollFailure, PollResult, Sample
+from exporter.model import (
+    Allowance,
+    FailureReason,
+    PollError,
+    PollFailure,
+    PollResult,
+    Sample,
+    compact_days,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +73,12 @@ def test_a_result_has_only_finite_figures(figure: float, field: str) -> None:
 def test_the_same_metric_may_have_samples_with_different_labels() -> None:
     other = CREDITS_TODAY._replace(labels=("other",))
     assert PollResult((CREDITS_TODAY, other)).samples == (CREDITS_TODAY, other)
+
+
+@pytest.mark.parametrize(
+    ("day", "size"), [(32_767, 2), (-32_769, 4), (2_147_483_647, 4), (2_147_483_648, 8)]
+)
+def test_days_take_as_few_bytes_as_their_largest_figure_needs(day: int, size: int) -> None:
+    days = compact_days([0, day])
+    assert list(days) == [0, day]
+    assert days.itemsize == size

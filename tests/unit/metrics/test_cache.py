@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import threading
+import weakref
 import zlib
 from collections import UserDict
 from contextlib import asynccontextmanager
@@ -12,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_targets import POLL_RESULT, TIMEOUT, outcome, target
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from parsed_metrics import parsed
 
 from exporter.metrics.cache import MetricsCache
@@ -81,7 +84,7 @@ WAITS = st.integers(1, 200)  # seconds; values expire after 180
 
 @pytest.mark.parametrize("form", Format)
 @given(steps=st.lists(POLLS | RELOADS | WAITS, max_size=8))
-@settings(max_examples=50)
+@examples(20)
 def test_after_any_changes_the_page_equals_one_rendered_from_scratch(
     form: Format, steps: list[dict[str, PollResult | PollFailure] | list[str] | int]
 ) -> None:
@@ -101,8 +104,11 @@ def test_after_any_changes_the_page_equals_one_rendered_from_scratch(
         assert gzip.decompress(exporter.cache.body(form, gzipped=True)).decode() == text
 
 
+SHOWN = 'affinda_credits_available{target="one",organization="org"} 300\n'
+
+
 def is_shown(text: str) -> bool:
-    return 'affinda_credits_available{target="one",organization="org"} 300\n' in text
+    return SHOWN in text
 
 
 def test_a_page_is_rendered_once_until_it_is_invalidated() -> None:
@@ -186,9 +192,9 @@ async def refreshing(cache: MetricsCache, interval: float = FAST) -> AsyncIterat
     assert await asyncio.gather(task, return_exceptions=True)
 
 
-async def until_shown(exporter: Exporter) -> None:
+async def until_shown(exporter: Exporter, part: str) -> None:
     async with asyncio.timeout(5):
-        while not is_shown(exporter.text()):  # noqa: ASYNC110  a refresh notifies nobody
+        while part not in exporter.text():  # noqa: ASYNC110  a refresh notifies nobody
             await asyncio.sleep(FAST)
 
 
@@ -207,12 +213,55 @@ def test_changes_show_without_a_scrape_that_renders_them(monkeypatch: pytest.Mon
         async with refreshing(exporter.cache):
             exporter.cache.body(Format.OPENMETRICS, gzipped=True)
             exporter.store.record("one", outcome())
-            await until_shown(exporter)
+            await until_shown(exporter, SHOWN)
             body = exporter.cache.body(Format.OPENMETRICS, gzipped=True)
         assert is_shown(gzip.decompress(body).decode())
 
     asyncio.run(main())
     assert threads == ["MainThread", "metrics_0"]
+
+
+class Threads(UserDict[Anomaly, int]):
+    """Records the thread of whoever renders them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def items(self) -> ItemsView[Anomaly, int]:
+        self.names.append(threading.current_thread().name)
+        return super().items()
+
+
+@pytest.mark.parametrize(("is_rendered", "thread"), [(True, "MainThread"), (False, "metrics_0")])
+def test_a_target_is_rendered_when_it_has_been_polled_or_else_by_the_thread(
+    *, is_rendered: bool, thread: str
+) -> None:
+    async def main() -> None:
+        exporter, threads = Exporter(), Threads()
+        exporter.text()
+        async with refreshing(exporter.cache):
+            exporter.store.set_targets([target("new")], {"new": TargetState(anomalies=threads)})
+            if is_rendered:
+                exporter.cache.render(exporter.store.snapshots()[0])
+            await until_shown(exporter, 'target="new"')
+            exporter.fresh_text()
+        assert threads.names == [thread]
+
+    asyncio.run(main())
+
+
+def test_nothing_of_a_removed_target_is_kept() -> None:
+    exporter, anomalies = Exporter(), UserDict[Anomaly, int]()
+    targets = [target("one"), target("two")]
+    exporter.store.set_targets(targets, {"two": TargetState(anomalies=anomalies)})
+    assert 'target="two"' in exporter.fresh_text()
+    reference = weakref.ref(anomalies)
+    del anomalies
+    exporter.set_targets(["one"])
+    assert 'target="two"' not in exporter.fresh_text()
+    gc.collect()
+    assert reference() is None
 
 
 def test_an_unchanged_page_is_not_rendered_again() -> None:
