@@ -74,7 +74,7 @@ def _row(row: Row, account: AccountReport) -> dict[str, object]:
         "complete": row.is_complete,
         "unknown_days": row.unknown_days,
         "used": None if row.is_unread else row.used,
-        "share": share(row.used, account.total.used, 4) or None,
+        "share": share(row.used, account.total.used) or None,
         "cost": _money(row.cost),
     }
 
