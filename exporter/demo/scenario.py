@@ -39,12 +39,14 @@ def demo_accounts(now: Callable[[], datetime] = utc_now) -> Accounts:
     Args:
         now: the vendors' clock.
     """
-    return Accounts(
-        (_europe(), _america(), _prepaid()),
-        (_new_zealand(now()), _pacific(now())),
-        now,
-        business_hours,
+    us, logistics = weekday_usage("america", 610, growth=0.4), weekday_usage("logistics", 260)
+    organizations = (
+        _europe(),
+        Organization("uSaAcMe2", "Acme Assurance US", "demo-key-2-not-real", us),
+        Organization("lOgIaCm3", "Acme Logistics", "demo-key-3-not-real", logistics),
     )
+    groups = (_new_zealand(now()), _pacific(now()))
+    return Accounts(organizations, groups, now, business_hours)
 
 
 def demo_config(accounts: Accounts, base_url: str) -> str:
@@ -89,16 +91,6 @@ def _europe() -> Organization:
             DocumentType("dPaSsPo3", "Passport", lambda day: onboarding(day) // 2),
         ),
     )
-
-
-def _america() -> Organization:
-    usage = weekday_usage("america", 610, growth=0.4)
-    return Organization("uSaAcMe2", "Acme Assurance US", "demo-key-2-not-real", usage)
-
-
-def _prepaid() -> Organization:
-    usage = weekday_usage("logistics", 260)
-    return Organization("lOgIaCm3", "Acme Logistics", "demo-key-3-not-real", usage)
 
 
 def _new_zealand(now: datetime) -> Group:
