@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from exporter.days import DAY, days_between, midnight, next_month
 from exporter.demo.accounts import (
     Accounts,
-    DocumentType,
     Group,
     Organization,
     Plan,
-    Workspace,
+    Scope,
     business_hours,
     credits_of_day,
     cumulative_usage,
@@ -80,15 +79,15 @@ def _europe() -> Organization:
         "demo-key-1-not-real",
         usage,
         (
-            Workspace("cLaImSx1", "Claims", claims),
-            Workspace("iNvOiCx2", "Supplier invoices", invoices),
-            Workspace("oNbOaRx3", "Customer onboarding", onboarding),
-            Workspace("aRcHiVx4", "Archive project", archive),
+            Scope("cLaImSx1", "Claims", claims),
+            Scope("iNvOiCx2", "Supplier invoices", invoices),
+            Scope("oNbOaRx3", "Customer onboarding", onboarding),
+            Scope("aRcHiVx4", "Archive project", archive),
         ),
         (
-            DocumentType("dClAiMf1", "Claim form", lambda day: claims(day) * 7 // 10),
-            DocumentType("dInVoIc2", "Invoice", lambda day: invoices(day) + claims(day) // 5),
-            DocumentType("dPaSsPo3", "Passport", lambda day: onboarding(day) // 2),
+            Scope("dClAiMf1", "Claim form", lambda day: claims(day) * 7 // 10),
+            Scope("dInVoIc2", "Invoice", lambda day: invoices(day) + claims(day) // 5),
+            Scope("dPaSsPo3", "Passport", lambda day: onboarding(day) // 2),
         ),
     )
 
