@@ -54,7 +54,7 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         expected=_expected(pace, known, end) if pace else (),
         now=now,
         start=allowance.start if allowance.start and begin < allowance.start <= end else None,
-        totals=_totals(allowance, known, start, projected, now),
+        totals=_totals(allowance, known, start, projected),
     )
 
 
@@ -128,11 +128,7 @@ def _expected(pace: Pace, known: UsageHistory, end: float) -> list[float]:
 
 
 def _totals(
-    allowance: Allowance,
-    known: UsageHistory,
-    start: float,
-    projected: list[ProjectedUse],
-    now: float,
+    allowance: Allowance, known: UsageHistory, start: float, projected: list[ProjectedUse]
 ) -> Totals | None:
     """The running total; None where the total is unknown."""
     if allowance.used is None:
@@ -152,19 +148,17 @@ def _totals(
         unobserved=before,
         projection=projected,
         limit=(limit, f"{format_number(limit)} purchased") if limit else None,
-        exhaustion=_exhaustion(allowance, projected, now),
+        exhaustion=_exhaustion(allowance, projected),
     )
 
 
-def _exhaustion(
-    allowance: Allowance, projected: list[ProjectedUse], now: float
-) -> tuple[float, str] | None:
+def _exhaustion(allowance: Allowance, projected: list[ProjectedUse]) -> tuple[float, str] | None:
     """When it is used up, if that is within the projection or has happened."""
     at = allowance.exhaustion
     if at is None:
         return None
     if is_used_up(allowance):
-        is_shown = (allowance.start or 0.0) <= at <= now
+        is_shown = at >= (allowance.start or 0.0)
         return (at, f"used up {format_day(at)}") if is_shown else None
     if not projected or at > projected[-1].at:
         return None

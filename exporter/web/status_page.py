@@ -17,7 +17,7 @@ from exporter.presentation.scope_usage import total_use
 from exporter.web.charts import sparkline
 from exporter.web.conditions import CONDITIONS, allowance_urgency, conditions, format_count, urgency
 from exporter.web.markup import document, isolate, other_pages, target_path
-from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
+from exporter.web.target_parts import allowance_block, failures, poll_times, vendor_and_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -188,7 +188,7 @@ def _target_row(snapshot: TargetSnapshot, now: float) -> str:
     return (
         f'<li class="target"><div class="who"><h2><a href="targets/{target_path(name)}">'
         f"{isolate(name)}</a></h2>"
-        f"{state_marks(snapshot)}{poll_times(snapshot, now)}{_recent_use(snapshot)}</div>"
+        f"{vendor_and_state(snapshot)}{poll_times(snapshot, now)}{_recent_use(snapshot)}</div>"
         f'<div class="what">{failures(snapshot)}{_allowances(snapshot, now)}'
         "</div></li>"
     )

@@ -24,7 +24,7 @@ from exporter.web.conditions import allowance_urgency
 from exporter.web.estimate import estimate_section
 from exporter.web.markup import date_element, document, isolate, other_pages, target_path
 from exporter.web.scope_table import scopes_section
-from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
+from exporter.web.target_parts import allowance_block, failures, poll_times, vendor_and_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,7 +81,7 @@ def _header(snapshot: TargetSnapshot, now: float) -> str:
     api = f"../api/v1/targets/{target_path(snapshot.target.name)}"
     pages = other_pages(_ALL_TARGETS, (api, "JSON"), (f"{api}/usage.csv", "Daily use as CSV"))
     return (
-        f"<header><h1>{isolate(snapshot.target.name)}</h1>{state_marks(snapshot)}{pages}</header>"
+        f"<header><h1>{isolate(snapshot.target.name)}</h1>{vendor_and_state(snapshot)}{pages}</header>"
         f"{poll_times(snapshot, now)}"
     )
 

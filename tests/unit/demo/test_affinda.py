@@ -9,9 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from yaml_text import parsed
 
 from exporter.demo.accounts import Accounts, Organization, Scope, business_hours
 from exporter.demo.affinda import account, respond
@@ -60,7 +60,7 @@ def with_null(schema: Any) -> Any:  # noqa: ANN401  any part of a schema
     return mended
 
 
-COMPONENTS = with_null(yaml.safe_load(TEXT)["components"])
+COMPONENTS = with_null(parsed(TEXT)["components"])
 
 
 def conforms(value: object, name: str) -> None:
