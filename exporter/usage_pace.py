@@ -6,9 +6,8 @@ factors for the first and last days of a month.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from itertools import cycle, groupby, pairwise
+from itertools import cycle, dropwhile, groupby, pairwise
 from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -57,8 +56,7 @@ _EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the r
 MAX_DAYS_AHEAD: Final = 366  # days with a use of their own; beyond, the mean is precise enough
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """Expected use of each day to come.
 
     Args:
@@ -89,8 +87,7 @@ class CountedDay(NamedTuple):
     counted: float
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A pace, and how it was found.
 
     Args:
@@ -129,7 +126,7 @@ def estimate_pace(usage: UsageHistory) -> Estimate | None:
     if not usage.earlier_days:
         if not days and usage.used_today <= 0:
             return None
-        days = _since_first_use(days)
+        days = list(dropwhile(lambda use: use <= 0, days))
         if usage.used_today > 0 and not any(days[-_WINDOW:]):
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
     net = _without_refunds(days)
@@ -183,15 +180,8 @@ def _pace(window: Sequence[float], factors: Mapping[int, float], usage: UsageHis
     return Pace([use * level / sum(week) for use in week], factors, error)
 
 
-def _since_first_use(days: list[int]) -> list[int]:
-    first = next((day for day, use in enumerate(days) if use > 0), len(days))
-    return days[first:]
-
-
 def _without_refunds(days: list[int]) -> list[int]:
     """A refund takes back what the days before it have used."""
-    if min(days, default=0) >= 0:
-        return days
     refund = 0
     net = []
     for use in reversed(days):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 from cli_runner import CliRunner
 from exporter_process import ACCOUNTS, affinda_target, configuration, served, xtracta_target
 from hypothesis import settings
+from laws import EXAMPLES
 
 from exporter.demo.vendors import Vendors
 
@@ -16,12 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Properties do not depend on how fast the machine is.
-settings.register_profile("no deadline", deadline=None)
+# Laws do not depend on how fast the machine is.
+settings.register_profile("some examples", deadline=None, max_examples=EXAMPLES)
 settings.register_profile("few examples", deadline=None, max_examples=10)  # for `interpreters`
-settings.load_profile("no deadline")
+settings.register_profile("many examples", deadline=None, max_examples=2000)  # for `make laws`
+settings.load_profile("some examples")
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")
+
+
+def pytest_collection_finish() -> None:
+    """Leave out what is collected, half a million objects, from all garbage collections."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 Usage: TypeAlias = Callable[[date], int] | Mapping[date, int]
-"""Credits of a whole day. A mapping may change at any time and lacks the days without use;
-a function always gives the same answer for the same day."""
+"""Credits of a whole day. A mapping may change at any time and lacks the days without use."""
 
 _EPOCH: Final = date(2026, 1, 1).toordinal()  # where growth starts
 _MAX_GROWTH_YEARS: Final = 20.0  # so that no date overflows a float

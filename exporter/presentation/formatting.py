@@ -102,7 +102,7 @@ def format_far(moment: float, now: float) -> str:
 
 def iso_day(moment: float) -> str:
     """The day of a moment in UTC, such as `2026-05-29`."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+    return str(datetime.fromtimestamp(moment, UTC).date())
 
 
 def format_date(moment: float, now: float) -> str:

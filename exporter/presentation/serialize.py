@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.formatting import iso_day
-from exporter.presentation.scope_usage import first_day, forecast_use, scopes_of, usage_sums
-from exporter.usage_pace import estimate_pace
+from exporter.presentation.scope_usage import estimate_of, first_day, scopes_of, usage_sums
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
@@ -102,20 +101,20 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
 
 def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
     """An allowance with its projection, and how its forecast was made."""
-    history = forecast_use(allowance)
-    estimate = estimate_pace(history) if history else None
+    known = estimate_of(allowance)
     points: list[ProjectedUse] = []
-    if history and estimate and allowance.end is not None:
+    if known and allowance.end is not None:
+        history, estimate = known
         end = min(allowance.end, history.at + MAX_PROJECTION)
         points = projection(estimate.pace, history, allowance, end)
     return {
         **allowance_to_json(allowance),
         "projection": [point._asdict() for point in points],
-        "estimate": _estimate(estimate, history) if history and estimate else None,
+        "estimate": _estimate(*known) if known else None,
     }
 
 
-def _estimate(estimate: Estimate, history: UsageHistory) -> dict[str, object]:
+def _estimate(history: UsageHistory, estimate: Estimate) -> dict[str, object]:
     """The expected use by weekday, Monday first, and its reasons."""
     return {
         "weekdays": list(estimate.weekdays),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +16,7 @@ from exporter.presentation.scope_usage import total_use
 from exporter.web.charts import sparkline
 from exporter.web.conditions import CONDITIONS, allowance_urgency, conditions, format_count, urgency
 from exporter.web.markup import document, isolate, other_pages, target_path
-from exporter.web.target_parts import allowance_block, failures, poll_times, state_marks
+from exporter.web.target_parts import allowance_block, failures, poll_times, vendor_and_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,8 +50,7 @@ class _Target(NamedTuple):
     conditions: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """The query of the page's URL.
 
     Args:
@@ -109,7 +107,7 @@ def status_page(
     chosen = Filter.parse(query)
     found = sorted(filter(chosen.matches, targets), key=lambda target: urgency(*target))
     pages = max(1, -(-len(found) // PAGE_SIZE))
-    chosen = replace(chosen, page=min(chosen.page, pages))
+    chosen = chosen._replace(page=min(chosen.page, pages))
     first = (chosen.page - 1) * PAGE_SIZE
     shown = found[first : first + PAGE_SIZE]
     body = "".join(
@@ -188,7 +186,7 @@ def _target_row(snapshot: TargetSnapshot, now: float) -> str:
     return (
         f'<li class="target"><div class="who"><h2><a href="targets/{target_path(name)}">'
         f"{isolate(name)}</a></h2>"
-        f"{state_marks(snapshot)}{poll_times(snapshot, now)}{_recent_use(snapshot)}</div>"
+        f"{vendor_and_state(snapshot)}{poll_times(snapshot, now)}{_recent_use(snapshot)}</div>"
         f'<div class="what">{failures(snapshot)}{_allowances(snapshot, now)}'
         "</div></li>"
     )

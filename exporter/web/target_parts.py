@@ -53,14 +53,7 @@ _RUNBOOK_URL: Final = (
 )
 
 
-def runbook_anchor(reason: FailureReason) -> str:
-    """The section of the runbook that says what to do about a failure."""
-    if reason.is_credential:
-        return "docusagecredentialsrejected"
-    return "docusagetargetdown"
-
-
-def state_marks(snapshot: TargetSnapshot) -> str:
+def vendor_and_state(snapshot: TargetSnapshot) -> str:
     """The vendor, whether the target is up, and whether its values have expired."""
     condition = poll_condition(snapshot)
     expired = f' <strong class="mark">{CONDITIONS["stale"]}</strong>' if snapshot.is_stale else ""
@@ -94,10 +87,10 @@ def failures(snapshot: TargetSnapshot) -> str:
     failure = snapshot.state.failure
     error = ""
     if failure:
-        link = f"{_RUNBOOK_URL}#{runbook_anchor(failure.reason)}"
+        alert = "credentialsrejected" if failure.reason.is_credential else "targetdown"
         error = (
             f'<p class="error">{isolate(f"{_CAUSES[failure.reason]}: {failure.detail}")} '
-            f'<a href="{link}">Runbook: {failure.reason}</a></p>'
+            f'<a href="{_RUNBOOK_URL}#docusage{alert}">Runbook: {failure.reason}</a></p>'
         )
     scopes = _limited([format_scope_failure(each) for each in snapshot.scope_failures])
     notes = _limited(list(snapshot.result.notes if snapshot.result else ()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from exporter.csv_text import csv_cell, csv_text
-from exporter.days import DAY_SECONDS
-from exporter.presentation.formatting import iso_day
-from exporter.presentation.scope_usage import first_day, scopes_of
+from exporter.days import DAY, days_between
+from exporter.presentation.scope_usage import scopes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,16 @@ def usage_csv(snapshot: TargetSnapshot) -> bytes:
 def _lines(target: str, scope: ScopeUsage, history: UsageHistory) -> Iterator[str]:
     cells = (target, scope.label, scope.value, scope.name, scope.unit)
     who = ",".join(map(csv_cell, cells))
-    day = first_day(history)
-    for used in history.days:
-        yield f"{iso_day(day)},{who},{used},true\n"
-        day += DAY_SECONDS
-    yield f"{iso_day(day)},{who},{history.used_today:.0f},false\n"
+    *dates, today = _dates(history.today, len(history.days))
+    for day, used in zip(dates, history.days, strict=True):
+        yield f"{day},{who},{used},true\n"
+    yield f"{today},{who},{history.used_today:.0f},false\n"
+
+
+@lru_cache(maxsize=4)  # the scopes of a target have the same days
+def _dates(today: float, count: int) -> tuple[str, ...]:
+    last = datetime.fromtimestamp(today, UTC).date()
+    return tuple(map(str, days_between(last - DAY * count, last)))
 
 
 def attachment(target: str) -> bytes:

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from programs import program
+from yaml_text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 FILE = ROOT / "deploy" / "compose.yaml"
-COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+COMPOSE: dict[str, Any] = parsed(FILE.read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 # Copied from check-jsonschema 0.39.0, which takes it from the specification (Apache-2.0).
 SCHEMA = json.loads((ROOT / "tests" / "data" / "compose-spec.json").read_text(encoding="utf-8"))
 
 
 def settings(name: str) -> Any:  # noqa: ANN401  whatever YAML has
-    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+    return parsed((ROOT / name).read_text(encoding="utf-8"))
 
 
 def mounts(service: str) -> Iterator[tuple[str, str, str]]:

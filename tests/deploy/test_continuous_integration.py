@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
 from interpreters import promised
+from yaml_text import parsed
 
 ROOT = Path(__file__).parent.parent.parent
-WORKFLOW: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+WORKFLOW: dict[str, Any] = parsed((ROOT / ".github/workflows/ci.yml").read_text())
 JOBS: dict[str, Any] = WORKFLOW["jobs"]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import chart_readme
 import pytest
-import yaml
 from chart_readme import CHART
 from kubernetes_schema import problems
 from kubernetes_tools import tool
+from yaml_text import documents, parsed
 
 from exporter.cli.main import run
 from exporter.polling.sharding import Shard
@@ -37,7 +37,7 @@ def rendered(name: str) -> tuple[dict[str, Any], ...]:
     values = str(VALUES / f"{name}.yaml")
     done = helm("template", "acme", str(CHART), "--namespace", "usage", "--values", values)
     assert done.returncode == 0, done.stderr
-    return tuple(found for found in yaml.safe_load_all(done.stdout) if found)
+    return tuple(found for found in documents(done.stdout) if found)
 
 
 def resource(name: str, kind: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_rules_and_dashboards_are_those_of_the_repository() -> None:
     groups = [
         group
         for path in sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for group in parsed(path.read_text(encoding="utf-8"))["groups"]
     ]
     assert resource("everything", "PrometheusRule")["spec"]["groups"] == groups
     boards = {
@@ -198,7 +198,7 @@ def test_wrong_values_are_rejected_with_the_key(
 def test_every_value_is_documented_and_in_the_schema() -> None:
     text = (CHART / "README.md").read_text(encoding="utf-8")
     assert chart_readme.with_table(text) == text
-    data = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    data = parsed((CHART / "values.yaml").read_text(encoding="utf-8"))
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     assert set(data) == set(schema["properties"]) - {"global"}
     documented = {value.path.split(".")[0] for value in chart_readme.values()}
@@ -206,7 +206,7 @@ def test_every_value_is_documented_and_in_the_schema() -> None:
 
 
 def test_the_chart_s_version_is_the_project_s() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    chart = parsed((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert chart["version"] == chart["appVersion"] == project["version"]
 
@@ -246,7 +246,7 @@ def test_the_chart_and_the_kustomize_base_render_the_same() -> None:
         text=True,
         check=True,
     )
-    base = {found["kind"]: found for found in yaml.safe_load_all(done.stdout)}
+    base = {found["kind"]: found for found in documents(done.stdout)}
     chart = {found["kind"]: found for found in rendered("kustomize")}
     both = base.keys() & chart.keys() - {"ConfigMap"}
     assert both == {

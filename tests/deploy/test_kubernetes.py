@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes_rules import RESOURCE, RULES, prometheus_rule
 from kubernetes_schema import problems
 from kubernetes_tools import tool
+from yaml_text import documents, parsed
 
 from exporter.app import load_config
 from exporter.cli.main import run
@@ -25,7 +25,7 @@ MANIFESTS = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name not 
 
 
 def manifest(name: str) -> Any:  # noqa: ANN401  whatever YAML has
-    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    return parsed((FOLDER / name).read_text(encoding="utf-8"))
 
 
 @cache
@@ -34,7 +34,7 @@ def built() -> tuple[dict[str, Any], ...]:
     command = [tool("kubectl"), "kustomize", str(FOLDER)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
     assert done.returncode == 0, done.stderr
-    return tuple(yaml.safe_load_all(done.stdout))
+    return documents(done.stdout)
 
 
 def resource(kind: str, name: str = "docusage-exporter") -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_the_rules_are_those_of_prometheus() -> None:
     groups = [
         group
         for path in sorted(RULES.glob("*.yml"))
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for group in parsed(path.read_text(encoding="utf-8"))["groups"]
     ]
     assert groups
     assert manifest(RESOURCE.name)["spec"]["groups"] == groups

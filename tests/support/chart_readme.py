@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import yaml
+from yaml_text import parsed
 
 CHART: Final = Path(__file__).parents[2] / "deploy" / "helm" / "docusage-exporter"
 README: Final = CHART / "README.md"
@@ -26,7 +26,7 @@ class Value(NamedTuple):
 def values() -> list[Value]:
     """The values that have a comment that begins with `# --`, in their order."""
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
-    data = yaml.safe_load(text)
+    data = parsed(text)
     found, parents, words = list[Value](), list[str](), list[str]()
     for line in text.splitlines():
         if line.strip().startswith("#"):

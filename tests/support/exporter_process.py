@@ -79,7 +79,8 @@ def xtracta_target(base_url: str, name: str = "acme-x", key: str = "made-up-key-
 
 
 def configuration(*targets: str, interval: str = "1h") -> str:
-    return f"poll: {{interval: {interval}}}\ntargets:" + "".join(targets)
+    poll = f"poll: {{interval: {interval}, requests_per_second: 1000}}"
+    return f"{poll}\ntargets:" + "".join(targets)
 
 
 @contextmanager

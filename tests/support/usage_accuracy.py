@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import cache
 from math import inf
 from pathlib import Path
 from random import Random
@@ -81,6 +82,7 @@ def situations(cases: Iterable[Case], lead: int) -> Iterator[Situation]:
             yield Situation(case, available, case.moment_of(available))
 
 
+@cache
 def estimate(situation: Situation) -> Exhaustion:
     """What the exporter makes of a vendor's daily figures."""
     case = situation.case

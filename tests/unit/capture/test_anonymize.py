@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from captures import ACCOUNTS, NOW, PLAN, figures, files, recorded, replayed
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from vendor_calls import KEY, affinda_settings, responses, xtracta_settings
 
 from exporter.capture.anonymize import anonymize
@@ -252,7 +253,7 @@ def vendors_and_values(draw: st.DrawFn) -> tuple[Accounts, set[str]]:
     return accounts, {*identifiers[:4], *names, *map(str, numbers)}
 
 
-@settings(max_examples=30)
+@examples(15)
 @given(vendors_and_values(), st.sampled_from(["workspace=", "document_type=", "nothing"]))
 def test_no_file_has_an_identifier_or_a_name_and_the_figures_are_the_same(
     known: tuple[Accounts, set[str]], failing: str

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
+from yaml_text import parsed
 
 from exporter.app import load_config
 from exporter.config.models import Defaults
@@ -40,7 +40,7 @@ def test_the_examples_are_valid_by_the_schema(schema: Draft202012Validator, path
 
 
 def plain(path: Path) -> object:
-    return yaml.safe_load(path.read_text())
+    return parsed(path.read_text())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def keys_in(tree: object, above: str = "") -> Iterator[str]:
 
 def test_the_example_shows_every_key_of_every_vendor() -> None:
     with_alternatives = re.sub(r"(?m)^( *)# ([a-z_]+: )", r"\1\2", EXAMPLE.read_text())
-    example = yaml.safe_load(with_alternatives)
+    example = parsed(with_alternatives)
     sections = set(keys_of(Defaults))
     assert set(keys_in({name: example[name] for name in Defaults.model_fields})) == sections
     shown = {key for target in example["targets"] for key in keys_in(target)}

@@ -10,11 +10,11 @@ from threading import Thread
 from typing import Literal
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import Field
+from yaml_text import parsed
 
 from exporter.config.errors import ConfigError, Problem
 from exporter.config.json_schema import schema
@@ -402,7 +402,7 @@ def test_the_schema_is_a_json_schema(vendors: dict[str, type[Target]]) -> None:
     ],
 )
 def test_the_schema_accepts_exactly_what_can_be_loaded(text: str, *, valid: bool) -> None:
-    assert Draft202012Validator(schema(VENDORS)).is_valid(yaml.safe_load(text)) is valid
+    assert Draft202012Validator(schema(VENDORS)).is_valid(parsed(text)) is valid
 
 
 def test_the_schema_has_defaults_as_in_a_file_and_the_docstrings_of_fields() -> None:
@@ -417,8 +417,8 @@ def test_a_field_that_a_vendor_declares_again_has_its_first_docstring_in_the_sch
 
 
 def test_the_example_shows_every_section_with_its_defaults(tmp_path: Path) -> None:
-    example = yaml.safe_load(EXAMPLE.read_text())
-    shown = yaml.safe_load(public_yaml(loaded(tmp_path, ONE)))
+    example = parsed(EXAMPLE.read_text())
+    shown = parsed(public_yaml(loaded(tmp_path, ONE)))
     del example["targets"], shown["targets"]
     assert example == shown
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from yaml_text import parsed
 
 from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace, business_hours
 from exporter.demo.affinda import account, respond
@@ -60,7 +60,7 @@ def with_null(schema: Any) -> Any:  # noqa: ANN401  any part of a schema
     return mended
 
 
-COMPONENTS = with_null(yaml.safe_load(TEXT)["components"])
+COMPONENTS = with_null(parsed(TEXT)["components"])
 
 
 def conforms(value: object, name: str) -> None:
@@ -141,22 +141,6 @@ def test_a_window_before_tracking_began_has_no_items() -> None:
 def test_a_document_type_is_a_scope() -> None:
     window = usage(document_type="dOne", start="2026-02-27")
     assert (window["scope"], window["total"], len(window["items"])) == ("documentType", 8, 4)
-
-
-def test_complete_days_of_a_function_are_cached() -> None:
-    requested: list[date] = []
-
-    def counted(day: date) -> int:
-        requested.append(day)
-        return 3
-
-    now = [NOON]
-    accounts = Accounts((Organization("mEFayXdO", "A", "right-key", counted),), now=lambda: now[0])
-    assert usage_in(accounts) == usage_in(accounts)
-    assert len(requested) == 365 + 2
-    now[0] += timedelta(days=1)
-    assert usage_in(accounts)["total"] == 366 * 3
-    assert len(requested) == 2 * 365 + 3
 
 
 def test_a_mapping_may_change_between_two_requests() -> None:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from laws import examples
 from lxml import etree
+from yaml_text import parsed
 
 from exporter.demo.scenario import demo_accounts, demo_config
 from exporter.demo.vendors import Request, Vendors
@@ -20,7 +21,7 @@ NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
 def targets_at(moment: datetime) -> tuple[Vendors, dict[str, dict[str, Any]]]:
     accounts = demo_accounts(lambda: moment)
-    config = yaml.safe_load(demo_config(accounts, "http://127.0.0.1:1"))
+    config = parsed(demo_config(accounts, "http://127.0.0.1:1"))
     return Vendors(accounts), {target["name"]: target for target in config["targets"]}
 
 
@@ -29,7 +30,7 @@ def used(vendors: Vendors, target: dict[str, Any], start: str) -> int:
     headers = {"authorization": f"Bearer {target['api_key']}"}
     response = vendors.answer(Request("GET", "/v3/usage", query, headers))
     assert response.status == 200
-    total = yaml.safe_load(response.body)["total"]
+    total = parsed(response.body)["total"]
     assert isinstance(total, int)
     return total
 
@@ -56,14 +57,14 @@ def test_the_configuration_has_a_target_for_every_state() -> None:
 
 
 def test_the_demo_polls_often() -> None:
-    config = yaml.safe_load(demo_config(demo_accounts(), "http://127.0.0.1:1"))
+    config = parsed(demo_config(demo_accounts(), "http://127.0.0.1:1"))
     assert config["poll"] == {"interval": "15s"}
 
 
 @given(MOMENTS)
 @example(datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC))
 @example(datetime(2027, 1, 1, tzinfo=UTC))
-@settings(max_examples=15)
+@examples(15)
 def test_one_monthly_allowance_lasts_and_the_other_runs_out_on_any_date(moment: datetime) -> None:
     vendors, targets = targets_at(moment)
     month_end = (moment.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(seconds=1)
@@ -95,7 +96,7 @@ def test_the_prepaid_allowance_is_partly_used() -> None:
 
 
 @given(MOMENTS)
-@settings(max_examples=8)
+@examples(8)
 def test_every_plan_has_its_intended_state_on_any_date(moment: datetime) -> None:
     vendors, _ = targets_at(moment)
     healthy = plan_of(vendors, "demo-key-4-not-real")
@@ -133,7 +134,7 @@ def test_the_key_of_the_failing_target_is_rejected() -> None:
 
 
 @given(MOMENTS)
-@settings(max_examples=8)
+@examples(8)
 def test_parts_of_an_organization_use_no_more_than_the_organization(moment: datetime) -> None:
     accounts = demo_accounts(lambda: moment)
     europe = accounts.organizations[0]

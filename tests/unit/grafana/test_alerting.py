@@ -8,6 +8,7 @@ import yaml
 from dashboards import GRAFANA
 from programs import output
 from promql import selectors
+from yaml_text import parsed
 
 from grafana.generator import alerting
 from grafana.generator.alerting import without_records
@@ -24,7 +25,7 @@ WITHOUT_MEMORY = re.compile("below|above|at the threshold|two replicas: they")
 
 
 def read(path: Path) -> Any:  # noqa: ANN401  YAML
-    return yaml.safe_load(path.read_text())
+    return parsed(path.read_text())
 
 
 COPIES = [

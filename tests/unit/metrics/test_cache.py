@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_targets import POLL_RESULT, TIMEOUT, outcome, target
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from parsed_metrics import parsed
 
 from exporter.metrics.cache import MetricsCache
@@ -83,7 +84,7 @@ WAITS = st.integers(1, 200)  # seconds; values expire after 180
 
 @pytest.mark.parametrize("form", Format)
 @given(steps=st.lists(POLLS | RELOADS | WAITS, max_size=8))
-@settings(max_examples=50)
+@examples(20)
 def test_after_any_changes_the_page_equals_one_rendered_from_scratch(
     form: Format, steps: list[dict[str, PollResult | PollFailure] | list[str] | int]
 ) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import prometheus_client
 import pytest
 from fake_targets import outcome, target
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from laws import examples
 from parsed_metrics import parsed
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric as Family
@@ -124,7 +125,7 @@ def theirs(found: list[TargetSnapshot], form: Format) -> str:
 
 @pytest.mark.parametrize("form", Format)
 @given(snapshots())
-@settings(max_examples=50)
+@examples(20)
 def test_any_state_parses_back_to_itself_and_equals_what_the_client_library_writes(
     form: Format, found: list[TargetSnapshot]
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from dashboards import FILES, boards, panels
 from programs import output
 from promql import grouping_labels, selectors
+from yaml_text import parsed
 
 from grafana.generator.queries import LABELS
 from prometheus.generator import __main__ as generator
@@ -17,7 +19,7 @@ from prometheus.generator.rules import Links
 from prometheus.generator.text import Figure, Sentence, Text
 
 PROMETHEUS = Path(__file__).parent.parent.parent.parent / "prometheus"
-RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+RULES = tuple(sorted((PROMETHEUS / "rules").glob("*.yml")))
 CASES = sorted((PROMETHEUS / "tests").glob("*.yml"))
 RUNBOOK = "https://github.com/docusage/docusage-exporter/blob/main/prometheus/RUNBOOK.md#"
 GRAFANA = "http://localhost:3000/d/"
@@ -35,13 +37,19 @@ KINDS = {
 }
 
 
-def rules(paths: list[Path] = RULES) -> list[dict[str, Any]]:
+@cache
+def rules(paths: tuple[Path, ...] = RULES) -> list[dict[str, Any]]:
     return [
         rule
         for path in paths
-        for group in yaml.safe_load(path.read_text())["groups"]
+        for group in parsed(path.read_text())["groups"]
         for rule in group["rules"]
     ]
+
+
+@cache
+def cases_of(path: Path) -> list[dict[str, Any]]:
+    return list(parsed(path.read_text())["tests"])
 
 
 ALERTS = [rule for rule in rules() if "alert" in rule]
@@ -70,7 +78,7 @@ def test_one_flag_changes_where_all_links_to_grafana_or_the_runbook_point(tmp_pa
             f"--output={tmp_path}",
         ]
     )
-    moved = [rule for rule in rules(sorted(tmp_path.glob("*.yml"))) if "alert" in rule]
+    moved = [rule for rule in rules(tuple(sorted(tmp_path.glob("*.yml")))) if "alert" in rule]
     assert len(moved) == len(ALERTS)
     for rule in moved:
         notes = rule["annotations"]
@@ -177,7 +185,7 @@ def test_cases_expect_the_panels_that_alerts_link() -> None:
     linked = {
         alert["alert"]: panel.findall(alert["annotations"]["dashboard_url"]) for alert in ALERTS
     }
-    tests = [test for path in CASES for test in yaml.safe_load(path.read_text())["tests"]]
+    tests = [test for path in CASES for test in cases_of(path)]
     checks = [check for test in tests for check in test.get("alert_rule_test", ())]
     expected = [
         (check["alertname"], panel.findall(alert["exp_annotations"]["dashboard_url"]))
@@ -208,15 +216,12 @@ def test_the_first_alerts_have_cases_of_every_kind() -> None:
 
 
 def kinds(path: Path) -> set[str]:
-    return {test["name"].split(":")[0] for test in yaml.safe_load(path.read_text())["tests"]}
+    return {test["name"].split(":")[0] for test in cases_of(path)}
 
 
 def test_every_alert_fires_in_one_case_and_stays_silent_in_another() -> None:
     checks = [
-        check
-        for path in CASES
-        for test in yaml.safe_load(path.read_text())["tests"]
-        for check in test["promql_expr_test"]
+        check for path in CASES for test in cases_of(path) for check in test["promql_expr_test"]
     ]
     fired = {name for check in checks if check["exp_samples"] for name in alerts_in(check)}
     silent = {name for check in checks if not check["exp_samples"] for name in alerts_in(check)}
@@ -259,7 +264,7 @@ def with_needed_rules(path: Path, folder: Path) -> Path:
         found = {name for name in RECORDED - needed if name in used}
         needed |= found
     for rule_file in RULES:
-        content = yaml.safe_load(rule_file.read_text())
+        content = parsed(rule_file.read_text())
         (group,) = content["groups"]
         group["rules"] = [rule for rule in group["rules"] if name_of(rule) in needed]
         (folder / "rules" / rule_file.name).write_text(yaml.safe_dump(content))

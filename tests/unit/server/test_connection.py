@@ -384,7 +384,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(REQUESTS, max_size=3).map(b"".join) | st.binary(), min_size=5, max_size=5))
 def test_no_bytes_cause_a_500_or_harm_the_next_client(streams: list[bytes]) -> None:
     async def main() -> None:

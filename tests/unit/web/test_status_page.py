@@ -27,7 +27,6 @@ from exporter.model import (
 from exporter.state.store import TargetSnapshot, TargetState
 from exporter.web.status_page import PageInfo, status_page
 from exporter.web.style import COLOURS, STYLE, security_headers
-from exporter.web.target_parts import runbook_anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,9 +162,13 @@ def test_a_failing_target_shows_since_when_the_cause_and_a_link_to_the_runbook()
 
 @pytest.mark.parametrize("reason", FailureReason)
 def test_every_reason_has_a_text_and_a_section_of_the_runbook(reason: FailureReason) -> None:
-    row = only_row(down("acme", PollFailure(reason, "the detail.")))
-    assert re.search(rf"in 10 s [A-Z][a-zAPITLS' ,]+: the detail\. Runbook: {reason}$", row)
-    assert f"## {runbook_anchor(reason)}\n" in RUNBOOK.read_text().lower()
+    (row,) = shown([down("acme", PollFailure(reason, "the detail."))]).find_class("target")
+    text = rf"in 10 s [A-Z][a-zAPITLS' ,]+: the detail\. Runbook: {reason}$"
+    assert re.search(text, text_of(row))
+    (link,) = row.xpath(".//a[starts-with(., 'Runbook')]/@href")
+    page, _, section = link.partition("#")
+    assert page.endswith("/prometheus/RUNBOOK.md")
+    assert f"## {section}\n" in RUNBOOK.read_text().lower()
 
 
 def test_expired_values_are_not_shown() -> None:
@@ -324,7 +327,9 @@ def test_the_page_shows_how_many_targets_match(query: bytes, text: str) -> None:
     assert text_of(summary) == text
 
 
-MANY = [waiting(f"target-{number:05}") for number in range(1, 10_001)]
+@pytest.fixture(scope="module")
+def many() -> list[TargetSnapshot]:
+    return [waiting(f"target-{number:05}") for number in range(1, 10_001)]
 
 
 @pytest.mark.parametrize(
@@ -339,23 +344,23 @@ MANY = [waiting(f"target-{number:05}") for number in range(1, 10_001)]
     ],
 )
 def test_ten_thousand_targets_are_divided_into_pages(
-    query: bytes, first: str, links: list[str]
+    many: list[TargetSnapshot], query: bytes, first: str, links: list[str]
 ) -> None:
-    page = shown(MANY, query)
+    page = shown(many, query)
     assert len(names(page)) == 50
     assert names(page)[0] == first
     assert [text_of(item) for item in page.xpath("//nav[@class='pages']//li")] == links
 
 
-def test_a_page_shows_which_part_of_the_targets_it_is() -> None:
-    (summary,) = shown(MANY, b"page=3").find_class("summary")
+def test_a_page_shows_which_part_of_the_targets_it_is(many: list[TargetSnapshot]) -> None:
+    (summary,) = shown(many, b"page=3").find_class("summary")
     assert text_of(summary) == "10,000 targets, 101 to 150 shown"
 
 
-def test_links_to_other_pages_keep_the_filter() -> None:
-    page = shown(MANY, b"name=target-0%261&state=waiting&vendor=affinda&page=1")
+def test_links_to_other_pages_keep_the_filter(many: list[TargetSnapshot]) -> None:
+    page = shown(many, b"name=target-0%261&state=waiting&vendor=affinda&page=1")
     assert page.xpath("//nav[@class='pages']//a") == []
-    page = shown(MANY, b"name=target-0&state=waiting&vendor=affinda&page=2")
+    page = shown(many, b"name=target-0&state=waiting&vendor=affinda&page=2")
     assert page.xpath("//nav[@class='pages']//a/@href")[0] == (
         "?name=target-0&vendor=affinda&state=waiting&page=1"
     )
@@ -482,8 +487,10 @@ def test_a_narrow_screen_does_not_scroll_horizontally(tab: Browser, scheme: str)
 
 
 @pytest.mark.e2e
-def test_the_accessibility_tree_names_every_control(tab: Browser) -> None:
-    with served(MANY) as url:
+def test_the_accessibility_tree_names_every_control(
+    tab: Browser, many: list[TargetSnapshot]
+) -> None:
+    with served(many) as url:
         tab.window(1200, 900)
         tab.open(url)
         assert tab.names("heading")[:2] == ["docusage-exporter", "target-00001"]
