@@ -6,7 +6,6 @@ factors for the first and last days of a month.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from itertools import cycle, dropwhile, groupby, pairwise
 from math import log
@@ -65,8 +64,7 @@ class CountedDay(NamedTuple):
     counted: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """Expected use of each day to come, and how it was found.
 
     Args:

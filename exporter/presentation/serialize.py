@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.formatting import iso_day
-from exporter.presentation.scope_usage import first_day, forecast_use, scopes_of, usage_sums
-from exporter.usage_pace import pace_of
+from exporter.presentation.scope_usage import estimate_of, first_day, scopes_of, usage_sums
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
@@ -102,20 +101,20 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
 
 def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
     """An allowance with its projection, and how its forecast was made."""
-    history = forecast_use(allowance)
-    pace = pace_of(history) if history else None
+    known = estimate_of(allowance)
     points: list[ProjectedUse] = []
-    if history and pace and allowance.end is not None:
+    if known and allowance.end is not None:
+        history, pace = known
         end = min(allowance.end, history.at + MAX_PROJECTION)
         points = projection(pace, history, allowance, end)
     return {
         **allowance_to_json(allowance),
         "projection": [point._asdict() for point in points],
-        "estimate": _estimate(pace, history) if history and pace else None,
+        "estimate": _estimate(*known) if known else None,
     }
 
 
-def _estimate(pace: Pace, history: UsageHistory) -> dict[str, object]:
+def _estimate(history: UsageHistory, pace: Pace) -> dict[str, object]:
     """The expected use by weekday, Monday first, and its reasons."""
     return {
         "weekdays": list(pace.weekdays),

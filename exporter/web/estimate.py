@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.days import DAY_SECONDS
 from exporter.presentation.formatting import format_number, iso_day
-from exporter.presentation.scope_usage import forecast_use
-from exporter.usage_pace import pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from exporter.model import Allowance, UsageHistory
+    from exporter.model import UsageHistory
     from exporter.usage_pace import CountedDay, Pace
 
 _MAX_DAYS: Final = 12  # that are listed as capped or as holidays
@@ -21,19 +19,21 @@ _METHOD_URL: Final = "https://github.com/docusage/docusage-exporter/blob/main/do
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def estimate_section(allowance: Allowance) -> str:
-    """How the forecast was made, in figures."""
-    history = forecast_use(allowance)
-    pace = pace_of(history) if history else None
-    if history is None or pace is None:
-        return ""
+def estimate_section(unit: str, history: UsageHistory, pace: Pace) -> str:
+    """How the forecast was made, in figures.
+
+    Args:
+        unit: what is counted, plural.
+        history: what it was made from.
+        pace: the expected use, and how it was found.
+    """
     cells = "".join(f"<td>{escape(format_number(use))}</td>" for use in pace.weekdays)
     heads = "".join(f'<th scope="col">{day}</th>' for day in _WEEKDAYS)
     lines = "".join(f"<li>{escape(line)}</li>" for line in _estimate_lines(pace, history))
     return (
         "<h3>How this is estimated</h3>"
         '<div class="wide"><table><caption>Expected use of each day of the week, '
-        f"{escape(allowance.unit)}</caption><thead><tr>{heads}</tr></thead>"
+        f"{escape(unit)}</caption><thead><tr>{heads}</tr></thead>"
         f'<tbody><tr>{cells}</tr></tbody></table></div><ul class="steps">{lines}'
         f'<li><a href="{_METHOD_URL}">The method, and how accurate it is</a></li></ul>'
     )
