@@ -29,6 +29,7 @@ _MAX_DURATION: Final = 365 * DAY_SECONDS
 _URL: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _INVALID_IN_URL: Final = re.compile(r'["<>\\^`{|}]')
 _LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+# At most 253 characters, in labels of at most 63.
 _HOST: Final = rf"(?=[^:]{{1,253}}(:|$))({_LABEL}\.)*{_LABEL}"
 _AUTHORITY: Final = re.compile(rf"(.*@)?({_HOST}|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -31,17 +31,8 @@ _SPIKES: Final = 0.015  # the share of days with an unusual load
 
 
 @dataclass(frozen=True)
-class Workspace:
-    """A workspace of an Affinda organization."""
-
-    identifier: str
-    name: str
-    usage: Usage
-
-
-@dataclass(frozen=True)
-class DocumentType:
-    """A document type of an Affinda organization."""
+class Scope:
+    """A workspace or document type of an Affinda organization."""
 
     identifier: str
     name: str
@@ -56,8 +47,8 @@ class Organization:
     name: str
     api_key: str
     usage: Usage
-    workspaces: tuple[Workspace, ...] = ()
-    document_types: tuple[DocumentType, ...] = ()
+    workspaces: tuple[Scope, ...] = ()
+    document_types: tuple[Scope, ...] = ()
     admin: bool = True
 
 

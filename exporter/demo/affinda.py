@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import date
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from exporter.days import days_between
 from exporter.demo.messages import SimulatedResponse
@@ -13,7 +13,7 @@ from exporter.demo.messages import SimulatedResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from exporter.demo.accounts import Accounts, DocumentType, Organization, Usage, Workspace
+    from exporter.demo.accounts import Accounts, Organization, Scope
     from exporter.demo.messages import Request
 
 _PATHS: Final = frozenset(
@@ -32,13 +32,6 @@ class _ApiError(Exception):
         kind = "client_error" if status in {401, 403, 404, 405} else "validation_error"
         errors = [{"attr": attr, "code": code, "detail": detail}]
         self.body = json.dumps({"type": kind, "errors": errors}).encode()
-
-
-class _Scope(NamedTuple):
-    kind: str
-    identifier: str
-    usage: Usage
-    since: date
 
 
 def respond(accounts: Accounts, request: Request) -> SimulatedResponse:
@@ -103,15 +96,16 @@ def _usage(
         detail = "You do not have permission to perform this action."
         raise _ApiError(403, None, "permission_denied", detail)
     now = accounts.now()
-    scope = _scope(organization, query)
+    kind, scope = _scope(organization, query)
+    since = date.min if scope is organization else _TRACKED_SINCE
     start, end = _window(query, now.date())
     counts = [
         (day, count)
-        for day in days_between(max(start, scope.since), min(end, now.date()))
+        for day in days_between(max(start, since), min(end, now.date()))
         if (count := accounts.credits(scope.usage, day, now))
     ]
     return {
-        "scope": scope.kind,
+        "scope": kind,
         "scopeIdentifier": scope.identifier,
         "start": str(start),
         "end": str(end),
@@ -120,22 +114,25 @@ def _usage(
     }
 
 
-def _scope(organization: Organization, query: Mapping[str, str]) -> _Scope:
+def _scope(
+    organization: Organization, query: Mapping[str, str]
+) -> tuple[str, Organization | Scope]:
+    """The kind of what usage is requested of, and itself."""
     workspace, document_type = query.get("workspace"), query.get("document_type")
     if workspace and document_type:
         detail = "workspace and document_type cannot be combined."
         raise _ApiError(400, "non_field_errors", "invalid", detail)
     if workspace:
-        return _part("workspace", workspace, organization.workspaces)
+        return "workspace", _find(workspace, organization.workspaces)
     if document_type:
-        return _part("documentType", document_type, organization.document_types)
-    return _Scope("organization", organization.identifier, organization.usage, date.min)
+        return "documentType", _find(document_type, organization.document_types)
+    return "organization", organization
 
 
-def _part(kind: str, identifier: str, parts: Sequence[Workspace | DocumentType]) -> _Scope:
-    for part in parts:
-        if part.identifier == identifier:
-            return _Scope(kind, identifier, part.usage, _TRACKED_SINCE)
+def _find(identifier: str, scopes: Sequence[Scope]) -> Scope:
+    for scope in scopes:
+        if scope.identifier == identifier:
+            return scope
     raise _ApiError(404, None, "not_found", "Not found.")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
     from exporter.model import Allowance, ScopeUsage
     from exporter.state.store import TargetSnapshot, TargetState
-    from exporter.usage_pace import Estimate, Pace
+    from exporter.usage_pace import Pace
 
 _BEFORE: Final = 27 * DAY_SECONDS  # shown before the current day, at least
 _LONGEST: Final = 366 * DAY_SECONDS  # shown before or after the current day, at most
@@ -29,7 +29,7 @@ _WITHOUT_ALLOWANCE: Final = 92  # days
 def allowance_chart(
     snapshot: TargetSnapshot,
     allowance: Allowance,
-    forecast: tuple[UsageHistory, Estimate] | None,
+    forecast: tuple[UsageHistory, Pace] | None,
     now: float,
 ) -> UsageChart:
     """The picture of an allowance.
@@ -47,9 +47,9 @@ def allowance_chart(
     projected: list[ProjectedUse] = []
     expected: list[float] = []
     if forecast and (allowance.end is None or allowance.end > now):
-        history, estimate = forecast
-        projected = _projected(estimate.pace, history, allowance, known.at, end)
-        expected = _expected(estimate.pace, known, end)
+        history, pace = forecast
+        projected = _projected(pace, history, allowance, known.at, end)
+        expected = _expected(pace, known, end)
     return UsageChart(
         label=f"Use of {format_title(allowance)}",
         description=_description(allowance, now, is_stale=snapshot.is_stale),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yaml_text import parsed
 
-from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace, business_hours
+from exporter.demo.accounts import Accounts, Organization, Scope, business_hours
 from exporter.demo.affinda import account, respond
 from exporter.demo.messages import Request
 
@@ -24,10 +24,10 @@ ORGANIZATION = Organization(
     "right-key",
     {date(2026, 3, 2): 12, date(2026, 3, 1): 0, date(2026, 2, 28): 30, date(2020, 1, 1): 5},
     workspaces=(
-        Workspace("wOne", "Claims", {date(2023, 7, 26): 8, date(2023, 7, 27): 9}),
-        Workspace("wTwo", "Invoices", {}),
+        Scope("wOne", "Claims", {date(2023, 7, 26): 8, date(2023, 7, 27): 9}),
+        Scope("wTwo", "Invoices", {}),
     ),
-    document_types=(DocumentType("dOne", "Passport", lambda _: 2),),
+    document_types=(Scope("dOne", "Passport", lambda _: 2),),
 )
 ACCOUNTS = Accounts(
     (

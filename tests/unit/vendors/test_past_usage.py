@@ -12,7 +12,7 @@ import pytest
 from own_thread import in_own_thread
 from vendor_calls import KEY, affinda_settings, directly, xtracta_settings
 
-from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Plan, Workspace
+from exporter.demo.accounts import Accounts, Group, Organization, Plan, Scope
 from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError, PollFailure
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
@@ -32,8 +32,8 @@ ORGANIZATION = Organization(
     "Acme",
     KEY,
     DAILY | {date(2026, 2, 20): 7},
-    (Workspace("wS1", "Claims", DAILY),),
-    (DocumentType("dT1", "Invoice", {date(2026, 3, 10): 5}),),
+    (Scope("wS1", "Claims", DAILY),),
+    (Scope("dT1", "Invoice", {date(2026, 3, 10): 5}),),
 )
 ACCOUNTS = Accounts((ORGANIZATION,), now=lambda: NOON)
 ACME = Account("organization", "oRg1", "Acme", "api", "Australia and global")
