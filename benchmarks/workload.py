@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from exporter.demo.accounts import Accounts, Organization, weekday_usage, whole_day
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     OwnInterval: TypeAlias = Callable[[int], str | None]
     """A target's own poll interval by its number, if it has one."""
 
-_USAGE_PATTERNS: Final = 1000  # the usage of further organizations repeats these
+_USAGE_PATTERNS: Final = 500  # the usage of further organizations repeats these
 
 # A target's first poll makes two requests: 170 first polls a second, about the rate of later ones.
 _CONFIG: Final = """\
@@ -48,14 +47,11 @@ def _microsecond_of(moment: datetime) -> float:
 
 def _organization(number: int) -> Organization:
     name = f"Customer number {number}"
-    return Organization(
-        f"oRg{number:05d}", name, f"made-up-{number:05d}", _usage(number % _USAGE_PATTERNS)
-    )
+    return Organization(f"oRg{number:05d}", name, f"made-up-{number:05d}", _usage(number))
 
 
-@cache
-def _usage(pattern: int) -> Callable[[date], int]:
-    return weekday_usage(f"customer {pattern}", 200 + pattern)
+def _usage(number: int) -> Callable[[date], int]:
+    return weekday_usage(f"customer {number % _USAGE_PATTERNS}", 200 + number % 1000)
 
 
 def common_interval(_: int) -> None:

@@ -6,9 +6,8 @@ import asyncio
 import logging
 import signal
 import time
-from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.client.client import HttpClient
 from exporter.client.resolver import DaemonThreadExecutor
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 VERSION: Final = version("docusage-exporter")
+# Seconds. The first poll imports half of httpx and loads the trusted authorities, which blocks the
+# event loop for a tenth of a second: whoever waits for the exporter to start is answered before.
+_FIRST_POLL_DELAY: Final = 0.05
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
@@ -82,7 +84,7 @@ def load_config(
     for target, problem in (warning for warning in config.warnings if warning.target in names):
         extra = {"target": target, "detail": problem.describe(path)}
         _log.warning("problem in the configuration", extra=extra)
-    return replace(config, targets=targets)
+    return config._replace(targets=targets)
 
 
 def create_poll_target(target: Target, client: HttpClient) -> PollTarget:
@@ -91,8 +93,7 @@ def create_poll_target(target: Target, client: HttpClient) -> PollTarget:
     return PollTarget(target, poller, client.transport(target.http))
 
 
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
+class ServeOptions(NamedTuple):
     """Options of `serve`.
 
     Args:
@@ -247,7 +248,7 @@ class Service:
             name: ScheduleState(state.last_poll, state.consecutive_failures)
             for name, state in restored.items()
         }
-        self._scheduler.start(poll_targets, states)
+        self._scheduler.start(poll_targets, states, _FIRST_POLL_DELAY)
 
     def _exporter_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._reload_successful)

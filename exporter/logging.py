@@ -33,7 +33,7 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
     }
     line: dict[str, object] = {
         "ts": time.replace("+00:00", "Z"),
-        "level": _LEVEL_NAMES.get(record.levelname, record.levelname.lower()),
+        "level": record.levelname.lower().replace("warning", "warn"),  # as in official exporters
         "msg": record.getMessage(),
         **extra,
     }
@@ -98,7 +98,6 @@ class Json(logging.Formatter):
         return json.dumps(fields(record), ensure_ascii=False, default=str)
 
 
-_LEVEL_NAMES: Final = {"WARNING": "warn"}  # as the official exporters have it
 FORMATS: Final[Mapping[str, type[logging.Formatter]]] = {"logfmt": Logfmt, "json": Json}
 LEVELS: Final = ("debug", "info", "warn", "error")
 

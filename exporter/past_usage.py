@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact
 from functools import reduce
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -65,8 +64,7 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     return reduce(_EXACT.add, amounts, Decimal(0))
 
 
-@dataclass(frozen=True, slots=True)
-class DailyUsage:
+class DailyUsage(NamedTuple):
     """What an account, or a part of it, used each day.
 
     All of an account cover the same days.
@@ -96,8 +94,7 @@ class DailyUsage:
         return ((self.first + index * DAY, count) for index, count in enumerate(self.counts))
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """A period of something that was purchased: an allowance, a plan or a pack.
 
     Args:

@@ -6,9 +6,8 @@ factors for the first and last days of a month.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from itertools import cycle, groupby, pairwise
+from itertools import cycle, dropwhile, groupby, pairwise
 from math import log
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -57,19 +56,43 @@ _EARLY_ERROR: Final = (0.06, 0.35)  # of a week's use, and that divided by the r
 MAX_DAYS_AHEAD: Final = 366  # days with a use of their own; beyond, the mean is precise enough
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Expected use of each day to come.
+class CountedDay(NamedTuple):
+    """A day that counts with another use than its own; -1 is the day before the current one."""
+
+    day: int
+    use: float
+    counted: float
+
+
+class Pace(NamedTuple):
+    """Expected use of each day to come, and how it was found.
 
     Args:
         week: by weekday, that of the current day first.
         factors: of days at the edges of months, by days from the current one.
         error: mean absolute error of a week's forecast.
+        weekdays: the week's use, Monday first.
+        days: how many complete days it was made from, those before the first use not counted.
+        window: how many of them gave the use of the weekdays.
+        capped: days with a bulk run.
+        holidays: days with hardly any use.
+        jump: the day since which use is at another level, and by what the days before it were
+            multiplied, if any.
+        edges: factors of the first and last three days of a month; empty where there are none.
+        counts_working_days: whether these are working days, not calendar days.
     """
 
     week: Sequence[float]
     factors: Mapping[int, float]
     error: float
+    weekdays: tuple[float, ...]
+    days: int
+    window: int
+    capped: tuple[CountedDay, ...]
+    holidays: tuple[CountedDay, ...]
+    jump: tuple[int, float] | None
+    edges: tuple[float, ...]
+    counts_working_days: bool
 
     def of_day(self, day: int) -> float:
         """Expected use of a day; 0 is the current one."""
@@ -81,55 +104,13 @@ class Pace:
         return fmean(map(self.of_day, range(1, BURN_WINDOW + 1)))
 
 
-class CountedDay(NamedTuple):
-    """A day that counts with another use than its own; -1 is the day before the current one."""
-
-    day: int
-    use: float
-    counted: float
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A pace, and how it was found.
-
-    Args:
-        pace: the pace.
-        weekdays: its use by weekday, Monday first.
-        days: how many complete days it was made from, those before the first use not counted.
-        window: how many of them gave the use of the weekdays.
-        capped: days with a bulk run.
-        holidays: days with hardly any use.
-        jump: the day since which use is at another level, and by what the days before it were
-            multiplied, if any.
-        edges: factors of the first and last three days of a month; empty where there are none.
-        counts_working_days: whether these are working days, not calendar days.
-    """
-
-    pace: Pace
-    weekdays: tuple[float, ...]
-    days: int
-    window: int
-    capped: tuple[CountedDay, ...]
-    holidays: tuple[CountedDay, ...]
-    jump: tuple[int, float] | None
-    edges: tuple[float, ...]
-    counts_working_days: bool
-
-
 def pace_of(usage: UsageHistory) -> Pace | None:
     """The pace of an allowance; None where no use is known."""
-    estimate = estimate_pace(usage)
-    return estimate.pace if estimate else None
-
-
-def estimate_pace(usage: UsageHistory) -> Estimate | None:
-    """The pace of an allowance, and how it was found; None where no use is known."""
     days = list(usage.days[-HISTORY_DAYS:])
     if not usage.earlier_days:
         if not days and usage.used_today <= 0:
             return None
-        days = _since_first_use(days)
+        days = list(dropwhile(lambda use: use <= 0, days))
         if usage.used_today > 0 and not any(days[-_WINDOW:]):
             days = [int(usage.used_today)]  # the first day: the next ones may use as much
     net = _without_refunds(days)
@@ -149,11 +130,13 @@ def estimate_pace(usage: UsageHistory) -> Estimate | None:
         scaled = [use * factor for use in scaled[:position]] + scaled[position:]
         working = _working_days(scaled)
     cleaned = _without_holidays(scaled, working)
-    pace = _pace(cleaned, factors, usage)
+    week, error = _week(cleaned, usage)
     monday = -date.fromordinal(today).weekday()  # in the week of the pace
-    return Estimate(
-        pace=pace,
-        weekdays=(*pace.week[monday:], *pace.week[:monday]),
+    return Pace(
+        week=week,
+        factors=factors,
+        error=error,
+        weekdays=(*week[monday:], *week[:monday]),
         days=len(net),
         window=window,
         capped=tuple(
@@ -172,26 +155,20 @@ def estimate_pace(usage: UsageHistory) -> Estimate | None:
     )
 
 
-def _pace(window: Sequence[float], factors: Mapping[int, float], usage: UsageHistory) -> Pace:
+def _week(window: Sequence[float], usage: UsageHistory) -> tuple[list[float], float]:
+    """The expected use of each weekday, the current day's first, and the error of a week's use."""
     week = _weekday_means(window, usage)
     if not sum(week):
-        return Pace(week, {}, 0.0)
+        return week, 0.0
     if len(window) < _EARLY:
         level, error = _early_level(window, week, usage)
     else:
         level, error = _level(window)
-    return Pace([use * level / sum(week) for use in week], factors, error)
-
-
-def _since_first_use(days: list[int]) -> list[int]:
-    first = next((day for day, use in enumerate(days) if use > 0), len(days))
-    return days[first:]
+    return [use * level / sum(week) for use in week], error
 
 
 def _without_refunds(days: list[int]) -> list[int]:
     """A refund takes back what the days before it have used."""
-    if min(days, default=0) >= 0:
-        return days
     refund = 0
     net = []
     for use in reversed(days):

@@ -14,6 +14,10 @@ from exporter.cli.output import write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from exporter.backfill.options import BackfillOptions
+    from exporter.history.reader import HistoryReader
 
 
 def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -27,8 +31,11 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     description = "label that Prometheus adds to scraped series, such as job=docusage"
     parser.repeated_flag("label", "", description)
     parser.target_arguments()
-    options, reader, now = parse(parser, arguments, environ, parse_options)
-    result = asyncio.run(backfill(options, reader))
+    return asyncio.run(_backfill(*parse(parser, arguments, environ, parse_options)))
+
+
+async def _backfill(options: BackfillOptions, reader: HistoryReader, now: datetime) -> int:
+    result = await backfill(options, reader)
     text = report(result, options, now)
     if result.failures:
         print(text, file=sys.stderr)

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter.app import USER_AGENT, load_config
 from exporter.capture.format import load
@@ -82,7 +82,11 @@ async def _probe(
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
 ) -> int:
-    recorders = [Recorder(each, _proxy(each.target)) for each in probed if flags["capture"]]
+    recorders = [
+        Recorder(each, proxy_url(each.target.http, each.target.address, os.environ))
+        for each in probed
+        if flags["capture"]
+    ]
     snapshots = await probe(recorders or probed)
     now = capture.printed if capture else time.time()
     notes = [
@@ -130,10 +134,6 @@ def live_targets(config: Config) -> list[LiveTarget]:
     return [LiveTarget(target, client, slots) for target in config.targets]
 
 
-def _proxy(target: Target) -> str | None:
-    return proxy_url(target.http, target.address, os.environ)
-
-
 async def probe(probed: Sequence[ProbedTarget]) -> list[TargetSnapshot]:
     """Poll every target once, concurrently."""
     asyncio.get_running_loop().set_default_executor(DaemonThreadExecutor())
@@ -167,23 +167,16 @@ def _print(
             print(line, file=sys.stderr)
     elif flags["format"] == "table":
         write(format_table(snapshots, now, is_coloured=_is_coloured(environ)))
+    elif flags["format"] == "prometheus":
+        write(prometheus_text(snapshots).rstrip("\n"), is_utf8=True)
     else:
-        write(format_metrics(snapshots, flags["format"]), is_utf8=True)
+        targets = [to_json(snapshot) for snapshot in snapshots]
+        write(json.dumps({"targets": targets}, indent=2, ensure_ascii=False), is_utf8=True)
 
 
 def _is_coloured(environ: Mapping[str, str]) -> bool:
     """Whether standard output is a terminal on which colours are wanted (https://no-color.org)."""
     return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-
-
-def format_metrics(
-    snapshots: Sequence[TargetSnapshot], output_format: Literal["json", "prometheus"]
-) -> str:
-    """The results for programs."""
-    if output_format == "prometheus":
-        return prometheus_text(snapshots).rstrip("\n")
-    targets = [to_json(snapshot) for snapshot in snapshots]
-    return json.dumps({"targets": targets}, indent=2, ensure_ascii=False)
 
 
 def prometheus_text(snapshots: Iterable[TargetSnapshot]) -> str:

@@ -17,7 +17,9 @@ from exporter.reports.run import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
+    from exporter.history.reader import HistoryReader
     from exporter.reports.options import ReportOptions
 
 _EPILOG = """\
@@ -39,8 +41,11 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     description = "the invoice of a target, as TARGET=ID, for --format=focus"
     parser.repeated_flag("invoice-id", "", description)
     parser.target_arguments()
-    options, reader, now = parse(parser, arguments, environ, parse_options)
-    reading = asyncio.run(read(options, reader))
+    return asyncio.run(_report(*parse(parser, arguments, environ, parse_options)))
+
+
+async def _report(options: ReportOptions, reader: HistoryReader, now: datetime) -> int:
+    reading = await read(options, reader)
     document = format_report(options, reading, now, _width(options))
     _write(document, options)
     return 1 if document.failures else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,7 +52,8 @@ def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
     shard = Shard.parse(flags["shard"])
     watcher = FileWatcher(path) if is_reloaded else None  # before the file is read
     config = load_config(path, environ, shard, is_pipe_allowed=True)
-    options = replace(serve_options(path, prefix, flags, environ), shard=shard, watched=watcher)
+    options = serve_options(path, prefix, flags, environ)
+    options = options._replace(shard=shard, watched=watcher)
     return asyncio.run(serve(options, config))
 
 

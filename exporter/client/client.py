@@ -142,7 +142,8 @@ class HttpClient:
         Raises:
             OSError: as `transport`.
         """
-        self._ssl_context(settings.tls_ca_file)
+        if settings.tls_ca_file:  # the system's authorities are loaded by the first request
+            self._ssl_context(settings.tls_ca_file)
 
         async def send(request: Request, /) -> Response:
             context = self._ssl_context(settings.tls_ca_file)

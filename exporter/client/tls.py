@@ -89,7 +89,7 @@ def _empty_context() -> ssl.SSLContext:
 
 
 def _load_each(context: ssl.SSLContext, files: Iterable[str | Path]) -> Iterator[str | Path]:
-    """Load the files that hold certificates, which are given."""
+    """Load each file that holds certificates; yields these files."""
     for file in files:
         with suppress(OSError):  # an SSLError is an OSError
             context.load_verify_locations(file)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, get_args
 
 from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
@@ -49,8 +48,7 @@ _MESSAGES: Final = {
 _QUOTABLE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One error or warning.
 
     Args:
@@ -110,8 +108,7 @@ def is_typo_of(name: str, step: str | int) -> bool:
     return bool(difflib.get_close_matches(str(step)[:64], [name]))
 
 
-@dataclass(frozen=True, slots=True)
-class ModelError:
+class ModelError(NamedTuple):
     """An error that pydantic found, with our message.
 
     Args:
@@ -135,7 +132,7 @@ def model_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[Mod
             continue
         each = _model_error(detail, model)
         if each.steps in found:
-            each = replace(each, message=f"{found[each.steps].message}, or {each.message}")
+            each = each._replace(message=f"{found[each.steps].message}, or {each.message}")
         elif detail["loc"][-1:] != each.steps[-1:]:
             unions.add(each.steps)
         found[each.steps] = each

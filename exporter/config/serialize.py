@@ -47,9 +47,6 @@ def _represent_string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 class _Dumper(_FASTEST):  # type: ignore[misc]  # one of two classes
-    """Quotes strings that would be read as another type, and writes no aliases."""
+    """Quotes strings that would be read as another type."""
 
     yaml_representers: ClassVar = {**_FASTEST.yaml_representers, str: _represent_string}
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  PyYAML's own signature
-        return True

@@ -6,9 +6,9 @@ import ipaddress
 import re
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Self, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, GetPydanticSchema, ValidationInfo
@@ -29,14 +29,14 @@ _MAX_DURATION: Final = 365 * DAY_SECONDS
 _URL: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _INVALID_IN_URL: Final = re.compile(r'["<>\\^`{|}]')
 _LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+# At most 253 characters, in labels of at most 63.
 _HOST: Final = rf"(?=[^:]{{1,253}}(:|$))({_LABEL}\.)*{_LABEL}"
 _AUTHORITY: Final = re.compile(rf"(.*@)?({_HOST}|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _API_VERSION: Final = re.compile(r"/v[13]$")  # of a vendor's paths, which the exporter appends
 
 
-@dataclass(frozen=True, slots=True)
-class ValidationContext:
+class ValidationContext(NamedTuple):
     """What a configuration refers to.
 
     Args:
@@ -45,7 +45,7 @@ class ValidationContext:
     """
 
     folder: Path = Path()
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = MappingProxyType({})
 
 
 class Duration(float):
@@ -160,10 +160,6 @@ def _certificates(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _key_file(value: object, info: ValidationInfo) -> KeyFile:
-    return KeyFile(_path(value, info))
-
-
 def _key_variable(value: object, info: ValidationInfo) -> StaticKey | MissingKey:
     context: ValidationContext = info.context or ValidationContext()
     name = _string(value, "the name of an environment variable")
@@ -208,7 +204,7 @@ Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=128), AfterValid
 BaseUrl: TypeAlias = Annotated[str, _parsed_by(_base_url, format="uri")]
 Proxy: TypeAlias = Annotated[ProxyUrl, _parsed_by(_proxy_url, format="uri")]
 CertificateFile: TypeAlias = Annotated[Path, _parsed_by(_certificates)]
-FileKey: TypeAlias = Annotated[KeyFile, _parsed_by(_key_file)]
+FileKey: TypeAlias = Annotated[KeyFile, _parsed_by(lambda text, info: KeyFile(_path(text, info)))]
 EnvKey: TypeAlias = Annotated[
     StaticKey | MissingKey, _parsed_by(_key_variable, pattern=f"^{_VARIABLE.pattern}$")
 ]

@@ -130,6 +130,17 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    """The value at `step` below a node, and its line."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == step:
+                return _line(key), value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+        return _line(node.value[step]), node.value[step]
+    return None
+
+
 class Document:
     """A YAML document as plain data.
 
@@ -146,7 +157,7 @@ class Document:
 
     def __init__(self, root: yaml.Node) -> None:
         self.problems: list[Problem] = []
-        self._lines: dict[Steps, int] = {(): _line(root)}
+        self._root = root
         self._count = 0
         self.data = self._convert(root, ())
 
@@ -155,11 +166,12 @@ class Document:
 
         A value in a mapping has the line of its key.
         """
-        found: Steps = ()
+        node, line, found = self._root, _line(self._root), list[str | int]()
         for step in steps:
-            if (*found, step) in self._lines:
-                found = (*found, step)
-        return self._lines[found], found
+            if (place := _child(node, step)) is not None:
+                line, node = place
+                found.append(step)
+        return line, tuple(found)
 
     def _convert(self, node: yaml.Node, steps: Steps) -> Plain:
         _check_depth(len(steps) + 1, node)
@@ -170,8 +182,7 @@ class Document:
             self._report(node, steps, "tags are not supported; put the value in quotes")
         if isinstance(node, yaml.SequenceNode):
             return tuple(
-                self._convert_at(item, item, (*steps, index))
-                for index, item in enumerate(node.value)
+                self._convert(item, (*steps, index)) for index, item in enumerate(node.value)
             )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, steps)
@@ -181,24 +192,22 @@ class Document:
 
     def _mapping(self, node: yaml.MappingNode, steps: Steps) -> dict[str, Plain]:
         data: dict[str, Plain] = {}
+        lines: dict[str, int] = {}
         for key, value in node.value:
             name = self._convert(key, steps)
             inner = (*steps, name if isinstance(name, str) else "…")
-            converted = self._convert_at(key, value, inner)
+            converted = self._convert(value, inner)
             if not isinstance(name, str):
                 message = "expected a string as the key; put templates and numbers in quotes"
                 self._report(key, steps, message)
             elif name == "<<":
                 self._report(key, steps, "merge keys (<<) are not supported")
             elif name in data:
-                self._report(key, inner, f"duplicate key; first given in line {self._lines[inner]}")
+                self._report(key, inner, f"duplicate key; first given in line {lines[name]}")
             else:
                 data[name] = converted
+                lines[name] = _line(key)
         return data
-
-    def _convert_at(self, place: yaml.Node, node: yaml.Node, steps: Steps) -> Plain:
-        self._lines.setdefault(steps, _line(place))
-        return self._convert(node, steps)
 
     def _report(self, node: yaml.Node, steps: Steps, message: str) -> None:
         self.problems.append(Problem(_line(node), format_path(steps), message))

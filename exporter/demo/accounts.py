@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 Usage: TypeAlias = Callable[[date], int] | Mapping[date, int]
-"""Credits of a whole day. A mapping may change at any time and lacks the days without use;
-a function always gives the same answer for the same day."""
+"""Credits of a whole day. A mapping may change at any time and lacks the days without use."""
 
 _EPOCH: Final = date(2026, 1, 1).toordinal()  # where growth starts
 _MAX_GROWTH_YEARS: Final = 20.0  # so that no date overflows a float
@@ -32,17 +31,8 @@ _SPIKES: Final = 0.015  # the share of days with an unusual load
 
 
 @dataclass(frozen=True)
-class Workspace:
-    """A workspace of an Affinda organization."""
-
-    identifier: str
-    name: str
-    usage: Usage
-
-
-@dataclass(frozen=True)
-class DocumentType:
-    """A document type of an Affinda organization."""
+class Scope:
+    """A workspace or document type of an Affinda organization."""
 
     identifier: str
     name: str
@@ -57,8 +47,8 @@ class Organization:
     name: str
     api_key: str
     usage: Usage
-    workspaces: tuple[Workspace, ...] = ()
-    document_types: tuple[DocumentType, ...] = ()
+    workspaces: tuple[Scope, ...] = ()
+    document_types: tuple[Scope, ...] = ()
     admin: bool = True
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import date
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from exporter.days import DAY, days_between
-from exporter.demo.accounts import credits_of_day
+from exporter.days import days_between
 from exporter.demo.messages import SimulatedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
-    from exporter.demo.accounts import Accounts, DocumentType, Organization, Usage, Workspace
+    from exporter.demo.accounts import Accounts, Organization, Scope
     from exporter.demo.messages import Request
 
 _PATHS: Final = frozenset(
@@ -37,17 +34,10 @@ class _ApiError(Exception):
         self.body = json.dumps({"type": kind, "errors": errors}).encode()
 
 
-class _Scope(NamedTuple):
-    kind: str
-    identifier: str
-    usage: Usage
-    since: date
-
-
 def respond(accounts: Accounts, request: Request) -> SimulatedResponse:
     """The response to any request."""
     try:
-        return SimulatedResponse(body=_body(accounts, request).encode())
+        return SimulatedResponse(body=json.dumps(_document(accounts, request)).encode())
     except _ApiError as error:
         return SimulatedResponse(error.status, body=error.body)
 
@@ -58,7 +48,7 @@ def account(accounts: Accounts, request: Request) -> str:
     return organizations[0].identifier if organizations else ""
 
 
-def _body(accounts: Accounts, request: Request) -> str:
+def _document(accounts: Accounts, request: Request) -> object:
     if request.path not in _PATHS:
         raise _ApiError(404, None, "not_found", "Not found.")
     if request.method != "GET":
@@ -68,12 +58,12 @@ def _body(accounts: Accounts, request: Request) -> str:
     if request.path == "/v3/usage":
         return _usage(accounts, _organization(organizations, query), query)
     if request.path == "/v3/organizations":
-        return json.dumps([_organization_document(each) for each in organizations])
+        return [_organization_document(each) for each in organizations]
     if request.path == "/v3/workspaces":
-        return json.dumps(_workspaces(_organization(organizations, query)))
+        return _workspaces(_organization(organizations, query))
     if query.get("organization"):
         organizations = [_organization(organizations, query)]
-    return json.dumps(_document_types(organizations))
+    return _document_types(organizations)
 
 
 def _key(request: Request) -> str:
@@ -99,36 +89,50 @@ def _organization(organizations: Sequence[Organization], query: Mapping[str, str
     raise _ApiError(400, "organization", "does_not_exist", "Organization does not exist.")
 
 
-def _usage(accounts: Accounts, organization: Organization, query: Mapping[str, str]) -> str:
+def _usage(
+    accounts: Accounts, organization: Organization, query: Mapping[str, str]
+) -> dict[str, object]:
     if not organization.admin:
         detail = "You do not have permission to perform this action."
         raise _ApiError(403, None, "permission_denied", detail)
     now = accounts.now()
-    scope = _scope(organization, query)
+    kind, scope = _scope(organization, query)
+    since = date.min if scope is organization else _TRACKED_SINCE
     start, end = _window(query, now.date())
-    items, total = _items(accounts, scope, start, end, now)
-    return (
-        f'{{"scope":"{scope.kind}","scopeIdentifier":{json.dumps(scope.identifier)},'
-        f'"start":"{start}","end":"{end}","total":{total},"items":[{items}]}}'
-    )
+    counts = [
+        (day, count)
+        for day in days_between(max(start, since), min(end, now.date()))
+        if (count := accounts.credits(scope.usage, day, now))
+    ]
+    return {
+        "scope": kind,
+        "scopeIdentifier": scope.identifier,
+        "start": str(start),
+        "end": str(end),
+        "total": sum(count for _, count in counts),
+        "items": [{"date": str(day), "count": count} for day, count in counts],
+    }
 
 
-def _scope(organization: Organization, query: Mapping[str, str]) -> _Scope:
+def _scope(
+    organization: Organization, query: Mapping[str, str]
+) -> tuple[str, Organization | Scope]:
+    """The kind of what usage is requested of, and itself."""
     workspace, document_type = query.get("workspace"), query.get("document_type")
     if workspace and document_type:
         detail = "workspace and document_type cannot be combined."
         raise _ApiError(400, "non_field_errors", "invalid", detail)
     if workspace:
-        return _part("workspace", workspace, organization.workspaces)
+        return "workspace", _find(workspace, organization.workspaces)
     if document_type:
-        return _part("documentType", document_type, organization.document_types)
-    return _Scope("organization", organization.identifier, organization.usage, date.min)
+        return "documentType", _find(document_type, organization.document_types)
+    return "organization", organization
 
 
-def _part(kind: str, identifier: str, parts: Sequence[Workspace | DocumentType]) -> _Scope:
-    for part in parts:
-        if part.identifier == identifier:
-            return _Scope(kind, identifier, part.usage, _TRACKED_SINCE)
+def _find(identifier: str, scopes: Sequence[Scope]) -> Scope:
+    for scope in scopes:
+        if scope.identifier == identifier:
+            return scope
     raise _ApiError(404, None, "not_found", "Not found.")
 
 
@@ -151,32 +155,6 @@ def _date(query: Mapping[str, str], name: str) -> date | None:
             return day
     detail = "Date has wrong format. Use one of these formats: YYYY-MM-DD."
     raise _ApiError(400, name, "invalid", detail)
-
-
-def _items(
-    accounts: Accounts, scope: _Scope, start: date, end: date, now: datetime
-) -> tuple[str, int]:
-    """The items' JSON and their sum: complete days, which do not change, then the current day."""
-    today = now.date()
-    since = max(start, scope.since)
-    complete = _cached_days if callable(scope.usage) else _complete_days
-    items, total = complete(scope.usage, since, min(end, today - DAY))
-    if since <= today <= end and (count := accounts.credits(scope.usage, today, now)):
-        items += f'{"," if items else ""}{{"date":"{today}","count":{count}}}'
-        total += count
-    return items, total
-
-
-def _complete_days(usage: Usage, start: date, end: date) -> tuple[str, int]:
-    """As `_items`."""
-    counts = [
-        (day, count) for day in days_between(start, end) if (count := credits_of_day(usage, day))
-    ]
-    items = ",".join(f'{{"date":"{day}","count":{count}}}' for day, count in counts)
-    return items, sum(count for _, count in counts)
-
-
-_cached_days: Final = lru_cache(maxsize=1024)(_complete_days)  # a function's days never change
 
 
 def _organization_document(organization: Organization) -> dict[str, object]:

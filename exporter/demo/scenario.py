@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from exporter.days import DAY, days_between, midnight, next_month
 from exporter.demo.accounts import (
     Accounts,
-    DocumentType,
     Group,
     Organization,
     Plan,
-    Workspace,
+    Scope,
     business_hours,
     credits_of_day,
     cumulative_usage,
@@ -39,12 +38,14 @@ def demo_accounts(now: Callable[[], datetime] = utc_now) -> Accounts:
     Args:
         now: the vendors' clock.
     """
-    return Accounts(
-        (_europe(), _america(), _prepaid()),
-        (_new_zealand(now()), _pacific(now())),
-        now,
-        business_hours,
+    us, logistics = weekday_usage("america", 610, growth=0.4), weekday_usage("logistics", 260)
+    organizations = (
+        _europe(),
+        Organization("uSaAcMe2", "Acme Assurance US", "demo-key-2-not-real", us),
+        Organization("lOgIaCm3", "Acme Logistics", "demo-key-3-not-real", logistics),
     )
+    groups = (_new_zealand(now()), _pacific(now()))
+    return Accounts(organizations, groups, now, business_hours)
 
 
 def demo_config(accounts: Accounts, base_url: str) -> str:
@@ -78,27 +79,17 @@ def _europe() -> Organization:
         "demo-key-1-not-real",
         usage,
         (
-            Workspace("cLaImSx1", "Claims", claims),
-            Workspace("iNvOiCx2", "Supplier invoices", invoices),
-            Workspace("oNbOaRx3", "Customer onboarding", onboarding),
-            Workspace("aRcHiVx4", "Archive project", archive),
+            Scope("cLaImSx1", "Claims", claims),
+            Scope("iNvOiCx2", "Supplier invoices", invoices),
+            Scope("oNbOaRx3", "Customer onboarding", onboarding),
+            Scope("aRcHiVx4", "Archive project", archive),
         ),
         (
-            DocumentType("dClAiMf1", "Claim form", lambda day: claims(day) * 7 // 10),
-            DocumentType("dInVoIc2", "Invoice", lambda day: invoices(day) + claims(day) // 5),
-            DocumentType("dPaSsPo3", "Passport", lambda day: onboarding(day) // 2),
+            Scope("dClAiMf1", "Claim form", lambda day: claims(day) * 7 // 10),
+            Scope("dInVoIc2", "Invoice", lambda day: invoices(day) + claims(day) // 5),
+            Scope("dPaSsPo3", "Passport", lambda day: onboarding(day) // 2),
         ),
     )
-
-
-def _america() -> Organization:
-    usage = weekday_usage("america", 610, growth=0.4)
-    return Organization("uSaAcMe2", "Acme Assurance US", "demo-key-2-not-real", usage)
-
-
-def _prepaid() -> Organization:
-    usage = weekday_usage("logistics", 260)
-    return Organization("lOgIaCm3", "Acme Logistics", "demo-key-3-not-real", usage)
 
 
 def _new_zealand(now: datetime) -> Group:

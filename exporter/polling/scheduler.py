@@ -94,6 +94,7 @@ class PollScheduler:
         self,
         poll_targets: Sequence[PollTarget],
         states: Mapping[str, ScheduleState] | None = None,
+        delay: float = 0.0,
     ) -> None:
         """Start polling these targets, the first polls staggered.
 
@@ -101,14 +102,15 @@ class PollScheduler:
             poll_targets: the targets.
             states: by name, of targets that were polled before: their next poll stays due at the
                 time it was.
+            delay: seconds until the first poll.
         """
         for index, poll_target in enumerate(poll_targets):
             target = poll_target.target
             spread = min(STARTUP_SPREAD, target.poll.interval / 4)
-            delay = index * min(STARTUP_GAP, spread / len(poll_targets))
+            startup_delay = delay + index * min(STARTUP_GAP, spread / len(poll_targets))
             state = (states or {}).get(target.name, ScheduleState())
             self._tasks[target.name] = self._group.create_task(
-                self._poll_repeatedly(poll_target, state, delay), name=f"poll {target.name}"
+                self._poll_repeatedly(poll_target, state, startup_delay), name=f"poll {target.name}"
             )
 
     def stop(self, names: Iterable[str]) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from exporter.days import DAY_SECONDS, start_of_day
 from exporter.model import ScopeUsage, UsageHistory
 from exporter.presentation.formatting import format_title
+from exporter.usage_pace import pace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.model import Allowance
     from exporter.state.store import TargetState
+    from exporter.usage_pace import Pace
 
 _WEEK: Final = 7
 _MONTH: Final = 30
@@ -55,9 +57,13 @@ def first_day(history: UsageHistory) -> float:
     return history.today - DAY_SECONDS * len(history.days)
 
 
-def forecast_use(allowance: Allowance) -> UsageHistory | None:
-    """The daily use from which the forecast was made; None where there is no forecast."""
-    return None if allowance.burn_per_day is None else allowance.history
+def estimate_of(allowance: Allowance) -> tuple[UsageHistory, Pace] | None:
+    """What the forecast was made from, and how; None where there is no forecast."""
+    history = allowance.history
+    if history is None or allowance.burn_per_day is None:
+        return None
+    pace = pace_of(history)
+    return (history, pace) if pace else None
 
 
 def scopes_of(state: TargetState) -> tuple[ScopeUsage, ...]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
 from exporter.presentation.formatting import iso_day
-from exporter.presentation.scope_usage import first_day, forecast_use, scopes_of, usage_sums
-from exporter.usage_pace import estimate_pace
+from exporter.presentation.scope_usage import estimate_of, first_day, scopes_of, usage_sums
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
     from exporter.model import Allowance, ScopeUsage, UsageHistory
     from exporter.state.store import TargetSnapshot
-    from exporter.usage_pace import CountedDay, Estimate
+    from exporter.usage_pace import CountedDay, Pace
 
 MAX_PROJECTION = 366 * DAY_SECONDS
 
@@ -102,32 +101,32 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
 
 def _allowance_with_forecast(allowance: Allowance) -> dict[str, object]:
     """An allowance with its projection, and how its forecast was made."""
-    history = forecast_use(allowance)
-    estimate = estimate_pace(history) if history else None
+    known = estimate_of(allowance)
     points: list[ProjectedUse] = []
-    if history and estimate and allowance.end is not None:
+    if known and allowance.end is not None:
+        history, pace = known
         end = min(allowance.end, history.at + MAX_PROJECTION)
-        points = projection(estimate.pace, history, allowance, end)
+        points = projection(pace, history, allowance, end)
     return {
         **allowance_to_json(allowance),
         "projection": [point._asdict() for point in points],
-        "estimate": _estimate(estimate, history) if history and estimate else None,
+        "estimate": _estimate(*known) if known else None,
     }
 
 
-def _estimate(estimate: Estimate, history: UsageHistory) -> dict[str, object]:
+def _estimate(history: UsageHistory, pace: Pace) -> dict[str, object]:
     """The expected use by weekday, Monday first, and its reasons."""
     return {
-        "weekdays": list(estimate.weekdays),
-        "mean_error_per_week": estimate.pace.error,
-        "complete_days": estimate.days,
-        "days_for_weekdays": estimate.window,
-        "month_edge_factors": list(estimate.edges),
-        "month_edges_count_working_days": estimate.counts_working_days,
-        "capped_days": [_counted(day, history) for day in estimate.capped],
-        "holidays": [_counted(day, history) for day in estimate.holidays],
-        "level_since": estimate.jump and _date(history, estimate.jump[0]),
-        "level_factor": estimate.jump and estimate.jump[1],
+        "weekdays": list(pace.weekdays),
+        "mean_error_per_week": pace.error,
+        "complete_days": pace.days,
+        "days_for_weekdays": pace.window,
+        "month_edge_factors": list(pace.edges),
+        "month_edges_count_working_days": pace.counts_working_days,
+        "capped_days": [_counted(day, history) for day in pace.capped],
+        "holidays": [_counted(day, history) for day in pace.holidays],
+        "level_since": pace.jump and _date(history, pace.jump[0]),
+        "level_factor": pace.jump and pace.jump[1],
         "earlier_days": history.earlier_days,
         "earlier_per_day": history.earlier_per_day,
     }

@@ -53,7 +53,7 @@ def _usage(row: Row, account: AccountReport) -> list[str]:
         "true" if row.is_complete else "false",
         account.usage.unit,
         "" if row.is_unread else str(row.used),
-        share(row.used, total, 4),
+        share(row.used, total),
         exact(price.amount) if price else "",
         exact(cost.amount) if cost else "",
         price.currency if price else "",

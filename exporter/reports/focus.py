@@ -121,10 +121,8 @@ def _usage_rows(
     for cell in account.cells:
         if not cell.used:
             continue
-        quantity, cost = (
-            decimal_text(Decimal(cell.used)),
-            decimal_text(price.times(cell.used).amount),
-        )
+        quantity = decimal_text(Decimal(cell.used))
+        cost = decimal_text(price.times(cell.used).amount)
         begin = midnight(cell.day)
         is_prepaid = any(_covers(period, begin) for period in prepaid)
         yield {

@@ -53,7 +53,7 @@ def _target(target: TargetReport, days: DayRange, now: datetime) -> dict[str, ob
 
 def _account_report(account: AccountReport) -> dict[str, object]:
     return {
-        **_account(account.usage.account),
+        **_identity(account.usage.account),
         "unit": account.usage.unit,
         "unit_price": _money(account.usage.unit_price),
         "current_day": account.usage.current_day.isoformat(),
@@ -62,21 +62,19 @@ def _account_report(account: AccountReport) -> dict[str, object]:
     }
 
 
-def _account(account: Account) -> dict[str, str]:
-    return {"type": account.kind, "id": account.identifier, "name": account.name}
+def _identity(each: Account | Row | Period) -> dict[str, str]:
+    return {"type": each.kind, "id": each.identifier, "name": each.name}
 
 
 def _row(row: Row, account: AccountReport) -> dict[str, object]:
     return {
-        "type": row.kind,
-        "id": row.identifier,
-        "name": row.name,
+        **_identity(row),
         "start": row.days.first.isoformat(),
         "end": row.days.after.isoformat(),
         "complete": row.is_complete,
         "unknown_days": row.unknown_days,
         "used": None if row.is_unread else row.used,
-        "share": share(row.used, account.total.used, 4) or None,
+        "share": share(row.used, account.total.used) or None,
         "cost": _money(row.cost),
     }
 
@@ -84,10 +82,8 @@ def _row(row: Row, account: AccountReport) -> dict[str, object]:
 def _period(period: Period, days: DayRange, now: datetime) -> dict[str, object]:
     each = price_per_used(period)
     return {
-        "account": _account(period.account),
-        "type": period.kind,
-        "id": period.identifier,
-        "name": period.name,
+        "account": _identity(period.account),
+        **_identity(period),
         "start": iso(period.start) or None,
         "end": iso(period.end) or None,
         "within_range": is_whole(period, days),

@@ -30,9 +30,9 @@ def quotient(dividend: Decimal | int, divisor: int, places: int) -> Decimal:
     return exact_quotient.quantize(Decimal(1).scaleb(-places), context=_DIVISION)
 
 
-def share(part: int, whole: int, places: int) -> str:
-    """A part of the whole, 0 to 1 with so many decimal places; empty if the whole is 0."""
-    return exact(quotient(part, whole, places)) if whole else ""
+def share(part: int, whole: int) -> str:
+    """A part of the whole, 0 to 1 with four decimal places; empty if the whole is 0."""
+    return exact(quotient(part, whole, 4)) if whole else ""
 
 
 def for_people(amount: Decimal) -> str:

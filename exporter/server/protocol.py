@@ -1,9 +1,5 @@
 """One connection: its requests are answered one after the other, each step within its time.
 
-    TLS handshake, and sending a request ............ REQUEST_TIMEOUT
-    waiting for the response, and reading it ........ RESPONSE_TIMEOUT
-    idle until the next request ..................... KEEPALIVE_TIMEOUT
-
 Requests that are sent without waiting for responses share the time of the first, so that a client
 that never waits becomes the oldest, and is ended before others.
 
@@ -36,19 +32,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT: Final = 10.0
-RESPONSE_TIMEOUT: Final = 30.0
-KEEPALIVE_TIMEOUT: Final = 120.0
 READ_SIZE: Final = 8 * 1024  # bytes received at once
-_INTERNAL_ERROR: Final = "Internal server error; the log says more."
 
 
 class _Phase(Enum):
-    """What a connection does, by how long it may take."""
+    """What a connection does, and for how many seconds at most."""
 
-    RECEIVING = REQUEST_TIMEOUT
-    ANSWERING = RESPONSE_TIMEOUT
-    IDLE = KEEPALIVE_TIMEOUT
+    RECEIVING = 10.0  # the TLS handshake; then a request
+    ANSWERING = 30.0  # until the client has read the response
+    IDLE = 120.0  # until the next request begins
 
 
 class Connection:
@@ -151,7 +143,7 @@ class Connection:
             return await self._handler(request)
         except Exception as error:  # noqa: BLE001  a defect ends this request alone
             _log.error("request not answered", exc_info=error)
-            return text_response(500, _INTERNAL_ERROR)
+            return text_response(500, "Internal server error; the log says more.")
 
     async def _send_response(self, response: Response, *, with_body: bool = True) -> None:
         date = formatdate(time.time(), usegmt=True).encode()

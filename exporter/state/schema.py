@@ -39,7 +39,9 @@ SALT_BYTES: Final = 16
 
 
 class _Saved(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True
+    )
 
 
 class _SavedResult(_Saved):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from exporter.client.client import Transport
@@ -50,8 +49,7 @@ class HistoryQuery(NamedTuple):
     scope_kinds: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class History(Generic[T]):
+class History(NamedTuple, Generic[T]):
     """A target's past usage, where a vendor has an API for it.
 
     `T` is the vendor's own: what its API reports of one scope or group. It is read once, in one
@@ -75,8 +73,7 @@ class History(Generic[T]):
     to_usage: Callable[[Any, T, HistoryQuery], Iterable[PastUsage]]
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifyingFields:
+class IdentifyingFields(NamedTuple):
     """Which fields identify somebody, for anonymous captures.
 
     A field is a key of the target's settings, a parameter of a query or form, a member of a JSON
@@ -100,8 +97,7 @@ class IdentifyingFields:
     domains: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(NamedTuple):
     """A vendor whose API reports usage.
 
     Args:

@@ -11,8 +11,7 @@ from exporter.forecast import projection
 from exporter.model import UsageHistory
 from exporter.presentation.formatting import format_number, format_title, is_used_up
 from exporter.presentation.outlook import format_day, format_outlook
-from exporter.presentation.scope_usage import daily_use, first_day, forecast_use
-from exporter.usage_pace import pace_of
+from exporter.presentation.scope_usage import daily_use, first_day
 from exporter.web.charts import Totals, UsageChart
 
 if TYPE_CHECKING:
@@ -27,22 +26,30 @@ _OPEN_END: Final = (14 * DAY_SECONDS, 28 * DAY_SECONDS)  # shown after it where 
 _WITHOUT_ALLOWANCE: Final = 92  # days
 
 
-def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> UsageChart:
-    """The picture of an allowance; without a forecast where its values have expired.
+def allowance_chart(
+    snapshot: TargetSnapshot,
+    allowance: Allowance,
+    forecast: tuple[UsageHistory, Pace] | None,
+    now: float,
+) -> UsageChart:
+    """The picture of an allowance.
 
     Args:
         snapshot: the target.
         allowance: one of its last result.
+        forecast: what its forecast was made from, and how; None where none is shown.
         now: Unix seconds.
     """
     known = _known_use(snapshot.state, allowance, now)
     start = first_day(known) if allowance.start is None else allowance.start
     begin, end = _range(allowance, known, start, now)
     first, days = _days_since(known, begin)
-    is_over = allowance.end is not None and allowance.end <= now
-    history = None if is_over or snapshot.is_stale else forecast_use(allowance)
-    pace = pace_of(history) if history else None
-    projected = _projected(pace, history, allowance, known.at, end) if history else []
+    projected: list[ProjectedUse] = []
+    expected: list[float] = []
+    if forecast and (allowance.end is None or allowance.end > now):
+        history, pace = forecast
+        projected = _projected(pace, history, allowance, known.at, end)
+        expected = _expected(pace, known, end)
     return UsageChart(
         label=f"Use of {format_title(allowance)}",
         description=_description(allowance, now, is_stale=snapshot.is_stale),
@@ -51,7 +58,7 @@ def allowance_chart(snapshot: TargetSnapshot, allowance: Allowance, now: float) 
         unit=allowance.unit,
         first=first,
         days=days,
-        expected=_expected(pace, known, end) if pace else (),
+        expected=expected,
         now=now,
         start=allowance.start if allowance.start and begin < allowance.start <= end else None,
         totals=_totals(allowance, known, start, projected),
@@ -113,7 +120,7 @@ def _range(
 
 
 def _projected(
-    pace: Pace | None, history: UsageHistory, allowance: Allowance, read_at: float, end: float
+    pace: Pace, history: UsageHistory, allowance: Allowance, read_at: float, end: float
 ) -> list[ProjectedUse]:
     points = projection(pace, history, allowance, end)
     if len(points) > 1 and points[0].at < read_at < points[1].at:

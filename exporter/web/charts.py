@@ -6,10 +6,8 @@ So positions across are in percent, or in thousandths within a nested SVG; down 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from itertools import chain
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -57,8 +55,7 @@ class Totals(NamedTuple):
     exhaustion: tuple[float, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UsageChart:
+class UsageChart(NamedTuple):
     """A picture of daily use and, above it, of the running total.
 
     Args:
@@ -121,7 +118,7 @@ def sparkline(days: Sequence[float], count: int, label: str) -> str:
 def _totals(chart: UsageChart, totals: Totals, top: int) -> str:
     projected = totals.projection
     limit = totals.limit[0] if totals.limit else 0.0
-    known = (value for _, value in chain(totals.points, totals.unobserved))
+    known = (total for _, total in totals.points)
     largest = max(0.0, limit, *known, *(point.high for point in projected))
     panel = _Panel(chart, top, _TOTAL_HEIGHT, largest * _HEADROOM)
     shapes = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
@@ -51,8 +50,7 @@ class _Target(NamedTuple):
     conditions: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """The query of the page's URL.
 
     Args:
@@ -109,7 +107,7 @@ def status_page(
     chosen = Filter.parse(query)
     found = sorted(filter(chosen.matches, targets), key=lambda target: urgency(*target))
     pages = max(1, -(-len(found) // PAGE_SIZE))
-    chosen = replace(chosen, page=min(chosen.page, pages))
+    chosen = chosen._replace(page=min(chosen.page, pages))
     first = (chosen.page - 1) * PAGE_SIZE
     shown = found[first : first + PAGE_SIZE]
     body = "".join(

@@ -17,7 +17,7 @@ from exporter.presentation.formatting import (
     is_used_up,
 )
 from exporter.presentation.outlook import format_day, format_outlook
-from exporter.presentation.scope_usage import scopes_of, total_use
+from exporter.presentation.scope_usage import estimate_of, scopes_of, total_use
 from exporter.web.allowance_chart import allowance_chart, scope_chart
 from exporter.web.charts import usage_chart
 from exporter.web.conditions import allowance_urgency
@@ -123,7 +123,8 @@ def _usage_sentence(state: TargetState) -> str:
 
 
 def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> str:
-    chart = allowance_chart(snapshot, allowance, now)
+    estimate = None if snapshot.is_stale else estimate_of(allowance)
+    chart = allowance_chart(snapshot, allowance, estimate, now)
     note = _missing_figures(snapshot, allowance)
     # The only allowance's sentence is at the top of the page, unless it has expired.
     sentence = "" if len(snapshot.allowances) == 1 else f"<p>{escape(chart.description)}</p>"
@@ -131,7 +132,7 @@ def _allowance(snapshot: TargetSnapshot, allowance: Allowance, now: float) -> st
     return (
         f'<section class="picture"><h2>{isolate(format_title(allowance))}</h2>'
         f"{sentence}{_figure(chart)}{note}{_description_list(facts)}"
-        f"{'' if snapshot.is_stale else estimate_section(allowance)}</section>"
+        f"{estimate_section(allowance.unit, *estimate) if estimate else ''}</section>"
     )
 
 

@@ -37,6 +37,7 @@ from grafana.generator.queries import (
     end_of_day,
     label_set,
     max_by,
+    of_chosen_vendor,
     or_identifier,
     or_zero,
     others,
@@ -342,10 +343,12 @@ def _cost() -> Json:
     start, expiry = (
         max_by(f"xtracta_plan_{end}_timestamp_seconds", *PLAN) for end in ("start", "expiry")
     )
-    plans = max_by("xtracta_plan_price", *PLAN, "currency")
+    plans = of_chosen_vendor(max_by("xtracta_plan_price", *PLAN, "currency"))
     days = f"(({expiry} - {start}) / {_DAY} > 0)"
     per_month = f"{plans} / on ({', '.join(PLAN)}) group_left () {days} * 30"
-    packs = max_by("xtracta_pack_price", "target", "group_id", "pack_id", "currency")
+    packs = of_chosen_vendor(
+        max_by("xtracta_pack_price", "target", "group_id", "pack_id", "currency")
+    )
     columns = {
         "Plans": per_month,
         "Credits": of_month,
@@ -375,7 +378,7 @@ def _cost() -> Json:
 def _credits_of_month() -> tuple[str, str]:
     """Credits of each organization in the calendar month: so far, and by its end."""
     by = ("target", "organization")
-    so_far = max_by("affinda_credits_month_to_date", *by)
+    so_far = of_chosen_vendor(max_by("affinda_credits_month_to_date", *by))
     rate = f"{max_by('affinda_credits_last_30_days', *by)} / 30"
     days_left = "scalar(days_in_month() - day_of_month() + 1 - hour() / 24)"
     return so_far, f"{so_far} + {rate} * {days_left}"

@@ -101,6 +101,11 @@ def or_identifier(expression: str, name: str, identifier: str) -> str:
     return f'label_replace({named}, "{name}", "$1", "{name}", "[|](.*)")'
 
 
+def of_chosen_vendor(expression: str) -> str:
+    """Only targets of the vendors that are chosen: a vendor's own metrics do not have the label."""
+    return f"({expression} and on (target) {max_by('docusage_target_up', 'target', 'vendor')})"
+
+
 _PRICED: Final = ("target", "account", "allowance")
 
 

@@ -21,7 +21,7 @@ from vendor_calls import CLIENT, LONG_TIMEOUT, TIMEOUT, credits_today, failure, 
 
 from exporter.client.client import Request
 from exporter.config.models import Http
-from exporter.demo.accounts import Accounts, Organization, Workspace
+from exporter.demo.accounts import Accounts, Organization, Scope
 from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError
 
@@ -407,7 +407,7 @@ PARTLY_FORBIDDEN = Accounts(
             "Acme",
             "made-up-key-a",
             {DAY: 12},
-            (Workspace("wS1", "Claims", {DAY: 3}), Workspace("wS2", "Orders", {DAY: 4})),
+            (Scope("wS1", "Claims", {DAY: 3}), Scope("wS2", "Orders", {DAY: 4})),
         ),
     ),
     now=lambda: datetime(2026, 3, 2, 13, tzinfo=UTC),

@@ -13,7 +13,7 @@ from exporter.capture.format import Capture, save
 from exporter.capture.record import Recorder, without_secrets
 from exporter.capture.replay import ReplayedTarget
 from exporter.client.client import as_transport
-from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
+from exporter.demo.accounts import Accounts, Group, Organization, Plan, Scope
 from exporter.model import PollOutcome, PollResult
 from exporter.polling.limits import RateLimiter
 from exporter.polling.poll import PollTarget, poll_once
@@ -43,7 +43,7 @@ ACCOUNTS = Accounts(
             "Acme",
             KEY,
             lambda day: day.day,
-            tuple(Workspace(f"w{each}", f"Name {each}", lambda _: 1) for each in range(1, 4)),
+            tuple(Scope(f"w{each}", f"Name {each}", lambda _: 1) for each in range(1, 4)),
         ),
     ),
     (Group(481, "Head", KEY, (PLAN,), subgroups=(Group(482, "Branch", plans=(PLAN,)),)),),

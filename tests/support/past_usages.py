@@ -31,7 +31,7 @@ def daily(part: Part | None, *counts: int | None, **changes: object) -> DailyUsa
     usual = DailyUsage(
         ACCOUNT, part, "credits", DAYS.first, counts, LATER, PRICE, "allowance.price"
     )
-    return replace(usual, **changes)  # type: ignore[arg-type]  # as the cases want it
+    return usual._replace(**changes)  # type: ignore[arg-type]  # as the cases want it
 
 
 def moment(*numbers: int) -> datetime:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.forecast import projection, with_forecast
 from exporter.model import UsageHistory
-from exporter.usage_pace import CountedDay, estimate_pace, pace_of
+from exporter.usage_pace import CountedDay, pace_of
 
 DAY = 86_400.0
 TODAY = 1_772_150_400.0  # Friday, 27 February 2026
@@ -68,32 +68,32 @@ def test_the_projection_ends_at_the_projected_use(days: list[int], ahead: int) -
 
 
 def test_what_is_not_known_cannot_be_explained() -> None:
-    assert estimate_pace(UsageHistory(TODAY, TODAY, 0, [])) is None
+    assert pace_of(UsageHistory(TODAY, TODAY, 0, [])) is None
 
 
 def test_steady_use_needs_no_adjustment() -> None:
-    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 4, [0, 0, *EVEN]))
-    assert estimate is not None
-    assert (estimate.days, estimate.window) == (56, 56)
-    assert (estimate.capped, estimate.holidays, estimate.jump) == ((), (), None)
-    assert (estimate.edges, estimate.counts_working_days) == ((), False)
+    pace = pace_of(UsageHistory(TODAY, TODAY, 4, [0, 0, *EVEN]))
+    assert pace is not None
+    assert (pace.days, pace.window) == (56, 56)
+    assert (pace.capped, pace.holidays, pace.jump) == ((), (), None)
+    assert (pace.edges, pace.counts_working_days) == ((), False)
 
 
 def test_a_bulk_run_and_a_holiday_are_named_with_what_they_count_as() -> None:
     days = [100] * 70
     days[-60], days[-10] = 900, 3
-    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 0, days))
-    assert estimate is not None
-    assert estimate.capped == (CountedDay(-60, 900, 100),)
-    assert estimate.holidays == (CountedDay(-10, 3, 100),)
+    pace = pace_of(UsageHistory(TODAY, TODAY, 0, days))
+    assert pace is not None
+    assert pace.capped == (CountedDay(-60, 900, 100),)
+    assert pace.holidays == (CountedDay(-10, 3, 100),)
 
 
 def test_a_jump_has_its_day_and_its_factor() -> None:
     days = [100] * 51 + [300] * 5
-    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 0, days))
-    assert estimate is not None
-    assert estimate.jump is not None
-    day, factor = estimate.jump
+    pace = pace_of(UsageHistory(TODAY, TODAY, 0, days))
+    assert pace is not None
+    assert pace.jump is not None
+    day, factor = pace.jump
     assert (day, round(factor, 9)) == (-5, 3)
 
 
@@ -101,9 +101,9 @@ def test_month_edges_have_a_factor_for_each_of_six_days() -> None:
     # Twice the use on the first day of each month, for a year until 27 February.
     lengths = (28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31)  # from February on
     days = [use for length in lengths for use in (200, *[100] * (length - 1))] + [200, *[100] * 25]
-    estimate = estimate_pace(UsageHistory(TODAY, TODAY, 0, days[-366:]))
-    assert estimate is not None
-    first, *others = estimate.edges
+    pace = pace_of(UsageHistory(TODAY, TODAY, 0, days[-366:]))
+    assert pace is not None
+    first, *others = pace.edges
     assert first == pytest.approx(1.92, abs=0.02)
     assert others == [1.0] * 5
-    assert not estimate.counts_working_days
+    assert not pace.counts_working_days

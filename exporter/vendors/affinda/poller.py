@@ -176,8 +176,10 @@ class _TargetPoller:
     async def discover(self, api: _Api) -> tuple[_Response, Discovery]:
         """The organization's figures, and what there is in addition."""
         organization = await self._organization_usage(api)
-        is_known = self._last and organization.digest == self._last.digests[0]
-        today = self._last.today if self._last and is_known else organization.usage().today
+        if self._last and organization.digest == self._last.digests[0]:
+            today = self._last.today
+        else:
+            today = organization.usage().today
         lists = await gather_results(
             cached.get(partial(self._request_list, api, axis))
             for axis, cached in self._lists.items()

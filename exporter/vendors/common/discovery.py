@@ -89,11 +89,6 @@ class RefreshPolicy(NamedTuple):
     timeout: float
     clock: Callable[[], float]
 
-    @property
-    def list_timeout(self) -> float:
-        """Seconds that a list may take where the poll can do without it."""
-        return self.timeout * _LIST_TIMEOUT
-
 
 class CachedList(Generic[T]):
     """A vendor's list, requested once an interval; where that fails, the last one is used.
@@ -128,17 +123,16 @@ class CachedList(Generic[T]):
         now = self._policy.clock()
         if self._value is not None and now < self._due:
             return self._value
-        if self._value is None:
-            self._value = await request(None)
-            self._due = now + self._policy.interval
-            return self._value
         # Also where the poll's own timeout ends the request: it must not do so at every poll.
         self._due = now + self._policy.interval * _RETRY
+        timeout = None if self._value is None else self._policy.timeout * _LIST_TIMEOUT
         try:
-            self._value = await request(self._policy.list_timeout)
+            self._value = await request(timeout)
             self._due = now + self._policy.interval
             self.error = None
         except PollError as error:
+            if self._value is None:
+                raise
             if error.failure != self.error:
                 _log.warning(
                     "a list cannot be read, the last one is used",

@@ -239,7 +239,7 @@ class PlanReader:
         self._resources = list(names)[:_MAX_RESOURCES]
 
     def plan(self, group: int | None) -> Plan:
-        """All of it.
+        """The plan or pack.
 
         Raises:
             PollError: malformed, when it belongs to another group than `group`.

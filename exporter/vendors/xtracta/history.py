@@ -21,7 +21,6 @@ from exporter.vendors.xtracta.periods import (
     history_request,
     parse_history,
     previous_period,
-    without_overlaps,
 )
 from exporter.vendors.xtracta.poller import read_groups
 
@@ -69,7 +68,7 @@ async def read(settings: Settings, send: Transport, query: HistoryQuery) -> Asyn
 
     async def periods_of(group: str) -> list[PlanPeriod]:
         body = await send(history_request(settings, key, group, begin, end))
-        return without_overlaps(parse_history(body, key, group))
+        return parse_history(body, key, group)
 
     for group in dict.fromkeys((*readable, *failed)):
         yield Past(

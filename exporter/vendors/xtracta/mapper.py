@@ -100,20 +100,30 @@ def plan_result(
     identifier = _allowance_identifier(plan, plans)
     is_plan = plan.kind == "plan"
     previous = past.periods.get((plan.group, plan.identifier)) if is_plan else None
+    allowances = (
+        Allowance(
+            account=plan.group,
+            account_name=names[plan.group].name if plan.group in names else "",
+            allowance=identifier if resource == DOCUMENTS else f"{identifier}-{resource}",
+            allowance_name=(
+                plan.name if resource == DOCUMENTS else f"{plan.name} {resource}".lstrip()
+            ),
+            unit=resource,
+            allowed=figures.allowed,
+            used=figures.used,
+            available=figures.remaining,
+            renews=is_plan and (past.renews or bool(previous and previous.renewed)),
+            start=plan.start,
+            end=plan.expiry,
+            previous_start=previous and previous.begin,
+            previous_used=previous and previous.used.get(resource),
+            cumulative_only=True,
+        )
+        for resource, figures in plan.resources.items()
+    )
     return PollResult(
         tuple(_samples(plan, identifier)),
-        tuple(
-            _with_forecast(
-                replace(
-                    _allowance(plan, identifier, resource, names),
-                    renews=is_plan and (past.renews or bool(previous and previous.renewed)),
-                    previous_start=previous and previous.begin,
-                    previous_used=previous and previous.used.get(resource),
-                ),
-                now,
-            )
-            for resource in plan.resources
-        ),
+        tuple(_with_forecast(allowance, now) for allowance in allowances),
     )
 
 
@@ -163,24 +173,6 @@ def _figures(
     for name, value in figures._asdict().items():
         if value is not None:
             yield Sample(metrics[name], labels, value)
-
-
-def _allowance(plan: Plan, identifier: str, resource: str, names: Mapping[str, Group]) -> Allowance:
-    figures = plan.resources[resource]
-    is_documents = resource == DOCUMENTS
-    return Allowance(
-        account=plan.group,
-        account_name=names[plan.group].name if plan.group in names else "",
-        allowance=identifier if is_documents else f"{identifier}-{resource}",
-        allowance_name=plan.name if is_documents else f"{plan.name} {resource}".lstrip(),
-        unit=resource,
-        allowed=figures.allowed,
-        used=figures.used,
-        available=figures.remaining,
-        start=plan.start,
-        end=plan.expiry,
-        cumulative_only=True,
-    )
 
 
 def _with_forecast(allowance: Allowance, now: float) -> Allowance:

@@ -58,14 +58,17 @@ def history_request(
 
 
 def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
-    """The periods in a response about `group`; those without a start, an end or an id are left out.
+    """The periods in a response about `group`, in order of time.
+
+    Those without a start, an end or an id are left out. A period ends where the next one of the
+    same plan or pack begins.
 
     Raises:
         PollError: as `parse_usage` does.
     """
     activities = check_envelope(body, "billings_response", key).iter("activity")
     periods = (_period(activity, key, group) for activity in activities)
-    return [period for period in periods if period]
+    return _without_overlaps(filter(None, periods))
 
 
 def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
@@ -81,8 +84,7 @@ def _period(activity: Element, key: Secret, group: str) -> PlanPeriod | None:
     return PlanPeriod(plan._replace(resources=resources), plan.start, plan.expiry)
 
 
-def without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:
-    """The periods in order of time; one ends where the next of the same plan or pack begins."""
+def _without_overlaps(periods: Iterable[PlanPeriod]) -> list[PlanPeriod]:
     follows: dict[tuple[str, str], float] = {}
     found = []
     for period in sorted(periods, key=lambda each: each.begin, reverse=True):
@@ -110,7 +112,7 @@ def previous_period(plan: Plan, periods: Sequence[PlanPeriod]) -> PreviousPeriod
 
     Args:
         plan: as reported now.
-        periods: of its group, in order of time and without overlaps.
+        periods: of its group, as `parse_history` gives them.
     """
     start, expiry = plan.start, plan.expiry
     if plan.kind != "plan" or start is None:

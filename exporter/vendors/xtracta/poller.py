@@ -31,7 +31,6 @@ from exporter.vendors.xtracta.periods import (
     history_request,
     parse_history,
     previous_period,
-    without_overlaps,
 )
 
 if TYPE_CHECKING:
@@ -99,17 +98,13 @@ class _Api(NamedTuple):
         request = usage_request(self.settings, self.key, group, max_seconds)
         return parse_usage(await self.send(request), self.key, group)
 
-    async def groups(self, max_seconds: float | None) -> tuple[Tree, int]:
-        body = await self.send(groups_request(self.settings, self.key, max_seconds))
-        return parse_groups(body, self.key)
-
     async def past(
         self, group: str, plans: Iterable[Plan], now: float, max_seconds: float | None
     ) -> Periods:
         """The period before the present one of each of these plans, as far as there is one."""
         request = history_request(self.settings, self.key, group, now - PAST_SECONDS, now)
         body = await self.send(replace(request, timeout=max_seconds))
-        periods = without_overlaps(parse_history(body, self.key, group))
+        periods = parse_history(body, self.key, group)
         found = {(group, plan.identifier): previous_period(plan, periods) for plan in plans}
         return {plan: period for plan, period in found.items() if period}
 
@@ -200,7 +195,8 @@ class _TargetPoller:
         return wanted
 
     async def _request_tree(self, api: _Api, max_seconds: float | None) -> Tree:
-        tree, skipped = await api.groups(max_seconds)
+        body = await api.send(groups_request(self._settings, api.key, max_seconds))
+        tree, skipped = parse_groups(body, api.key)
         warn_if_skipped(skipped, "groups", self._settings.name)
         if self._finds_groups:
             self._settings.discovery.warn_if_limited(_names(tree), "groups", self._settings.name)

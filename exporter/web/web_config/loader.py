@@ -214,16 +214,9 @@ def _errors(file: WebConfigFile) -> Iterator[_Finding]:
         for key, message in _tls_errors(file.tls_server_config):
             yield ("tls_server_config", *key), message
     for user, hashed in file.basic_auth_users.items():
-        if error := _user_error(user, hashed):
+        error = "a user name cannot contain a colon" if ":" in user else validate_hash(str(hashed))
+        if error:
             yield ("basic_auth_users", user), error
-
-
-def _user_error(user: str, hashed: object) -> str | None:
-    if ":" in user:
-        return "a user name cannot contain a colon"
-    if not isinstance(hashed, str):
-        return "expected a string; put the value in quotes"
-    return validate_hash(hashed)
 
 
 def _tls_errors(tls: TlsServerConfig) -> Iterator[_Finding]:

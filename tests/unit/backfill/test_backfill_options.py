@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def test_flags_make_a_plan() -> None:
 def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    without = {"other": replace(VENDORS["affinda"], history=None)}
+    without = {"other": VENDORS["affinda"]._replace(history=None)}
     monkeypatch.setattr("exporter.history.flags.VENDORS", without)
     first, second = target("a"), target("b").model_copy(update={"vendor": "other"})
     assert select_targets((first, second), ()) == (first,)

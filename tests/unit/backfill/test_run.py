@@ -15,7 +15,7 @@ from report_runs import silent_reader
 from exporter.app import load_config
 from exporter.backfill.run import Result, backfill, report
 from exporter.backfill.spool import OutputSize
-from exporter.demo.accounts import Accounts, Group, Organization, Plan, Workspace
+from exporter.demo.accounts import Accounts, Group, Organization, Plan, Scope
 from exporter.demo.vendors import SimulatedResponse, Vendors
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ ACCOUNTS = Accounts(
             "Acme",
             "demo-key-1-not-real",
             {date(2026, 3, 9): 40, date(2026, 3, 10): 5},
-            (Workspace("wS1", "Claims", {date(2026, 3, 9): 2}),),
+            (Scope("wS1", "Claims", {date(2026, 3, 9): 2}),),
         ),
     ),
     (

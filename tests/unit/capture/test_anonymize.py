@@ -21,7 +21,7 @@ from exporter.capture.format import Call, Capture, Exchange, TargetCapture
 from exporter.capture.record import KEY as STAND_IN
 from exporter.capture.record import REMOVED
 from exporter.client.client import Response
-from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Workspace
+from exporter.demo.accounts import Accounts, Group, Organization, Scope
 from exporter.demo.vendors import Vendors
 from exporter.model import FailureReason, PollFailure
 from exporter.vendors import VENDORS
@@ -242,10 +242,10 @@ def vendors_and_values(draw: st.DrawFn) -> tuple[Accounts, set[str]]:
     organization = Organization(
         *(identifiers[0], names[2], KEY, lambda day: day.day),
         tuple(
-            Workspace(identifier, name, lambda day: day.day % 3)
+            Scope(identifier, name, lambda day: day.day % 3)
             for identifier, name in zip(identifiers[1:3], names[3:5], strict=True)
         ),
-        (DocumentType(identifiers[3], names[5], lambda day: day.day % 4),),
+        (Scope(identifiers[3], names[5], lambda day: day.day % 4),),
     )
     branch = Group(numbers[3], names[7], plans=plans[1:])
     group = Group(numbers[2], names[6], KEY, plans[:1], subgroups=(branch,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,7 +161,7 @@ def test_a_response_that_has_no_fields_is_named_for_reading(
 def test_a_vendor_that_does_not_declare_its_fields_cannot_be_anonymized(
     run_cli: CliRunner, probed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vendors = {**VENDORS, "xtracta": replace(VENDORS["xtracta"], fields=None)}
+    vendors = {**VENDORS, "xtracta": VENDORS["xtracta"]._replace(fields=None)}
     monkeypatch.setattr(recording, "VENDORS", vendors)
     flags = (f"--config.file={probed}", f"--capture={tmp_path / 'capture'}", "--anonymize")
     assert run_cli("probe", *flags) == (

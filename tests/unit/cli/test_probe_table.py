@@ -5,7 +5,7 @@ from __future__ import annotations
 from exporter_process import values
 from fake_targets import ALLOWANCE, TIMEOUT, allowance, outcome, target
 
-from exporter.cli.probe import format_metrics, prometheus_text
+from exporter.cli.probe import prometheus_text
 from exporter.cli.table import format_table
 from exporter.metrics.catalogue import METRICS
 from exporter.model import Allowance, FailureReason, PollOutcome, PollResult, ScopeFailure
@@ -84,7 +84,6 @@ def test_the_metrics_of_a_probe_are_those_of_a_single_poll() -> None:
     shown = {name.partition(" ")[0] for name in found}
     counters = {metric.name for metric in METRICS if metric.kind == "counter"}
     assert shown & {*counters, "docusage_target_next_poll_timestamp_seconds"} == set()
-    assert format_metrics(SNAPSHOTS, "prometheus") + "\n" == prometheus_text(SNAPSHOTS)
 
 
 def test_what_could_not_be_read_is_said_below_the_table() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yaml_text import parsed
 
-from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace, business_hours
+from exporter.demo.accounts import Accounts, Organization, Scope, business_hours
 from exporter.demo.affinda import account, respond
 from exporter.demo.messages import Request
 
@@ -24,10 +24,10 @@ ORGANIZATION = Organization(
     "right-key",
     {date(2026, 3, 2): 12, date(2026, 3, 1): 0, date(2026, 2, 28): 30, date(2020, 1, 1): 5},
     workspaces=(
-        Workspace("wOne", "Claims", {date(2023, 7, 26): 8, date(2023, 7, 27): 9}),
-        Workspace("wTwo", "Invoices", {}),
+        Scope("wOne", "Claims", {date(2023, 7, 26): 8, date(2023, 7, 27): 9}),
+        Scope("wTwo", "Invoices", {}),
     ),
-    document_types=(DocumentType("dOne", "Passport", lambda _: 2),),
+    document_types=(Scope("dOne", "Passport", lambda _: 2),),
 )
 ACCOUNTS = Accounts(
     (
@@ -141,22 +141,6 @@ def test_a_window_before_tracking_began_has_no_items() -> None:
 def test_a_document_type_is_a_scope() -> None:
     window = usage(document_type="dOne", start="2026-02-27")
     assert (window["scope"], window["total"], len(window["items"])) == ("documentType", 8, 4)
-
-
-def test_complete_days_of_a_function_are_cached() -> None:
-    requested: list[date] = []
-
-    def counted(day: date) -> int:
-        requested.append(day)
-        return 3
-
-    now = [NOON]
-    accounts = Accounts((Organization("mEFayXdO", "A", "right-key", counted),), now=lambda: now[0])
-    assert usage_in(accounts) == usage_in(accounts)
-    assert len(requested) == 365 + 2
-    now[0] += timedelta(days=1)
-    assert usage_in(accounts)["total"] == 366 * 3
-    assert len(requested) == 2 * 365 + 3
 
 
 def test_a_mapping_may_change_between_two_requests() -> None:

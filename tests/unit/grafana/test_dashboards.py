@@ -219,6 +219,16 @@ def test_a_panel_selects_what_the_exporter_exposes(board: Json, panel: Json) -> 
 
 
 @each_panel
+def test_a_query_about_targets_is_of_the_chosen_vendor(board: Json, panel: Json) -> None:
+    variables = {each["name"]: each["type"] for each in board["templating"]["list"]}
+    if variables["vendor"] == "query":  # else the dashboard is of one vendor
+        for query in panel["targets"]:
+            found = selectors(expanded(query["expr"], board))
+            if any("target" in LABELS[selector.metric] for selector in found):
+                assert any("vendor" in selector.labels for selector in found)
+
+
+@each_panel
 def test_a_panel_groups_and_names_by_labels_that_are_there(board: Json, panel: Json) -> None:
     there = {label for selector in found(board, panel) for label in LABELS[selector.metric]}
     there |= {"job", "instance", *MADE_LABELS}

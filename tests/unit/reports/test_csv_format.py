@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -21,7 +20,7 @@ HEADER = (
 def test_rows_and_periods_are_lines() -> None:
     eu = report_of(daily(None, 10, 20, 30), daily(CLAIMS, 1, 2, 3), ALLOWANCE, target="acme-eu")
     nz = report_of(
-        replace(PLAN, end=moment(2026, 3, 31, 6, 30), price=Money(Decimal("0.00000001"), "NZD")),
+        PLAN._replace(end=moment(2026, 3, 31, 6, 30), price=Money(Decimal("0.00000001"), "NZD")),
         target="acme-nz",
         vendor="Xtracta",
     )
@@ -39,9 +38,7 @@ def test_rows_and_periods_are_lines() -> None:
 
 def test_what_is_not_known_is_empty() -> None:
     usage = daily(None, 0, unit_price=None, current_day=date(2026, 3, 1))
-    pages = replace(
-        *(PLAN,), unit="pages", start=None, end=None, allowed=None, used=None, price=None
-    )
+    pages = PLAN._replace(unit="pages", start=None, end=None, allowed=None, used=None, price=None)
     assert format_csv([report_of(usage, pages)], NOW) == HEADER + (
         "acme,Affinda,organization,oRg1,Acme,organization,oRg1,Acme,2026-03-01,2026-03-02,false,"
         "credits,0,,,,,,,,,\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -123,7 +122,7 @@ OF_XTRACTA = {
     "Tags": '{"target": "acme"}',
     "x_Target": "acme",
 }
-PERIOD = replace(PLAN, end=moment(2026, 3, 3, 6, 30), allowed=900)
+PERIOD = PLAN._replace(end=moment(2026, 3, 3, 6, 30), allowed=900)
 
 
 def rows(*past: object, by: str = "workspace", invoice: str = "") -> list[dict[str, str]]:
@@ -181,10 +180,10 @@ def test_without_an_allowance_usage_is_billed() -> None:
 
 
 def test_usage_outside_of_a_prepaid_period_is_billed() -> None:
-    prepaid = replace(ALLOWANCE, start=moment(2026, 3, 2), end=moment(2026, 3, 3))
+    prepaid = ALLOWANCE._replace(start=moment(2026, 3, 2), end=moment(2026, 3, 3))
     found = rows(daily(None, 4, 4, 4), prepaid)
     assert [row["BilledCost"] for row in found] == ["0.05", "0.00", "0.05", "12.50"]
-    open_end = replace(prepaid, end=None, renews=False)
+    open_end = prepaid._replace(end=None, renews=False)
     found = rows(daily(None, 4, 4, 4), open_end)
     assert [row["BilledCost"] for row in found] == ["0.05", "0.00", "0.00", "12.50"]
     assert (found[-1]["ChargeFrequency"], found[-1]["ChargePeriodEnd"]) == (
@@ -193,7 +192,7 @@ def test_usage_outside_of_a_prepaid_period_is_billed() -> None:
 
 
 def test_another_accounts_allowance_pays_for_nothing() -> None:
-    other = replace(ALLOWANCE, account=ACCOUNT._replace(identifier="oRg2"))
+    other = ALLOWANCE._replace(account=ACCOUNT._replace(identifier="oRg2"))
     assert rows(daily(None, 4), other)[0]["BilledCost"] == "0.05"
 
 
@@ -235,13 +234,13 @@ def test_a_plan_is_a_purchase_and_its_use() -> None:
 
 
 def test_a_plan_that_was_not_used_is_only_a_purchase() -> None:
-    assert [row["ChargeCategory"] for row in rows(PERIOD, replace(PERIOD, used=0))] == [
+    assert [row["ChargeCategory"] for row in rows(PERIOD, PERIOD._replace(used=0))] == [
         *("Purchase", "Usage", "Purchase"),
     ]
 
 
 def test_an_unlimited_plan_is_one_period() -> None:
-    _, _, row = rows(PERIOD, replace(PERIOD, allowed=None, name="", renews=True))
+    _, _, row = rows(PERIOD, PERIOD._replace(allowed=None, name="", renews=True))
     assert (row["PricingQuantity"], row["PricingUnit"], row["ListUnitPrice"]) == (
         *("1.00", "Periods", "100.00"),
     )
@@ -249,7 +248,7 @@ def test_an_unlimited_plan_is_one_period() -> None:
 
 
 def test_a_second_resource_of_a_plan_has_no_charge() -> None:
-    pages = replace(PERIOD, unit="pages", price=None, has_own_price=False)
+    pages = PERIOD._replace(unit="pages", price=None, has_own_price=False)
     assert [row["SkuMeter"] for row in rows(PERIOD, pages)] == ["Documents"] * 2
 
 
@@ -259,7 +258,7 @@ def test_a_second_resource_of_a_plan_has_no_charge() -> None:
 def test_a_period_is_charged_in_the_range_in_which_it_begins(
     start: tuple[int, ...], count: int
 ) -> None:
-    period = replace(PERIOD, start=moment(*start), end=moment(2026, 5, 1))
+    period = PERIOD._replace(start=moment(*start), end=moment(2026, 5, 1))
     report = report_of(period)
     assert len(focus_rows(report, DAYS, "")) == count
     notes = list(focus_notes(report, DAYS))
@@ -271,13 +270,13 @@ def test_two_months_put_together_have_each_purchase_once() -> None:
         DayRange(date(2026, 3, 1), date(2026, 4, 1)),
         DayRange(date(2026, 4, 1), date(2026, 5, 1)),
     )
-    report = report_of(replace(PERIOD, start=moment(2026, 3, 31, 23), end=moment(2026, 4, 30)))
+    report = report_of(PERIOD._replace(start=moment(2026, 3, 31, 23), end=moment(2026, 4, 30)))
     assert [len(focus_rows(report, days, "")) for days in (march, april)] == [2, 0]
 
 
 def test_periods_that_are_not_in_the_file_are_named() -> None:
-    before = replace(PERIOD, start=moment(2026, 2, 1, 6))
-    assert list(focus_notes(report_of(before, replace(PERIOD, start=None)), DAYS)) == [
+    before = PERIOD._replace(start=moment(2026, 2, 1, 6))
+    assert list(focus_notes(report_of(before, PERIOD._replace(start=None)), DAYS)) == [
         "plan Yearly (71) began on 2026-02-01 06:00: its price is not in the file",
         "plan Yearly (71) has no start date: its price is not in the file",
     ]
@@ -294,7 +293,7 @@ def test_usage_without_a_price_says_which_keys_to_set() -> None:
 
 def test_a_plan_without_a_price_is_an_error() -> None:
     with pytest.raises(FocusError, match=r"acme: plan Yearly \(71\) has no price"):
-        focus_rows(report_of(replace(PLAN, price=None)), DAYS, "")
+        focus_rows(report_of(PLAN._replace(price=None)), DAYS, "")
 
 
 def test_costs_are_exact_and_have_no_exponent() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from past_usages import ALLOWANCE, CLAIMS, DAYS, NOW, PLAN, daily, plan_of, report_of
 
@@ -75,7 +74,7 @@ def test_amounts_and_shares_are_strings_and_counts_are_numbers() -> None:
 
 
 def test_what_is_not_known_is_null() -> None:
-    period = replace(PLAN, start=None, end=None, allowed=None, used=None, price=None)
+    period = PLAN._replace(start=None, end=None, allowed=None, used=None, price=None)
     found = report_of(daily(None, 0, unit_price=None), period)
     (target,) = json.loads(format_json(plan_of(), [found], [], NOW))["targets"]
     (account,), (shown,) = target["accounts"], target["periods"]

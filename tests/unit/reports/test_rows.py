@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -165,7 +164,7 @@ def test_rows_always_add_up_to_the_total(
 def test_a_period_lies_within_the_days_and_begins_in_them(
     start: tuple[int, ...], end: tuple[int, ...], expected: tuple[bool, bool]
 ) -> None:
-    period = replace(PLAN, start=moment(*start), end=moment(*end))
+    period = PLAN._replace(start=moment(*start), end=moment(*end))
     assert (is_whole(period, DAYS), begins_in(period, DAYS)) == expected
 
 
@@ -173,5 +172,5 @@ def test_what_a_period_used_is_final_once_it_is_over_and_was_read_to_its_end() -
     assert is_over(PLAN, NOW)
     assert not is_over(PLAN, moment(2026, 3, 2, 23))
     assert not is_over(ALLOWANCE, NOW)
-    assert is_over(replace(ALLOWANCE, final_until=moment(2026, 4, 1)), NOW)
-    assert not is_over(replace(PLAN, end=None), NOW)
+    assert is_over(ALLOWANCE._replace(final_until=moment(2026, 4, 1)), NOW)
+    assert not is_over(PLAN._replace(end=None), NOW)

@@ -19,9 +19,8 @@ from exporter.app import load_config
 from exporter.backfill.run import backfill
 from exporter.demo.accounts import (
     Accounts,
-    DocumentType,
     Organization,
-    Workspace,
+    Scope,
     credits_of_day,
     weekday_usage,
 )
@@ -115,8 +114,8 @@ SIXTY = Accounts(
             "Acme",
             "made-up-key-a",
             lambda day: 61 * USAGE(day),
-            tuple(Workspace(f"w{number:02}", f"Number {number}", USAGE) for number in range(60)),
-            (DocumentType("dT1", "Invoice", USAGE),),
+            tuple(Scope(f"w{number:02}", f"Number {number}", USAGE) for number in range(60)),
+            (Scope("dT1", "Invoice", USAGE),),
         ),
     ),
     now=lambda: NOW,

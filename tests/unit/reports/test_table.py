@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -31,8 +30,8 @@ EU = report_of(
 BRANCH = GROUP._replace(identifier="482", name="")
 NZ = report_of(
     PLAN,
-    replace(
-        PLAN, kind="pack", identifier="9", name="", account=BRANCH, end=moment(2027, 3, 2, 6, 30)
+    PLAN._replace(
+        kind="pack", identifier="9", name="", account=BRANCH, end=moment(2027, 3, 2, 6, 30)
     ),
     target="acme-nz",
 )
@@ -197,7 +196,7 @@ def test_accounts_of_one_target_have_headings() -> None:
 
 
 def test_units_are_shown_where_a_target_has_several() -> None:
-    pages = replace(PLAN, unit="pages", allowed=None, used=None, price=None, end=None, name="")
+    pages = PLAN._replace(unit="pages", allowed=None, used=None, price=None, end=None, name="")
     lines = format_table(plan_of(), [report_of(PLAN, pages)], 60).splitlines()
     assert lines[3:8] == [
         "PERIOD  ALLOWED  USED  UNUSED       PRICE  PER UNIT",

@@ -82,7 +82,7 @@ def test_a_quotient_is_rounded_half_to_even(
 
 
 def test_a_share_of_nothing_is_empty() -> None:
-    assert (text.share(1, 4, 4), text.share(0, 0, 4)) == ("0.2500", "")
+    assert (text.share(1, 4), text.share(0, 0)) == ("0.2500", "")
 
 
 def test_money_names_its_currency() -> None:

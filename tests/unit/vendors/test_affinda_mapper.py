@@ -149,7 +149,7 @@ def test_scopes_have_names_of_their_own_and_no_yearly_windows() -> None:
 def test_every_scope_has_its_daily_use_and_its_name() -> None:
     today = date(2026, 5, 17)
     whole = usage({date(2026, 5, 16): 7, today: 2}, today, date(2026, 5, 15))
-    part = replace(unknown(date(2026, 5, 15)), anomalies=())
+    part = unknown(date(2026, 5, 15))._replace(anomalies=())
     lost = unknown(today)
     found = poll_result(
         affinda_settings(allowance=MONTHLY | {"period": "prepaid", "starts": "2026-05-15"}),
@@ -305,7 +305,7 @@ def unknown(day: date, unreadable: tuple[str, ...] = ()) -> Usage:
     whole = usage(EVERY_DAY, date(2026, 5, 17))
     counts = list(whole.counts)
     counts[(day - whole.start).days] = None
-    return replace(whole, counts=tuple(counts), unreadable=unreadable)
+    return whole._replace(counts=tuple(counts), unreadable=unreadable)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from vendor_calls import KEY, affinda_settings, directly, poll, run, series
 
-from exporter.demo.accounts import Accounts, DocumentType, Organization, Workspace
+from exporter.demo.accounts import Accounts, Organization, Scope
 from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import Anomaly, FailureReason, PollError, ScopeFailure
 from exporter.vendors.affinda.poller import create_poller
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from exporter.vendors.base import Poller, Transport
 
 TODAY = datetime(2026, 5, 17, 13, tzinfo=UTC)
-CLAIMS = Workspace("wS1", "Claims", {date(2026, 5, 17): 3})
-INVOICES = Workspace("wS2", "Invoices", {date(2026, 5, 17): 4})
-PASSPORT = DocumentType("dT1", "Passport", {date(2026, 5, 17): 5})
+CLAIMS = Scope("wS1", "Claims", {date(2026, 5, 17): 3})
+INVOICES = Scope("wS2", "Invoices", {date(2026, 5, 17): 4})
+PASSPORT = Scope("dT1", "Passport", {date(2026, 5, 17): 5})
 ACME = Organization(
     "oRg1",
     "Acme",
@@ -112,7 +112,7 @@ def test_new_scopes_appear_and_removed_ones_disappear() -> None:
         {"wS1": 3, "wS2": 4},
         {"dT1": 5},
     )
-    new = Workspace("wS3", "New", {date(2026, 5, 17): 6})
+    new = Scope("wS3", "New", {date(2026, 5, 17): 6})
     server.accounts = replace(
         server.accounts,
         organizations=(replace(ACME, workspaces=(INVOICES, CLAIMS, new), document_types=()),),

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 import pytest
 from vendor_calls import KEY, affinda_settings, poll, series
 
-from exporter.demo.accounts import Accounts, Organization, Workspace
+from exporter.demo.accounts import Accounts, Organization, Scope
 from exporter.demo.vendors import SimulatedResponse, Vendors
 from exporter.model import PollError
 from exporter.vendors.affinda.poller import create_poller
 
 DAY = date(2026, 5, 17)
-FIRST, SECOND = Workspace("wS1", "First", {DAY: 3}), Workspace("wS2", "Second", {DAY: 4})
+FIRST, SECOND = Scope("wS1", "First", {DAY: 3}), Scope("wS2", "Second", {DAY: 4})
 ACME = Organization("oRg1", "Acme", KEY, {DAY: 9}, (FIRST, SECOND))
 SETTINGS = affinda_settings(workspaces="all", discovery={"interval": "1h"})
 

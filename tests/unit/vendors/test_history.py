@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from vendor_calls import KEY, affinda_settings, directly, poll, series, xtracta_settings
 
-from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Plan, Workspace
+from exporter.demo.accounts import Accounts, Group, Organization, Plan, Scope
 from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 from exporter.model import Allowance, HistoricalResult, PollError, PollResult
 from exporter.secrets import Secret
@@ -31,8 +31,8 @@ ORGANIZATION = Organization(
     "Acme",
     KEY,
     DAILY | {date(2025, 3, 9): 1000, date(2025, 3, 10): 100, date(2026, 2, 20): 7},
-    (Workspace("wS1", "Claims", DAILY), Workspace("wS2", "Orders", {date(2026, 3, 9): 2})),
-    (DocumentType("dT1", "Invoice", {date(2026, 3, 10): 5}),),
+    (Scope("wS1", "Claims", DAILY), Scope("wS2", "Orders", {date(2026, 3, 9): 2})),
+    (Scope("dT1", "Invoice", {date(2026, 3, 10): 5}),),
 )
 ACCOUNTS = Accounts((ORGANIZATION,), now=lambda: NOON)
 

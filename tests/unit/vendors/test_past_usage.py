@@ -12,7 +12,7 @@ import pytest
 from own_thread import in_own_thread
 from vendor_calls import KEY, affinda_settings, directly, xtracta_settings
 
-from exporter.demo.accounts import Accounts, DocumentType, Group, Organization, Plan, Workspace
+from exporter.demo.accounts import Accounts, Group, Organization, Plan, Scope
 from exporter.demo.vendors import Request, SimulatedResponse, Vendors
 from exporter.model import FailureReason, PollError, PollFailure
 from exporter.past_usage import Account, DailyUsage, Money, Part, Period, UnreadScope
@@ -32,8 +32,8 @@ ORGANIZATION = Organization(
     "Acme",
     KEY,
     DAILY | {date(2026, 2, 20): 7},
-    (Workspace("wS1", "Claims", DAILY),),
-    (DocumentType("dT1", "Invoice", {date(2026, 3, 10): 5}),),
+    (Scope("wS1", "Claims", DAILY),),
+    (Scope("dT1", "Invoice", {date(2026, 3, 10): 5}),),
 )
 ACCOUNTS = Accounts((ORGANIZATION,), now=lambda: NOON)
 ACME = Account("organization", "oRg1", "Acme", "api", "Australia and global")
@@ -73,8 +73,8 @@ def test_the_usage_of_the_organization_and_its_parts_is_by_day_until_the_current
     )
     assert found == [
         whole,
-        replace(whole, part=Part("workspace", "wS1", "Claims")),
-        replace(whole, part=Part("document-type", "dT1", "Invoice"), counts=(0, 5, 0)),
+        whole._replace(part=Part("workspace", "wS1", "Claims")),
+        whole._replace(part=Part("document-type", "dT1", "Invoice"), counts=(0, 5, 0)),
     ]
 
 
@@ -156,7 +156,7 @@ def test_the_periods_of_an_allowance_that_overlap_the_days_are_priced() -> None:
         is_used_by_day=True,
         final_until=midnight(2026, 3, 11),
     )
-    march = replace(february, start=midnight(2026, 3, 1), end=midnight(2026, 4, 1), used=54)
+    march = february._replace(start=midnight(2026, 3, 1), end=midnight(2026, 4, 1), used=54)
     assert found == [february, march]
     assert str(found[0].price) == str(Money(Decimal("50.0"), "EUR"))
 
@@ -216,7 +216,7 @@ def test_a_workspace_that_the_vendor_refuses_costs_only_its_own_days() -> None:
     )
     assert isinstance(whole, DailyUsage)
     part = Part("workspace", "gone", "")
-    assert gone == replace(whole, part=part, counts=(None, None))
+    assert gone == whole._replace(part=part, counts=(None, None))
     assert isinstance(document_type, DailyUsage)
     assert document_type.counts == (5, 0)
 
@@ -277,16 +277,14 @@ def test_the_periods_of_plans_and_packs_are_whole() -> None:
         price=Money(Decimal("100.55"), "NZD"),
         renews=True,
     )
-    current = replace(
-        before,
+    current = before._replace(
         start=RENEWED,
         end=RENEWED + timedelta(days=28),
         allowed=1000,
         used=50,
         price=Money(Decimal(120), "NZD"),
     )
-    pack = replace(
-        current,
+    pack = current._replace(
         kind="pack",
         identifier="9",
         name="Booster",
