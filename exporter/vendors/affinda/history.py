@@ -110,6 +110,8 @@ def to_results(settings: Settings, past: Past, query: HistoryQuery) -> list[Hist
         past.scope: past.usage,
     }
     label = None if past.scope.axis == "organization" else AXES[past.scope.axis].label
+    if label:  # the allowance and its forecast are the organization's
+        settings = settings.model_copy(update={"allowance": None})
     first = max(query.first, *(usage.start for usage in usages.values()))
     last = min(query.last, past.today - DAY, *(usage.today for usage in usages.values()))
     return [
