@@ -22,7 +22,7 @@ test: ## all checks, as continuous integration runs them
 
 test-one: lint types servers ## all checks on one version of Python (PYTHON=python3.12)
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -m "not e2e" -n auto -q
+	$(BIN)/coverage run -m pytest -m "not e2e" -n auto --dist worksteal -q
 	$(BIN)/coverage run -m pytest -m e2e -n auto --dist loadscope -q tests/deploy tests/unit
 	$(BIN)/coverage run -m pytest -m e2e tests/e2e
 	@$(BIN)/coverage combine --quiet
@@ -35,7 +35,7 @@ test-lowest: $(VENV)/dev build/tools/helm ## the same with the lowest dependenci
 	@$(BIN)/python tests/support/interpreters.py lowest
 
 unit: $(VENV)/dev ## the quick tests alone, without real servers
-	$(BIN)/python -m pytest -m "not e2e" -n auto -q
+	$(BIN)/python -m pytest -m "not e2e" -n auto --dist worksteal -q
 
 laws: $(VENV)/dev build/tools/helm ## try every law on 2,000 examples; half an hour
 	$(BIN)/python -m pytest -m "hypothesis and not e2e" -n auto -q "--hypothesis-profile=many examples"
