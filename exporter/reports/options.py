@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from exporter.config.models import Target
 
 FORMATS: Final = ("table", "csv", "json", "focus")
-PARTS: Final = ("workspace", "document-type")
-"""The axes whose parts are rows; they are independent, so one report has one of them."""
-BY: Final = (*PARTS, "organization", "day", "month")
+SCOPE_KINDS: Final = ("workspace", "document-type")
+"""The kinds of scopes that are rows; they are independent, so one report has one of them."""
+BY: Final = (*SCOPE_KINDS, "organization", "day", "month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ReportOptions:
     @property
     def query(self) -> HistoryQuery:
         """What to read of each target's history: no scope that has no row."""
-        scope_kinds = frozenset({self.by}).intersection(PARTS)
+        scope_kinds = frozenset({self.by}).intersection(SCOPE_KINDS)
         return HistoryQuery(self.days.first, self.days.last, scope_kinds)
 
 

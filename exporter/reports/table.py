@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from unicodedata import combining, east_asian_width
 
-from exporter.reports.options import PARTS
+from exporter.reports.options import SCOPE_KINDS
 from exporter.reports.rows import OTHER, is_whole
 from exporter.reports.text import for_people, moment, money, name_of, price_per_used, quotient
 from exporter.reports.totals import totals
@@ -71,7 +71,7 @@ def _account(account: Account) -> str:
 
 
 def _headings(account: AccountReport, by: str) -> tuple[str, ...]:
-    first = by if by not in PARTS or account.parts else account.total.kind
+    first = by if by not in SCOPE_KINDS or account.parts else account.total.kind
     cost = ("COST",) if account.usage.unit_price else ()
     return first.replace("-", " ").upper(), account.usage.unit.upper(), "SHARE", *cost
 
@@ -91,7 +91,7 @@ def _label(row: Row, by: str) -> str:
         label = f"{row.days.first:%Y-%m-%d %a}"
     elif by == "month":
         label = f"{row.days.first:%Y-%m}"
-    return label if row.is_complete or by in PARTS else f"{label} (incomplete)"
+    return label if row.is_complete or by in SCOPE_KINDS else f"{label} (incomplete)"
 
 
 def _cells(row: Row, account: AccountReport) -> tuple[str, ...]:
@@ -108,14 +108,14 @@ def summary(account: AccountReport, by: str) -> Iterator[str]:
     total, unit = account.total, account.usage.unit
     parts = f"{by.replace('-', ' ')}{'s' if account.parts != 1 else ''}"
     listed = f"{account.parts:,} {parts} account{'s' if account.parts == 1 else ''} for"
-    if by in PARTS and not account.parts:
+    if by in SCOPE_KINDS and not account.parts:
         yield f"The target lists no {parts}: the row is the whole {total.kind}."
-    elif by in PARTS and account.other > 0:
+    elif by in SCOPE_KINDS and account.other > 0:
         yield (
             f"{listed} {total.used - account.other:,} of the {total.kind}'s {total.used:,} {unit}; "
             f"{account.other:,} are in other."
         )
-    elif by in PARTS and not account.other:
+    elif by in SCOPE_KINDS and not account.other:
         yield f"{listed} all of the {total.kind}'s {total.used:,} {unit}."
 
 
