@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 VERSION: Final = version("docusage-exporter")
-# Seconds. The first poll imports half of httpx and loads the trusted authorities, which blocks the
-# event loop for a tenth of a second: whoever waits for the exporter to start is answered before.
-_FIRST_POLL_DELAY: Final = 0.05
 USER_AGENT: Final = f"docusage-exporter/{VERSION}"
 
 
@@ -248,7 +245,7 @@ class Service:
             name: ScheduleState(state.last_poll, state.consecutive_failures)
             for name, state in restored.items()
         }
-        self._scheduler.start(poll_targets, states, _FIRST_POLL_DELAY)
+        self._scheduler.start(poll_targets, states)
 
     def _exporter_samples(self) -> Iterator[Sample]:
         yield Sample(RELOAD_OK, (), self._reload_successful)

@@ -94,7 +94,6 @@ class PollScheduler:
         self,
         poll_targets: Sequence[PollTarget],
         states: Mapping[str, ScheduleState] | None = None,
-        delay: float = 0.0,
     ) -> None:
         """Start polling these targets, the first polls staggered.
 
@@ -102,12 +101,11 @@ class PollScheduler:
             poll_targets: the targets.
             states: by name, of targets that were polled before: their next poll stays due at the
                 time it was.
-            delay: seconds until the first poll.
         """
         for index, poll_target in enumerate(poll_targets):
             target = poll_target.target
             spread = min(STARTUP_SPREAD, target.poll.interval / 4)
-            startup_delay = delay + index * min(STARTUP_GAP, spread / len(poll_targets))
+            startup_delay = index * min(STARTUP_GAP, spread / len(poll_targets))
             state = (states or {}).get(target.name, ScheduleState())
             self._tasks[target.name] = self._group.create_task(
                 self._poll_repeatedly(poll_target, state, startup_delay), name=f"poll {target.name}"

@@ -211,18 +211,6 @@ def test_a_wall_clock_that_is_set_back_delays_no_poll() -> None:
     assert poll_times_around(-86_400) == [0, 600]
 
 
-def test_a_delay_postpones_the_first_poll() -> None:
-    poller = ScriptedPoller(UNAVAILABLE)
-
-    async def main() -> None:
-        async with scheduler() as polling:
-            polling.start([poll_target(target(), poller)], delay=0.05)
-            await asyncio.sleep(1)
-
-    in_virtual_time(main())
-    assert poller.started == [0.05]
-
-
 # Schedules that continue after a restart
 
 
