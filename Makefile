@@ -24,7 +24,7 @@ test-one: lint types servers ## all checks on one version of Python (PYTHON=pyth
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -m "not e2e" -n auto --dist worksteal -q
 	$(BIN)/coverage run -m pytest -m e2e -n auto --dist loadscope -q tests/deploy tests/unit
-	$(BIN)/coverage run -m pytest -m e2e tests/e2e
+	$(BIN)/coverage run -m pytest -m e2e -n auto --dist loadscope -q tests/e2e
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
