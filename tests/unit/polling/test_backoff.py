@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from fake_targets import POLL_RESULT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scripted_poller import UNAUTHORIZED, UNAVAILABLE, poll_times
 
@@ -58,6 +58,9 @@ RANDOM = st.floats(0, 1)
 
 
 @given(REASONS, FAILURES, INTERVALS, RANDOM)
+@example(FailureReason.AUTH, 1, 900, 1)
+@example(FailureReason.AUTH, 2, 900, 0)
+@example(FailureReason.DNS, 2, 900, 0.5)
 def test_every_retry_comes_within_the_interval_except_after_repeated_auth_failures(
     reason: FailureReason, failures: int, interval: float, random: float
 ) -> None:
