@@ -187,8 +187,8 @@ class Service:
 
     def _record(self, name: str, outcome: PollOutcome) -> None:
         snapshot = self._store.record(name, outcome)
-        self._metrics.render(snapshot)
         self._storage.save(snapshot)
+        self._metrics.render(snapshot)
 
     async def _reload_on_event(self, reload_event: asyncio.Event) -> None:
         while True:

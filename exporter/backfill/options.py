@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exporter.days import DAY, DAY_SECONDS
 from exporter.durations import parse_duration
-from exporter.history.flags import EARLIEST_DAY, FlagError, parse_day, select_targets
+from exporter.history.options import EARLIEST_DAY, FlagError, parse_day, select_targets
 from exporter.metrics.catalogue import METRICS
 from exporter.metrics.exposition import format_labels
 

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from exporter.capture.errors import CaptureError
 from exporter.client.client import Response
@@ -125,6 +125,13 @@ class _Manifest(Model):
     printed: float
     anonymized: bool
     targets: tuple[_Target, ...]
+
+    @field_validator("targets")
+    @classmethod
+    def _unique_names(cls, targets: tuple[_Target, ...]) -> tuple[_Target, ...]:
+        if len({target.settings.name for target in targets}) < len(targets):
+            raise ValueError("two targets have the same name")
+        return targets
 
 
 class _Response(Model):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.app import USER_AGENT, load_config
 from exporter.client.client import HttpClient
-from exporter.history.flags import FlagError
+from exporter.history.options import FlagError
 from exporter.history.progress import Progress
 from exporter.history.reader import HistoryReader
 from exporter.polling.limits import RateLimiter

@@ -130,7 +130,7 @@ class HttpClient:
         """What makes requests with these settings.
 
         Raises:
-            OSError: the file of trusted authorities cannot be read or holds no certificate.
+            OSError: the trusted authorities cannot be loaded.
         """
         if settings not in self._transports:
             self._transports[settings] = as_transport(self.round_tripper(settings), time.time)
@@ -142,8 +142,7 @@ class HttpClient:
         Raises:
             OSError: as `transport`.
         """
-        if settings.tls_ca_file:  # the system's authorities are loaded by the first request
-            self._ssl_context(settings.tls_ca_file)
+        self._ssl_context(settings.tls_ca_file)  # so that defects are found now
 
         async def send(request: Request, /) -> Response:
             context = self._ssl_context(settings.tls_ca_file)

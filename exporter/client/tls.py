@@ -61,9 +61,9 @@ def system_ssl_context(
     sources = [*islice(_load_each(context, [file] if file else files), 1)]
     if folder:
         mounted = filter(None, folder.split(":"))
-        sources += [each for each in mounted if [*_load_each(context, Path(each).glob("*"))]]
+        sources += [each for each in mounted if [*_load_each(context, _files_in(each, "*"))]]
     else:  # hashed by the system: OpenSSL finds what it needs in them, when it needs it
-        hashed = [each for each in folders if any(Path(each).glob("*.0"))]
+        hashed = [each for each in folders if _files_in(each, "*.0")]
         for each in hashed:
             context.load_verify_locations(capath=each)
         sources += hashed
@@ -86,6 +86,13 @@ def _empty_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def _files_in(folder: str | Path, pattern: str) -> list[Path]:
+    """The files of a folder whose names match; none of one that cannot be read."""
+    with suppress(OSError):
+        return list(Path(folder).glob(pattern))
+    return []
 
 
 def _load_each(context: ssl.SSLContext, files: Iterable[str | Path]) -> Iterator[str | Path]:

@@ -51,7 +51,9 @@ class _RenderedTargets:
         """Drop the lines of targets that have been removed."""
         if len(self._known) > len(snapshots):
             names = {snapshot.target.name for snapshot in snapshots}
-            self._known = {name: known for name, known in self._known.items() if name in names}
+            self._known = {
+                name: known for name, known in self._known.copy().items() if name in names
+            }
 
 
 class _GzipStream:

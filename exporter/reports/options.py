@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.days import DAY, midnight, next_month
-from exporter.history.flags import (
+from exporter.history.options import (
     EARLIEST_DAY,
     FlagError,
     parse_day,

@@ -29,7 +29,7 @@ _WITHOUT_ALLOWANCE: Final = 92  # days
 def allowance_chart(
     snapshot: TargetSnapshot,
     allowance: Allowance,
-    forecast: tuple[UsageHistory, Pace] | None,
+    estimate: tuple[UsageHistory, Pace] | None,
     now: float,
 ) -> UsageChart:
     """The picture of an allowance.
@@ -37,7 +37,7 @@ def allowance_chart(
     Args:
         snapshot: the target.
         allowance: one of its last result.
-        forecast: what its forecast was made from, and how; None where none is shown.
+        estimate: what its forecast was made from, and how; None where none is shown.
         now: Unix seconds.
     """
     known = _known_use(snapshot.state, allowance, now)
@@ -46,8 +46,8 @@ def allowance_chart(
     first, days = _days_since(known, begin)
     projected: list[ProjectedUse] = []
     expected: list[float] = []
-    if forecast and (allowance.end is None or allowance.end > now):
-        history, pace = forecast
+    if estimate and (allowance.end is None or allowance.end > now):
+        history, pace = estimate
         projected = _projected(pace, history, allowance, known.at, end)
         expected = _expected(pace, known, end)
     return UsageChart(

@@ -93,7 +93,9 @@ def to_results(_settings: Settings, past: Past, query: HistoryQuery) -> Iterator
     yield HistoricalResult(begin, end, PollResult(tuple(group_samples(names, names))))
     plans = [period.plan for period in past.periods]
     for period in past.periods:
-        yield from _parts(period, plan_result(period.plan, plans, names, period.end), begin, end)
+        yield from _valid_results(
+            period, plan_result(period.plan, plans, names, period.end), begin, end
+        )
 
 
 def to_usage(settings: Settings, past: Past, query: HistoryQuery) -> Iterator[PastUsage]:
@@ -157,7 +159,7 @@ def _usage(
         )
 
 
-def _parts(
+def _valid_results(
     period: PlanPeriod, at_end: PollResult, first: float, after: float
 ) -> Iterator[HistoricalResult]:
     """A period as far as it lies between `first` and `after`.

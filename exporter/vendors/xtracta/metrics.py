@@ -35,7 +35,7 @@ PACK: Final = _figures(
 )
 RESOURCE: Final = _figures(
     "xtracta_resource",
-    "amount of a resource other than documents of the plan or pack",
+    "amount, in the plan or pack, of a resource other than documents",
     "plan/{}_RESOURCE",
     "group_id",
     "plan_id",

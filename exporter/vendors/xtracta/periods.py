@@ -60,8 +60,8 @@ def history_request(
 def parse_history(body: bytes, key: Secret, group: str) -> list[PlanPeriod]:
     """The periods in a response about `group`, in order of time.
 
-    Those without a start, an end or an id are left out. A period ends where the next one of the
-    same plan or pack begins.
+    Those without a start, an end or an id are left out; one without a readable group is of
+    `group`. A period ends where the next one of the same plan or pack begins.
 
     Raises:
         PollError: as `parse_usage` does.

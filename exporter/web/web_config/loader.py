@@ -37,7 +37,7 @@ from exporter.config.errors import (
 from exporter.config.yaml_parser import Document, YamlError, read_yaml
 from exporter.web.basic_auth import validate_hash
 from exporter.web.web_config.models import RateLimit, WebConfig
-from exporter.web.web_config.schema import SourceFiles, TlsServerConfig, WebConfigFile
+from exporter.web.web_config.schema import VERIFYING, SourceFiles, TlsServerConfig, WebConfigFile
 from exporter.web.web_config.tls import (
     CIPHER_SUITES,
     CURVES,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_VERIFYING: Final = "RequireAndVerifyClientCert"
 _NEEDS_RESTART: Final = Problem(
     0, "tls_server_config", "cannot be added or removed without a restart"
 )
@@ -242,11 +241,11 @@ def _tls_errors(tls: TlsServerConfig) -> Iterator[_Finding]:
 def _client_errors(tls: TlsServerConfig) -> Iterator[_Finding]:
     kind = tls.client_auth_type
     authorities = sorted(tls.model_fields_set & {"client_ca", "client_ca_file"})
-    if kind == _VERIFYING and not authorities:
+    if kind == VERIFYING and not authorities:
         yield ("client_auth_type",), "client_ca or client_ca_file is required"
     if len(authorities) > 1:
         yield ("client_ca",), "at most one of client_ca and client_ca_file is allowed"
     elif authorities and kind == "NoClientCert":
         yield (authorities[0],), "requires a client_auth_type that verifies certificates"
-    if tls.client_allowed_sans and kind != _VERIFYING:
-        yield ("client_allowed_sans",), f"requires client_auth_type: {_VERIFYING}"
+    if tls.client_allowed_sans and kind != VERIFYING:
+        yield ("client_allowed_sans",), f"requires client_auth_type: {VERIFYING}"

@@ -91,6 +91,14 @@ def _number_as_text(value: object) -> object:
 
 _FileContent: TypeAlias = Annotated[bytes, PlainValidator(_read_file)]
 _InlinePem: TypeAlias = Annotated[bytes, PlainValidator(_encode)]
+VERIFYING: Final = "RequireAndVerifyClientCert"
+_NOT_SUPPORTED: Final = {  # what the official exporters accept
+    **dict.fromkeys(("TLS10", "TLS11"), "insecure and not supported; use TLS12 or TLS13"),
+    **dict.fromkeys(
+        ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert"),
+        f"Python's ssl cannot accept unverified certificates; use {VERIFYING}",
+    ),
+}
 _Version: TypeAlias = Literal["TLS12", "TLS13"]
 _HeaderValue: TypeAlias = Annotated[
     str, Field(pattern=r"^[\x20-\x7e]*$"), BeforeValidator(_number_as_text)
@@ -126,6 +134,13 @@ class TlsServerConfig(_Section):
     cipher_suites: tuple[str, ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: tuple[str, ...] = ()
+
+    @field_validator("client_auth_type", "min_version", "max_version", mode="before")
+    @classmethod
+    def _is_supported(cls, value: object) -> object:
+        if isinstance(value, str) and value in _NOT_SUPPORTED:
+            raise config_error(_NOT_SUPPORTED[value])
+        return value
 
     def pem(self, key: Literal["cert", "key", "client_ca"]) -> bytes | None:
         """What is given inline or as a file, also if it is empty: that must not mean a default."""

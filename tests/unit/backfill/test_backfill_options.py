@@ -15,7 +15,7 @@ from exporter.backfill.options import (
     parse_options,
     parse_step,
 )
-from exporter.history.flags import FlagError, select_targets
+from exporter.history.options import FlagError, select_targets
 from exporter.vendors import VENDORS
 
 TODAY = date(2026, 3, 11)
@@ -45,7 +45,7 @@ def test_targets_whose_vendor_has_no_past_usage_are_left_out_unless_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     without = {"other": VENDORS["affinda"]._replace(history=None)}
-    monkeypatch.setattr("exporter.history.flags.VENDORS", without)
+    monkeypatch.setattr("exporter.history.options.VENDORS", without)
     first, second = target("a"), target("b").model_copy(update={"vendor": "other"})
     assert select_targets((first, second), ()) == (first,)
     for targets, names in (((first, second), ("b",)), ((second,), ())):

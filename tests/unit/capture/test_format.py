@@ -196,6 +196,7 @@ def test_a_file_that_is_damaged_or_leads_out_of_the_folder_is_refused(
         ("format", 2, "not a file of a capture; invalid: format"),
         ("folder", "../02-b", "not a file of a capture; invalid: targets.1.folder"),
         ("name", None, "not a file of a capture; invalid: targets.1.settings.name"),
+        ("name", CAPTURE.targets[0].name, "not a file of a capture; invalid: targets"),
         ("vendor", 1, "not a file of a capture; invalid: targets.1.settings.vendor"),
     ],
 )

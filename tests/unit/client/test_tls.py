@@ -239,7 +239,8 @@ def test_ssl_cert_file_replaces_the_systems_file(certificates: Path, tmp_path: P
 def test_ssl_cert_dir_names_folders_in_which_every_file_counts(
     certificates: Path, tmp_path: Path
 ) -> None:
-    environ = {"SSL_CERT_DIR": f"{tmp_path / 'missing'}:{certificates}"}
+    unusable = f"{tmp_path / 'missing'}:{'x' * 300}"
+    environ = {"SSL_CERT_DIR": f"{unusable}:{certificates}"}
     context = system_ssl_context(environ, [], [])
     assert authorities(context) == 1
 

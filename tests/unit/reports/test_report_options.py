@@ -10,7 +10,7 @@ from fake_targets import target
 from past_usages import plan_of
 from vendor_calls import affinda_settings, xtracta_settings
 
-from exporter.history.flags import FlagError
+from exporter.history.options import FlagError
 from exporter.reports.options import (
     DayRange,
     ReportOptions,
