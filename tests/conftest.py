@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from typing import TYPE_CHECKING
 
@@ -25,12 +24,6 @@ settings.register_profile("many examples", deadline=None, max_examples=2000)  # 
 settings.load_profile("some examples")
 
 LOGGERS = ("", "exporter", "httpx", "httpcore", "hpack", "asyncio")
-
-
-def pytest_collection_finish() -> None:
-    """Leave out what is collected, half a million objects, from all garbage collections."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
