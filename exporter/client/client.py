@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.config.models import Http
 
 # Parsed, a hostile response takes up to 23 times as much memory for a moment.
-MAX_REPLY_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
+MAX_RESPONSE_BYTES: Final = 1024 * 1024  # daily figures of 20 years have 300 KB
 MAX_LIST_BYTES: Final = 2 * 1024 * 1024  # a thousand scopes and more
 _MAX_ERROR_BYTES: Final = 4096
 _ERROR_TIMEOUT: Final = 0.25  # seconds for the body of an error; its status is known already
@@ -61,7 +61,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     error_message: Callable[[bytes], str | None] = field(default=lambda _: None, repr=False)
     body: bytes | None = field(default=None, repr=False)
-    max_bytes: int = MAX_REPLY_BYTES
+    max_bytes: int = MAX_RESPONSE_BYTES
     timeout: float | None = None
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.days import DAY_SECONDS, start_of_day
 from exporter.model import ScopeUsage, UsageHistory
-from exporter.presentation.formatting import format_title
+from exporter.presentation.formatting import format_title, iso_day
 from exporter.usage_pace import pace_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def usage_sums(history: UsageHistory) -> UsageSums:
 def first_day(history: UsageHistory) -> float:
     """Midnight that began the first of the known days, Unix seconds."""
     return history.today - DAY_SECONDS * len(history.days)
+
+
+def date_of(history: UsageHistory, day: int) -> str:
+    """The date of a day such as `2026-05-29`; 0 is the current day, -1 the one before it."""
+    return iso_day(history.today + day * DAY_SECONDS)
 
 
 def estimate_of(allowance: Allowance) -> tuple[UsageHistory, Pace] | None:

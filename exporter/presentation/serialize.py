@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.days import DAY_SECONDS
 from exporter.forecast import projection
-from exporter.presentation.formatting import iso_day
-from exporter.presentation.scope_usage import estimate_of, first_day, scopes_of, usage_sums
+from exporter.presentation.scope_usage import date_of, estimate_of, scopes_of, usage_sums
 
 if TYPE_CHECKING:
     from exporter.forecast import ProjectedUse
@@ -94,7 +93,7 @@ def _scope(scope: ScopeUsage) -> dict[str, object]:
         **known,
         "unit": scope.unit,
         **usage_sums(history)._asdict(),
-        "first_day": iso_day(first_day(history)),
+        "first_day": date_of(history, -len(history.days)),
         "days": history.all_days,
     }
 
@@ -125,7 +124,7 @@ def _estimate(history: UsageHistory, pace: Pace) -> dict[str, object]:
         "month_edges_count_working_days": pace.counts_working_days,
         "capped_days": [_counted(day, history) for day in pace.capped],
         "holidays": [_counted(day, history) for day in pace.holidays],
-        "level_since": pace.jump and _date(history, pace.jump[0]),
+        "level_since": pace.jump and date_of(history, pace.jump[0]),
         "level_factor": pace.jump and pace.jump[1],
         "earlier_days": history.earlier_days,
         "earlier_per_day": history.earlier_per_day,
@@ -133,8 +132,4 @@ def _estimate(history: UsageHistory, pace: Pace) -> dict[str, object]:
 
 
 def _counted(day: CountedDay, history: UsageHistory) -> dict[str, object]:
-    return {"date": _date(history, day.day), "used": day.use, "counted": day.counted}
-
-
-def _date(history: UsageHistory, day: int) -> str:
-    return iso_day(history.today + day * DAY_SECONDS)
+    return {"date": date_of(history, day.day), "used": day.use, "counted": day.counted}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from exporter.days import DAY_SECONDS
-from exporter.presentation.formatting import format_number, iso_day
+from exporter.presentation.formatting import format_number
+from exporter.presentation.scope_usage import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ def _estimate_lines(pace: Pace, history: UsageHistory) -> Iterator[str]:
         yield "The first and last days of a month are like the others."
     if pace.jump:
         day, factor = pace.jump
-        since = iso_day(history.today + day * DAY_SECONDS)
+        since = date_of(history, day)
         yield f"Use is at another level since {since}: the days before count {factor:.2f} times."
     if pace.capped:
         yield f"Days too large to recur: {_counted(pace.capped, history)}."
@@ -76,8 +76,7 @@ def _estimate_lines(pace: Pace, history: UsageHistory) -> Iterator[str]:
 
 def _counted(days: Sequence[CountedDay], history: UsageHistory) -> str:
     listed = [
-        f"{iso_day(history.today + day * DAY_SECONDS)} ({format_number(use)} counts as "
-        f"{format_number(counted)})"
+        f"{date_of(history, day)} ({format_number(use)} counts as {format_number(counted)})"
         for day, use, counted in days[-_MAX_DAYS:]
     ]
     more = len(days) - len(listed)

@@ -21,7 +21,7 @@ class AxisNames(NamedTuple):
 
     Args:
         label: the label of its identifiers, which is the request's parameter as well.
-        listed: the list that gives it names.
+        listed: the list that gives it names, which is the key of the settings as well.
         text: for people.
     """
 

@@ -161,7 +161,7 @@ def check_envelope(body: bytes, root: str, key: Secret) -> Element:
     return element
 
 
-_REPLY_FIELDS: Final = frozenset({"status", "message", "plan", "pack", "pack_summary"})
+_RESPONSE_FIELDS: Final = frozenset({"status", "message", "plan", "pack", "pack_summary"})
 _PLAN_FIELDS: Final = frozenset(
     {"id", "plan_name", "pack_name", "price", "price_currency", "start_date", "expiry_date"}
     | {"group_id", "quantity", "plan_type", "wholesale_price", "pack_summary"}
@@ -196,7 +196,7 @@ def parse_usage(body: bytes, key: Secret, group: int | None) -> Usage:
         unreadable.append("status")
     is_found = {
         Anomaly.UNKNOWN_FIELD: any(reader.has_unknown() for reader in readers)
-        or any(child.tag not in _REPLY_FIELDS for child in root),
+        or any(child.tag not in _RESPONSE_FIELDS for child in root),
         Anomaly.AVAILABLE_MISMATCH: any(map(_has_mismatch, found)),
         Anomaly.SCOPE_MISMATCH: len({plan.group for plan in plans}) > 1,
         Anomaly.DUPLICATE_PLAN: len(plans) < len(found),
